@@ -1,0 +1,189 @@
+// Package store keeps what central holds: records and their images by UTC day,
+// each day under a key of its own, and what lives longer (accounts, the access
+// log, devices) in one site database.
+//
+// [Store] is the whole contract; storetest holds every implementation to it.
+// SQLite (package store/sqlite) is the default.
+package store
+
+import (
+	"context"
+	"time"
+
+	"nrd"
+)
+
+// Kind says what an [Item] holds.
+type Kind string
+
+// The kinds of item a device sends, in the words of the wire's receipts.
+const (
+	KindRecord   Kind = "record"
+	KindPatch    Kind = "patch"
+	KindOverview Kind = "overview"
+	KindEvent    Kind = "event"
+)
+
+// Item is one thing a device sent, to be stored once.
+type Item struct {
+	Key  nrd.Key
+	Kind Kind
+	// Digest is SHA-256 of the payload as it came. The same key and kind with
+	// another digest is a conflict.
+	Digest [32]byte
+	// Received is central's time.
+	Received time.Time
+	// Record is set for KindRecord; its images are empty. Patch and Overview
+	// digests announced by the record are kept beside it.
+	Record *nrd.Record
+	// PatchDigest and OverviewDigest are SHA-256 of the JPEGs announced by a
+	// record; zero: the record has no such image.
+	PatchDigest, OverviewDigest [32]byte
+	// Image is set for KindPatch and KindOverview.
+	Image nrd.Image
+	// Event is the payload of KindEvent, kept as it came.
+	Event []byte
+	// Quarantine, when not empty, says why the item is set aside for a person
+	// instead of being stored among the others.
+	Quarantine string
+}
+
+// Outcome is what became of an item.
+type Outcome int
+
+// An item is Stored (committed just now), Duplicate (held already with this
+// digest) or Quarantined (committed aside). All three are on stable storage.
+const (
+	Stored Outcome = iota + 1
+	Duplicate
+	Quarantined
+)
+
+// Result answers one item of Insert.
+type Result struct {
+	Outcome Outcome
+	Reason  string
+}
+
+// StoredRecord is a record as it was stored.
+type StoredRecord struct {
+	nrd.Record
+	Received time.Time
+	// HasPatch and HasOverview say which images have arrived.
+	HasPatch, HasOverview bool
+}
+
+// Query selects records. From and To are capture times; To is exclusive.
+type Query struct {
+	// Pattern is a VRM in which ? stands for one character and * for any
+	// number; empty for all.
+	Pattern  string
+	From, To time.Time
+	// Device and Camera (its name) narrow the search; empty for all.
+	Device, Camera string
+	// HitsOnly leaves out what matched nothing.
+	HitsOnly bool
+	// Limit caps the answer; 0 means 100, at most 10,000.
+	Limit int
+}
+
+// Account is a person's right to use central. There are no shared accounts.
+type Account struct {
+	Name     string // sign-in name, unique, lower case
+	FullName string
+	Role     string
+	// PasswordHash is argon2id in its standard text form.
+	PasswordHash string
+	// Authoriser agreed to the access; Review is when it must be looked at
+	// again.
+	Authoriser string
+	Created    time.Time
+	Review     time.Time
+	Removed    time.Time // zero: in force
+}
+
+// Access is one line of the access log: who did what, why, when.
+type Access struct {
+	// Sequence counts from 1 without a gap; Chain is SHA-256 over the line and
+	// the chain before it, so that a line changed or taken out shows.
+	Sequence uint64
+	At       time.Time
+	Account  string
+	Action   string // e.g. "sign in", "search", "view image", "user add"
+	Subject  string // e.g. the query, the record's key
+	Reason   string
+	// From is the address of the request, or "command line".
+	From    string
+	Outcome string // "ok", "refused: …"
+	Chain   [32]byte
+}
+
+// Device is a unit that may send records.
+type Device struct {
+	Name string
+	// Approved is when and ApprovedBy who confirmed the unit; Reference is the
+	// privacy impact assessment. An unapproved device's reads are refused.
+	Approved   time.Time
+	ApprovedBy string
+	Reference  string
+	// Review is the date of the next yearly review of its location.
+	Review  time.Time
+	Revoked time.Time
+	// Status is the newest status seen, LastSeen when.
+	Status   *nrd.Status
+	LastSeen time.Time
+}
+
+// Totals counts what is held.
+type Totals struct {
+	Records, Hits, Images, Quarantined uint64
+	Days                               int
+}
+
+// Store keeps records, accounts, the access log and devices. All methods are
+// safe for concurrent use; none returns before what it says is on stable
+// storage.
+//
+// Insert is idempotent: storing an item again answers Duplicate and changes
+// nothing. A record goes to the day of its capture time, an image to the day of
+// its record; an image whose record has not come yet is kept and joined later.
+// An item whose key and kind are held with another digest, and one with
+// Quarantine set, is Quarantined. An error means that nothing is promised about
+// any of the items: send them again.
+type Store interface {
+	Insert(ctx context.Context, items []Item) ([]Result, error)
+	// Record answers ErrNotFound where the key is not held.
+	Record(ctx context.Context, key nrd.Key) (*StoredRecord, error)
+	// Image answers ErrNotFound where it has not arrived.
+	Image(ctx context.Context, key nrd.Key, kind nrd.ImageKind) (nrd.Image, error)
+	// Search answers newest capture first, without images.
+	Search(ctx context.Context, q Query) ([]StoredRecord, error)
+	// Latest gives the n records that were received last, newest first.
+	Latest(ctx context.Context, n int) ([]StoredRecord, error)
+	// Quarantine lists what was set aside, newest first.
+	Quarantine(ctx context.Context, limit int) ([]Item, error)
+	Totals(ctx context.Context) (Totals, error)
+
+	// PutAccount adds or replaces; Account answers ErrNotFound for a name
+	// never known; a removed account is returned with Removed set.
+	PutAccount(ctx context.Context, a Account) error
+	Account(ctx context.Context, name string) (Account, error)
+	Accounts(ctx context.Context) ([]Account, error)
+
+	// Log appends to the access log and fills Sequence and Chain.
+	Log(ctx context.Context, a Access) (Access, error)
+	// AccessLog gives lines from sequence on; CheckAccessLog walks the chain
+	// and names the first line that does not fit.
+	AccessLog(ctx context.Context, from uint64, limit int) ([]Access, error)
+	CheckAccessLog(ctx context.Context) error
+
+	PutDevice(ctx context.Context, d Device) error
+	Device(ctx context.Context, name string) (Device, error)
+	Devices(ctx context.Context) ([]Device, error)
+
+	// Backup writes a consistent copy of everything to the empty folder dir,
+	// still encrypted, and calls progress (may be nil) with bytes done and of
+	// how many.
+	Backup(ctx context.Context, dir string, progress func(done, total int64)) error
+	Close() error
+}

@@ -1,0 +1,47 @@
+package nrd
+
+import "time"
+
+// FixSource says where a position comes from.
+type FixSource string
+
+// FixStatic is a surveyed position from the configuration of a roadside unit,
+// FixGPS a receiver's, FixNone no position at all.
+const (
+	FixNone   FixSource = "none"
+	FixStatic FixSource = "static"
+	FixGPS    FixSource = "gps"
+)
+
+// Fix is a position at the moment of capture with what is known of its quality.
+// The zero value is "no position".
+type Fix struct {
+	Source FixSource
+	// Latitude and Longitude are degrees in WGS 84, north and east positive.
+	Latitude, Longitude float64
+	// Satellites and HDOP are the receiver's; zero when unknown or static.
+	Satellites int
+	HDOP       float64
+	// SpeedKnown is false where the receiver gave none: unknown speed counts
+	// as moving. Speed is in metres a second, Course in degrees from true
+	// north.
+	SpeedKnown bool
+	Speed      float64
+	Course     float64
+	// Age is how old the fix was when the frame was taken.
+	Age time.Duration
+	// Time is the receiver's own UTC; zero when it gave none.
+	Time time.Time
+}
+
+// Known reports whether the fix holds a position.
+func (f Fix) Known() bool { return f.Source == FixStatic || f.Source == FixGPS }
+
+// Valid reports whether latitude and longitude lie on the Earth.
+func (f Fix) Valid() bool {
+	return f.Latitude >= -90 && f.Latitude <= 90 && f.Longitude >= -180 && f.Longitude <= 180
+}
+
+// Moving reports whether the vehicle must be taken as moving: anything above
+// walking pace, and every speed that is not known (SI 1986/1078 reg. 109).
+func (f Fix) Moving() bool { return !f.SpeedKnown || f.Speed > 1.5 }

@@ -1,0 +1,29 @@
+package nrd
+
+import "time"
+
+// Status is what a unit says of itself, once a minute and on request.
+type Status struct {
+	Device   string
+	At       time.Time
+	Software string
+	Started  time.Time
+	// Frames and Reads count since the start; Passages the vehicles followed.
+	Frames, Passages, Reads, Hits uint64
+	// Waiting records are in the buffer without a receipt; OldestWaiting is
+	// the capture time of the first of them. Dropped counts by kind what a
+	// full buffer had to let go.
+	Waiting       int
+	OldestWaiting time.Time
+	Dropped       map[string]uint64
+	// DeadLetters counts records that central refused for good.
+	DeadLetters int
+	// DiskFree is in bytes, of the volume the buffer is on.
+	DiskFree uint64
+	// Lists in force on the unit.
+	Lists []ListVersion
+	Clock Stamp
+	Fix   Fix
+	// Problems are sentences for a person, worst first.
+	Problems []string
+}
