@@ -36,8 +36,13 @@ type Item struct {
 	// Record is set for KindRecord; its images are empty. Patch and Overview
 	// digests announced by the record are kept beside it.
 	Record *nrd.Record
+	// Payload of KindRecord is the message as it came: it is what is kept, so
+	// that Digest can be checked for ever and a field that this version does
+	// not know is not lost. Empty: the store encodes Record.
+	Payload []byte
 	// PatchDigest and OverviewDigest are SHA-256 of the JPEGs announced by a
-	// record; zero: the record has no such image.
+	// record; zero: the record has no such image. An image that its record
+	// does not announce, or announces with another digest, is Quarantined.
 	PatchDigest, OverviewDigest [32]byte
 	// Image is set for KindPatch and KindOverview.
 	Image nrd.Image
@@ -52,11 +57,14 @@ type Item struct {
 type Outcome int
 
 // An item is Stored (committed just now), Duplicate (held already with this
-// digest) or Quarantined (committed aside). All three are on stable storage.
+// digest) or Quarantined (committed aside): these three are on stable storage.
+// A Postponed item is not held: it is an image whose record has not come, and
+// the room for such images is full. Send it again later.
 const (
 	Stored Outcome = iota + 1
 	Duplicate
 	Quarantined
+	Postponed
 )
 
 // Result answers one item of Insert.
@@ -177,7 +185,12 @@ type Store interface {
 	AccessLog(ctx context.Context, from uint64, limit int) ([]Access, error)
 	CheckAccessLog(ctx context.Context) error
 
+	// PutDevice adds or replaces. Seen notes when a device was last heard and,
+	// where status is not nil, its newest status, and changes nothing else, so
+	// that it cannot undo an approval or a revocation; a device heard for the
+	// first time is added, unapproved.
 	PutDevice(ctx context.Context, d Device) error
+	Seen(ctx context.Context, name string, at time.Time, status *nrd.Status) error
 	Device(ctx context.Context, name string) (Device, error)
 	Devices(ctx context.Context) ([]Device, error)
 
