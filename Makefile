@@ -1,0 +1,174 @@
+# Number plate reading device: build, demo and tests on Debian 12.
+#
+#   make demo              central and a unit on the synthetic drive
+#   make demo FOOTAGE=X    on a photograph, folder, video, /dev/videoN or rtsp:// address
+#   make test              everything that must hold
+#   make help              the rest
+#
+# The machine needs git, make and Go; everything else is installed from Debian's
+# packages, as root or through sudo.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := build
+
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+GOLANGCI_LINT_VERSION := 2.15.0
+# How long `make fuzz` spends on each fuzz target.
+FUZZTIME ?= 20s
+# Sysroots (700 MB each) are kept between checkouts, as Go keeps its cache.
+CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/nrd
+PREFIX ?= /usr/local
+
+# --- Debian packages, by what they are for ---------------------------------
+
+OPENCV := calib3d core dnn features2d flann highgui imgcodecs imgproc ml objdetect photo stitching video videoio
+PACKAGES_build := gcc g++ libc6-dev pkg-config $(OPENCV:%=libopencv-%-dev) libtesseract-dev libleptonica-dev
+PACKAGES_run := tesseract-ocr-eng ca-certificates
+PACKAGES_test := protobuf-compiler mosquitto mosquitto-clients chromium ffmpeg openssl \
+	gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad \
+	gstreamer1.0-plugins-ugly gstreamer1.0-libav gir1.2-gst-rtsp-server-1.0 python3-gi
+PACKAGES_train := python3-numpy python3-opencv python3-torch python3-onnx libopenblas0-pthread ffmpeg
+PACKAGES_arm := mmdebstrap debian-archive-keyring gcc-aarch64-linux-gnu g++-aarch64-linux-gnu \
+	gcc-arm-linux-gnueabihf g++-arm-linux-gnueabihf qemu-user-static
+# Unpacked, not installed, for each ARM architecture.
+PACKAGES_sysroot := $(OPENCV:%=libopencv-%-dev) libtesseract-dev libleptonica-dev libc6-dev libstdc++-12-dev tesseract-ocr-eng
+
+# --- Go ---------------------------------------------------------------------
+
+# gocv's own flags ask for a newer OpenCV than Debian 12 has: customenv leaves
+# them out and these take their place.
+export GOFLAGS := -buildvcs=false -tags=customenv
+export CGO_CPPFLAGS := -I/usr/include/opencv4
+export CGO_CXXFLAGS := -g0 -O2 -std=c++11
+LINKED := calib3d features2d video videoio objdetect dnn imgcodecs imgproc core
+export CGO_LDFLAGS := -Wl,--as-needed $(LINKED:%=-lopencv_%) -lopencv_highgui -lopencv_photo
+
+STAMP := -X main.version=$(VERSION)
+LINT := build/tools/golangci-lint-$(GOLANGCI_LINT_VERSION)
+
+.PHONY: build
+build: deps-build ## bin/nrd-agent and bin/central
+	go build -trimpath -ldflags '$(STAMP)' -o bin/nrd-agent ./cmd/nrd-agent
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(STAMP)' -o bin/central ./cmd/central
+
+.PHONY: demo
+demo: build deps-run ## the whole way on one machine: FOOTAGE=photograph, folder, video, device or address
+	go build -trimpath -ldflags '$(STAMP)' -o bin/demo ./cmd/demo
+	exec ./bin/demo $(if $(FOOTAGE),'$(FOOTAGE)')
+
+.PHONY: deps
+deps: ## install every Debian package that any target needs
+	@scripts/packages $(sort $(PACKAGES_build) $(PACKAGES_run) $(PACKAGES_test) $(PACKAGES_train) $(PACKAGES_arm))
+
+.PHONY: deps-build deps-run deps-test deps-train deps-arm
+deps-build deps-run deps-test deps-train deps-arm: deps-%:
+	@scripts/packages $(PACKAGES_$*)
+
+# --- Checks -----------------------------------------------------------------
+
+.PHONY: test
+test: deps check-generated vet lint test-go test-train test-arm ## everything that must hold
+
+# matprofile counts every image that OpenCV still holds, for the leak tests.
+.PHONY: test-go
+test-go: deps-build deps-run deps-test ## every Go test, with the race detector
+	go test -race -tags customenv,matprofile -timeout 20m ./...
+	CGO_ENABLED=0 go build -o /dev/null ./cmd/central
+
+.PHONY: test-train
+test-train: deps-train ## the training pipeline on a handful of plates
+	$(MAKE) -C recognise/train smoke
+
+.PHONY: vet
+vet: deps-build ## go vet and gofmt
+	go vet ./...
+	@unformatted=$$(git ls-files '*.go' | xargs gofmt -l); \
+	[ -z "$$unformatted" ] || { echo "not formatted by gofmt: $$unformatted" >&2; exit 1; }
+
+.PHONY: lint
+lint: deps-build $(LINT) ## golangci-lint with the rules of .golangci.yml
+	$(LINT) run ./...
+
+$(LINT):
+	@mkdir -p build/tools
+	GOFLAGS= GOBIN=$(CURDIR)/build/tools go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v$(GOLANGCI_LINT_VERSION)
+	mv build/tools/golangci-lint $@
+
+.PHONY: bench
+bench: deps-build deps-run ## every benchmark, five times
+	go test -run '^$$' -bench . -benchmem -count 5 ./...
+
+.PHONY: fuzz
+fuzz: deps-build ## each fuzz target for FUZZTIME
+	@for package in $$(go list ./...); do \
+		for target in $$(go test -list '^Fuzz' $$package | grep '^Fuzz' || true); do \
+			echo "$$package $$target"; \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package; \
+		done; \
+	done
+
+GENERATED := uplink/wire/wire.pb.go
+
+.PHONY: generate
+generate: build/generated/$(GENERATED) ## write the code that is generated from uplink/wire/wire.proto
+	cp $< $(GENERATED)
+
+.PHONY: check-generated
+check-generated: build/generated/$(GENERATED) ## fails where generated code is not current
+	diff $(GENERATED) $<
+
+build/generated/$(GENERATED): uplink/wire/wire.proto go.mod
+	@scripts/packages protobuf-compiler
+	@mkdir -p build/generated build/tools
+	go build -o build/tools/protoc-gen-go google.golang.org/protobuf/cmd/protoc-gen-go
+	protoc --plugin=build/tools/protoc-gen-go --go_out=build/generated --go_opt=module=nrd uplink/wire/wire.proto
+
+# --- ARM --------------------------------------------------------------------
+
+.PHONY: arm64 armhf
+arm64: build/arm64/nrd-agent ## build/arm64/nrd-agent, for 64-bit units
+armhf: build/armhf/nrd-agent ## build/armhf/nrd-agent, for 32-bit units
+
+build/arm64/nrd-agent: CROSS = GOARCH=arm64
+build/arm64/nrd-agent: TRIPLET = aarch64-linux-gnu
+build/armhf/nrd-agent: CROSS = GOARCH=arm GOARM=7
+build/armhf/nrd-agent: TRIPLET = arm-linux-gnueabihf
+
+# The libraries stand in -extldflags, not in CGO_LDFLAGS, so that changing them
+# does not compile gocv again; what is not called (windows, photo) is left out.
+.PHONY: build/arm64/nrd-agent build/armhf/nrd-agent
+build/arm64/nrd-agent build/armhf/nrd-agent: build/%/nrd-agent: deps-arm
+	scripts/sysroot $* $(CACHE)/sysroot-$* $(PACKAGES_sysroot)
+	sysroot=$(CACHE)/sysroot-$*; \
+	env CGO_ENABLED=1 GOOS=linux $(CROSS) \
+		CC="$(TRIPLET)-gcc --sysroot=$$sysroot" CXX="$(TRIPLET)-g++ --sysroot=$$sysroot" \
+		CGO_CPPFLAGS="-I$$sysroot/usr/include/opencv4" \
+		CGO_CXXFLAGS="$(CGO_CXXFLAGS) -ffunction-sections -fdata-sections" CGO_LDFLAGS= \
+	go build -trimpath -o $@ \
+		-ldflags '$(STAMP) -s -w -extldflags "-Wl,--as-needed -Wl,--gc-sections $(LINKED:%=-lopencv_%)"' ./cmd/nrd-agent
+
+.PHONY: test-arm
+test-arm: build build/arm64/nrd-agent deps-run ## the arm64 agent under qemu reads what the amd64 one reads
+	scripts/compare-arm bin/nrd-agent build/arm64/nrd-agent $(CACHE)/sysroot-arm64 testdata/photographs
+
+# --- Footage, packaging -----------------------------------------------------
+
+.PHONY: drive
+drive: deps-train ## render testdata's drive and photographs again
+	/usr/bin/python3 testdata/render.py
+
+.PHONY: install
+install: build ## programs and systemd units under DESTDIR
+	install -D --mode 755 bin/nrd-agent $(DESTDIR)$(PREFIX)/bin/nrd-agent
+	install -D --mode 755 bin/central $(DESTDIR)$(PREFIX)/bin/central
+	install -D --mode 644 --target-directory $(DESTDIR)/usr/lib/systemd/system packaging/*.service
+
+.PHONY: clean
+clean: ## remove what was built; sysroots stay in $(CACHE)
+	rm -rf bin build
+
+.PHONY: help
+help:
+	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/\1\t\2/p' Makefile | expand -t 18
