@@ -8,7 +8,7 @@
 // versions:
 // 	protoc-gen-go v1.36.12
 // 	protoc        v3.21.12
-// source: wire.proto
+// source: uplink/wire/wire.proto
 
 package wire
 
@@ -66,11 +66,11 @@ func (x Receipt_Outcome) String() string {
 }
 
 func (Receipt_Outcome) Descriptor() protoreflect.EnumDescriptor {
-	return file_wire_proto_enumTypes[0].Descriptor()
+	return file_uplink_wire_wire_proto_enumTypes[0].Descriptor()
 }
 
 func (Receipt_Outcome) Type() protoreflect.EnumType {
-	return &file_wire_proto_enumTypes[0]
+	return &file_uplink_wire_wire_proto_enumTypes[0]
 }
 
 func (x Receipt_Outcome) Number() protoreflect.EnumNumber {
@@ -79,7 +79,7 @@ func (x Receipt_Outcome) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Receipt_Outcome.Descriptor instead.
 func (Receipt_Outcome) EnumDescriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{14, 0}
+	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{14, 0}
 }
 
 type Key struct {
@@ -93,7 +93,7 @@ type Key struct {
 
 func (x *Key) Reset() {
 	*x = Key{}
-	mi := &file_wire_proto_msgTypes[0]
+	mi := &file_uplink_wire_wire_proto_msgTypes[0]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -105,7 +105,7 @@ func (x *Key) String() string {
 func (*Key) ProtoMessage() {}
 
 func (x *Key) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[0]
+	mi := &file_uplink_wire_wire_proto_msgTypes[0]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -118,7 +118,7 @@ func (x *Key) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Key.ProtoReflect.Descriptor instead.
 func (*Key) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{0}
+	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{0}
 }
 
 func (x *Key) GetDevice() string {
@@ -157,7 +157,7 @@ type Stamp struct {
 
 func (x *Stamp) Reset() {
 	*x = Stamp{}
-	mi := &file_wire_proto_msgTypes[1]
+	mi := &file_uplink_wire_wire_proto_msgTypes[1]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -169,7 +169,7 @@ func (x *Stamp) String() string {
 func (*Stamp) ProtoMessage() {}
 
 func (x *Stamp) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[1]
+	mi := &file_uplink_wire_wire_proto_msgTypes[1]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -182,7 +182,7 @@ func (x *Stamp) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Stamp.ProtoReflect.Descriptor instead.
 func (*Stamp) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{1}
+	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{1}
 }
 
 func (x *Stamp) GetUtcNs() int64 {
@@ -252,7 +252,7 @@ type Fix struct {
 
 func (x *Fix) Reset() {
 	*x = Fix{}
-	mi := &file_wire_proto_msgTypes[2]
+	mi := &file_uplink_wire_wire_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -264,7 +264,7 @@ func (x *Fix) String() string {
 func (*Fix) ProtoMessage() {}
 
 func (x *Fix) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[2]
+	mi := &file_uplink_wire_wire_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -277,7 +277,7 @@ func (x *Fix) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fix.ProtoReflect.Descriptor instead.
 func (*Fix) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{2}
+	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Fix) GetSource() string {
@@ -362,7 +362,7 @@ type Camera struct {
 
 func (x *Camera) Reset() {
 	*x = Camera{}
-	mi := &file_wire_proto_msgTypes[3]
+	mi := &file_uplink_wire_wire_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -374,7 +374,7 @@ func (x *Camera) String() string {
 func (*Camera) ProtoMessage() {}
 
 func (x *Camera) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[3]
+	mi := &file_uplink_wire_wire_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -387,7 +387,7 @@ func (x *Camera) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Camera.ProtoReflect.Descriptor instead.
 func (*Camera) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{3}
+	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Camera) GetFeed() uint32 {
@@ -430,7 +430,7 @@ type PTZ struct {
 
 func (x *PTZ) Reset() {
 	*x = PTZ{}
-	mi := &file_wire_proto_msgTypes[4]
+	mi := &file_uplink_wire_wire_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -442,7 +442,7 @@ func (x *PTZ) String() string {
 func (*PTZ) ProtoMessage() {}
 
 func (x *PTZ) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[4]
+	mi := &file_uplink_wire_wire_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -455,7 +455,7 @@ func (x *PTZ) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PTZ.ProtoReflect.Descriptor instead.
 func (*PTZ) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{4}
+	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *PTZ) GetPreset() int32 {
@@ -496,7 +496,7 @@ type Alternative struct {
 
 func (x *Alternative) Reset() {
 	*x = Alternative{}
-	mi := &file_wire_proto_msgTypes[5]
+	mi := &file_uplink_wire_wire_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -508,7 +508,7 @@ func (x *Alternative) String() string {
 func (*Alternative) ProtoMessage() {}
 
 func (x *Alternative) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[5]
+	mi := &file_uplink_wire_wire_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -521,7 +521,7 @@ func (x *Alternative) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Alternative.ProtoReflect.Descriptor instead.
 func (*Alternative) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{5}
+	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Alternative) GetVrm() string {
@@ -554,7 +554,7 @@ type Read struct {
 
 func (x *Read) Reset() {
 	*x = Read{}
-	mi := &file_wire_proto_msgTypes[6]
+	mi := &file_uplink_wire_wire_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -566,7 +566,7 @@ func (x *Read) String() string {
 func (*Read) ProtoMessage() {}
 
 func (x *Read) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[6]
+	mi := &file_uplink_wire_wire_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -579,7 +579,7 @@ func (x *Read) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Read.ProtoReflect.Descriptor instead.
 func (*Read) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{6}
+	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Read) GetVrm() string {
@@ -652,7 +652,7 @@ type Passage struct {
 
 func (x *Passage) Reset() {
 	*x = Passage{}
-	mi := &file_wire_proto_msgTypes[7]
+	mi := &file_uplink_wire_wire_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -664,7 +664,7 @@ func (x *Passage) String() string {
 func (*Passage) ProtoMessage() {}
 
 func (x *Passage) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[7]
+	mi := &file_uplink_wire_wire_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -677,7 +677,7 @@ func (x *Passage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Passage.ProtoReflect.Descriptor instead.
 func (*Passage) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{7}
+	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Passage) GetFirstFrame() uint64 {
@@ -722,9 +722,10 @@ func (x *Passage) GetLastSeenNs() int64 {
 	return 0
 }
 
+// ImageInfo announces an image; a record without it has no such image.
 type ImageInfo struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Sha256        []byte                 `protobuf:"bytes,1,opt,name=sha256,proto3" json:"sha256,omitempty"` // of the JPEG; empty: the record has no such image
+	Sha256        []byte                 `protobuf:"bytes,1,opt,name=sha256,proto3" json:"sha256,omitempty"` // of the JPEG
 	Bytes         uint32                 `protobuf:"varint,2,opt,name=bytes,proto3" json:"bytes,omitempty"`
 	Width         uint32                 `protobuf:"varint,3,opt,name=width,proto3" json:"width,omitempty"`
 	Height        uint32                 `protobuf:"varint,4,opt,name=height,proto3" json:"height,omitempty"`
@@ -734,7 +735,7 @@ type ImageInfo struct {
 
 func (x *ImageInfo) Reset() {
 	*x = ImageInfo{}
-	mi := &file_wire_proto_msgTypes[8]
+	mi := &file_uplink_wire_wire_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -746,7 +747,7 @@ func (x *ImageInfo) String() string {
 func (*ImageInfo) ProtoMessage() {}
 
 func (x *ImageInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[8]
+	mi := &file_uplink_wire_wire_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -759,7 +760,7 @@ func (x *ImageInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImageInfo.ProtoReflect.Descriptor instead.
 func (*ImageInfo) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{8}
+	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ImageInfo) GetSha256() []byte {
@@ -817,7 +818,7 @@ type Entry struct {
 
 func (x *Entry) Reset() {
 	*x = Entry{}
-	mi := &file_wire_proto_msgTypes[9]
+	mi := &file_uplink_wire_wire_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -829,7 +830,7 @@ func (x *Entry) String() string {
 func (*Entry) ProtoMessage() {}
 
 func (x *Entry) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[9]
+	mi := &file_uplink_wire_wire_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -842,7 +843,7 @@ func (x *Entry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Entry.ProtoReflect.Descriptor instead.
 func (*Entry) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{9}
+	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Entry) GetList() string {
@@ -991,7 +992,7 @@ type ListVersion struct {
 
 func (x *ListVersion) Reset() {
 	*x = ListVersion{}
-	mi := &file_wire_proto_msgTypes[10]
+	mi := &file_uplink_wire_wire_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1003,7 +1004,7 @@ func (x *ListVersion) String() string {
 func (*ListVersion) ProtoMessage() {}
 
 func (x *ListVersion) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[10]
+	mi := &file_uplink_wire_wire_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1016,7 +1017,7 @@ func (x *ListVersion) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListVersion.ProtoReflect.Descriptor instead.
 func (*ListVersion) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{10}
+	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ListVersion) GetList() string {
@@ -1067,7 +1068,7 @@ type Hit struct {
 
 func (x *Hit) Reset() {
 	*x = Hit{}
-	mi := &file_wire_proto_msgTypes[11]
+	mi := &file_uplink_wire_wire_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1079,7 +1080,7 @@ func (x *Hit) String() string {
 func (*Hit) ProtoMessage() {}
 
 func (x *Hit) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[11]
+	mi := &file_uplink_wire_wire_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1092,7 +1093,7 @@ func (x *Hit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hit.ProtoReflect.Descriptor instead.
 func (*Hit) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{11}
+	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Hit) GetEntry() *Entry {
@@ -1157,7 +1158,7 @@ type Record struct {
 
 func (x *Record) Reset() {
 	*x = Record{}
-	mi := &file_wire_proto_msgTypes[12]
+	mi := &file_uplink_wire_wire_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1169,7 +1170,7 @@ func (x *Record) String() string {
 func (*Record) ProtoMessage() {}
 
 func (x *Record) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[12]
+	mi := &file_uplink_wire_wire_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1182,7 +1183,7 @@ func (x *Record) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Record.ProtoReflect.Descriptor instead.
 func (*Record) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{12}
+	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Record) GetKey() *Key {
@@ -1325,7 +1326,7 @@ type Image struct {
 
 func (x *Image) Reset() {
 	*x = Image{}
-	mi := &file_wire_proto_msgTypes[13]
+	mi := &file_uplink_wire_wire_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1337,7 +1338,7 @@ func (x *Image) String() string {
 func (*Image) ProtoMessage() {}
 
 func (x *Image) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[13]
+	mi := &file_uplink_wire_wire_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1350,7 +1351,7 @@ func (x *Image) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Image.ProtoReflect.Descriptor instead.
 func (*Image) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{13}
+	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Image) GetKey() *Key {
@@ -1389,7 +1390,8 @@ func (x *Image) GetHeight() uint32 {
 }
 
 // Receipt is central's word that something is on stable storage there, or why
-// it never will be. digest is SHA-256 of the payload it answers.
+// it never will be. digest is SHA-256 of the payload it answers. A device takes
+// an outcome that it does not know for none.
 type Receipt struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Items         []*Receipt_Item        `protobuf:"bytes,1,rep,name=items,proto3" json:"items,omitempty"`
@@ -1399,7 +1401,7 @@ type Receipt struct {
 
 func (x *Receipt) Reset() {
 	*x = Receipt{}
-	mi := &file_wire_proto_msgTypes[14]
+	mi := &file_uplink_wire_wire_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1411,7 +1413,7 @@ func (x *Receipt) String() string {
 func (*Receipt) ProtoMessage() {}
 
 func (x *Receipt) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[14]
+	mi := &file_uplink_wire_wire_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1424,7 +1426,7 @@ func (x *Receipt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Receipt.ProtoReflect.Descriptor instead.
 func (*Receipt) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{14}
+	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Receipt) GetItems() []*Receipt_Item {
@@ -1450,7 +1452,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_wire_proto_msgTypes[15]
+	mi := &file_uplink_wire_wire_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1462,7 +1464,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[15]
+	mi := &file_uplink_wire_wire_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1475,7 +1477,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{15}
+	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Event) GetKey() *Key {
@@ -1518,10 +1520,10 @@ type Event_Drop struct {
 
 func (*Event_Drop) isEvent_What() {}
 
-// Drop says what a full buffer had to let go.
+// Drop says what a full buffer had to let go since the last Drop.
 type Drop struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Kind          string                 `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"` // image, read
+	Kind          string                 `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"` // image, record
 	Count         uint64                 `protobuf:"varint,2,opt,name=count,proto3" json:"count,omitempty"`
 	Reason        string                 `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1530,7 +1532,7 @@ type Drop struct {
 
 func (x *Drop) Reset() {
 	*x = Drop{}
-	mi := &file_wire_proto_msgTypes[16]
+	mi := &file_uplink_wire_wire_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1542,7 +1544,7 @@ func (x *Drop) String() string {
 func (*Drop) ProtoMessage() {}
 
 func (x *Drop) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[16]
+	mi := &file_uplink_wire_wire_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1555,7 +1557,7 @@ func (x *Drop) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Drop.ProtoReflect.Descriptor instead.
 func (*Drop) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{16}
+	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Drop) GetKind() string {
@@ -1579,7 +1581,8 @@ func (x *Drop) GetReason() string {
 	return ""
 }
 
-// Status is retained; an empty retained status or offline=true is the last will.
+// Status is retained; one with offline=true is the last will, which the broker
+// publishes when a device's connection breaks. A will has no time.
 type Status struct {
 	state           protoimpl.MessageState `protogen:"open.v1"`
 	Device          string                 `protobuf:"bytes,1,opt,name=device,proto3" json:"device,omitempty"`
@@ -1606,7 +1609,7 @@ type Status struct {
 
 func (x *Status) Reset() {
 	*x = Status{}
-	mi := &file_wire_proto_msgTypes[17]
+	mi := &file_uplink_wire_wire_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1618,7 +1621,7 @@ func (x *Status) String() string {
 func (*Status) ProtoMessage() {}
 
 func (x *Status) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[17]
+	mi := &file_uplink_wire_wire_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1631,7 +1634,7 @@ func (x *Status) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Status.ProtoReflect.Descriptor instead.
 func (*Status) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{17}
+	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Status) GetDevice() string {
@@ -1760,14 +1763,14 @@ func (x *Status) GetOffline() bool {
 	return false
 }
 
-// Paused is central's word to a whole device on the receipt topic's sibling
-// command: keep everything and show why.
+// Command is central's word to one device.
 type Command struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	AtNs  int64                  `protobuf:"fixed64,1,opt,name=at_ns,json=atNs,proto3" json:"at_ns,omitempty"`
 	// Types that are valid to be assigned to What:
 	//
 	//	*Command_Paused
+	//	*Command_Resumed
 	What          isCommand_What `protobuf_oneof:"what"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1775,7 +1778,7 @@ type Command struct {
 
 func (x *Command) Reset() {
 	*x = Command{}
-	mi := &file_wire_proto_msgTypes[18]
+	mi := &file_uplink_wire_wire_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1787,7 +1790,7 @@ func (x *Command) String() string {
 func (*Command) ProtoMessage() {}
 
 func (x *Command) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[18]
+	mi := &file_uplink_wire_wire_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1800,7 +1803,7 @@ func (x *Command) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Command.ProtoReflect.Descriptor instead.
 func (*Command) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{18}
+	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Command) GetAtNs() int64 {
@@ -1826,6 +1829,15 @@ func (x *Command) GetPaused() *Paused {
 	return nil
 }
 
+func (x *Command) GetResumed() *Resumed {
+	if x != nil {
+		if x, ok := x.What.(*Command_Resumed); ok {
+			return x.Resumed
+		}
+	}
+	return nil
+}
+
 type isCommand_What interface {
 	isCommand_What()
 }
@@ -1834,8 +1846,16 @@ type Command_Paused struct {
 	Paused *Paused `protobuf:"bytes,2,opt,name=paused,proto3,oneof"`
 }
 
+type Command_Resumed struct {
+	Resumed *Resumed `protobuf:"bytes,3,opt,name=resumed,proto3,oneof"`
+}
+
 func (*Command_Paused) isCommand_What() {}
 
+func (*Command_Resumed) isCommand_What() {}
+
+// Paused: keep everything, send no records and show the reason. It holds until
+// Resumed or until the connection ends; central says it again on the next one.
 type Paused struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Reason        string                 `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
@@ -1845,7 +1865,7 @@ type Paused struct {
 
 func (x *Paused) Reset() {
 	*x = Paused{}
-	mi := &file_wire_proto_msgTypes[19]
+	mi := &file_uplink_wire_wire_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1857,7 +1877,7 @@ func (x *Paused) String() string {
 func (*Paused) ProtoMessage() {}
 
 func (x *Paused) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[19]
+	mi := &file_uplink_wire_wire_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1870,7 +1890,7 @@ func (x *Paused) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Paused.ProtoReflect.Descriptor instead.
 func (*Paused) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{19}
+	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Paused) GetReason() string {
@@ -1878,6 +1898,43 @@ func (x *Paused) GetReason() string {
 		return x.Reason
 	}
 	return ""
+}
+
+// Resumed ends a Paused.
+type Resumed struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Resumed) Reset() {
+	*x = Resumed{}
+	mi := &file_uplink_wire_wire_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Resumed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Resumed) ProtoMessage() {}
+
+func (x *Resumed) ProtoReflect() protoreflect.Message {
+	mi := &file_uplink_wire_wire_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Resumed.ProtoReflect.Descriptor instead.
+func (*Resumed) Descriptor() ([]byte, []int) {
+	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{20}
 }
 
 type Receipt_Item struct {
@@ -1893,7 +1950,7 @@ type Receipt_Item struct {
 
 func (x *Receipt_Item) Reset() {
 	*x = Receipt_Item{}
-	mi := &file_wire_proto_msgTypes[20]
+	mi := &file_uplink_wire_wire_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1905,7 +1962,7 @@ func (x *Receipt_Item) String() string {
 func (*Receipt_Item) ProtoMessage() {}
 
 func (x *Receipt_Item) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[20]
+	mi := &file_uplink_wire_wire_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1918,7 +1975,7 @@ func (x *Receipt_Item) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Receipt_Item.ProtoReflect.Descriptor instead.
 func (*Receipt_Item) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{14, 0}
+	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{14, 0}
 }
 
 func (x *Receipt_Item) GetKey() *Key {
@@ -1956,12 +2013,11 @@ func (x *Receipt_Item) GetReason() string {
 	return ""
 }
 
-var File_wire_proto protoreflect.FileDescriptor
+var File_uplink_wire_wire_proto protoreflect.FileDescriptor
 
-const file_wire_proto_rawDesc = "" +
+const file_uplink_wire_wire_proto_rawDesc = "" +
 	"\n" +
-	"\n" +
-	"wire.proto\x12\x06nrd.v1\"O\n" +
+	"\x16uplink/wire/wire.proto\x12\x06nrd.v1\"O\n" +
 	"\x03Key\x12\x16\n" +
 	"\x06device\x18\x01 \x01(\tR\x06device\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x06R\x05epoch\x12\x1a\n" +
@@ -2144,29 +2200,31 @@ const file_wire_proto_rawDesc = "" +
 	"\aoffline\x18\x12 \x01(\bR\aoffline\x1a:\n" +
 	"\fDroppedEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\"P\n" +
+	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\"}\n" +
 	"\aCommand\x12\x13\n" +
 	"\x05at_ns\x18\x01 \x01(\x10R\x04atNs\x12(\n" +
-	"\x06paused\x18\x02 \x01(\v2\x0e.nrd.v1.PausedH\x00R\x06pausedB\x06\n" +
+	"\x06paused\x18\x02 \x01(\v2\x0e.nrd.v1.PausedH\x00R\x06paused\x12+\n" +
+	"\aresumed\x18\x03 \x01(\v2\x0f.nrd.v1.ResumedH\x00R\aresumedB\x06\n" +
 	"\x04what\" \n" +
 	"\x06Paused\x12\x16\n" +
-	"\x06reason\x18\x01 \x01(\tR\x06reasonB\x11Z\x0fnrd/uplink/wireb\x06proto3"
+	"\x06reason\x18\x01 \x01(\tR\x06reason\"\t\n" +
+	"\aResumedB\x11Z\x0fnrd/uplink/wireb\x06proto3"
 
 var (
-	file_wire_proto_rawDescOnce sync.Once
-	file_wire_proto_rawDescData []byte
+	file_uplink_wire_wire_proto_rawDescOnce sync.Once
+	file_uplink_wire_wire_proto_rawDescData []byte
 )
 
-func file_wire_proto_rawDescGZIP() []byte {
-	file_wire_proto_rawDescOnce.Do(func() {
-		file_wire_proto_rawDescData = protoimpl.X.CompressGZIP(unsafe.Slice(unsafe.StringData(file_wire_proto_rawDesc), len(file_wire_proto_rawDesc)))
+func file_uplink_wire_wire_proto_rawDescGZIP() []byte {
+	file_uplink_wire_wire_proto_rawDescOnce.Do(func() {
+		file_uplink_wire_wire_proto_rawDescData = protoimpl.X.CompressGZIP(unsafe.Slice(unsafe.StringData(file_uplink_wire_wire_proto_rawDesc), len(file_uplink_wire_wire_proto_rawDesc)))
 	})
-	return file_wire_proto_rawDescData
+	return file_uplink_wire_wire_proto_rawDescData
 }
 
-var file_wire_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
-var file_wire_proto_goTypes = []any{
+var file_uplink_wire_wire_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_uplink_wire_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
+var file_uplink_wire_wire_proto_goTypes = []any{
 	(Receipt_Outcome)(0), // 0: nrd.v1.Receipt.Outcome
 	(*Key)(nil),          // 1: nrd.v1.Key
 	(*Stamp)(nil),        // 2: nrd.v1.Stamp
@@ -2188,10 +2246,11 @@ var file_wire_proto_goTypes = []any{
 	(*Status)(nil),       // 18: nrd.v1.Status
 	(*Command)(nil),      // 19: nrd.v1.Command
 	(*Paused)(nil),       // 20: nrd.v1.Paused
-	(*Receipt_Item)(nil), // 21: nrd.v1.Receipt.Item
-	nil,                  // 22: nrd.v1.Status.DroppedEntry
+	(*Resumed)(nil),      // 21: nrd.v1.Resumed
+	(*Receipt_Item)(nil), // 22: nrd.v1.Receipt.Item
+	nil,                  // 23: nrd.v1.Status.DroppedEntry
 }
-var file_wire_proto_depIdxs = []int32{
+var file_uplink_wire_wire_proto_depIdxs = []int32{
 	6,  // 0: nrd.v1.Read.alternatives:type_name -> nrd.v1.Alternative
 	10, // 1: nrd.v1.Hit.entry:type_name -> nrd.v1.Entry
 	11, // 2: nrd.v1.Hit.list:type_name -> nrd.v1.ListVersion
@@ -2206,50 +2265,52 @@ var file_wire_proto_depIdxs = []int32{
 	9,  // 11: nrd.v1.Record.patch:type_name -> nrd.v1.ImageInfo
 	9,  // 12: nrd.v1.Record.overview:type_name -> nrd.v1.ImageInfo
 	1,  // 13: nrd.v1.Image.key:type_name -> nrd.v1.Key
-	21, // 14: nrd.v1.Receipt.items:type_name -> nrd.v1.Receipt.Item
+	22, // 14: nrd.v1.Receipt.items:type_name -> nrd.v1.Receipt.Item
 	1,  // 15: nrd.v1.Event.key:type_name -> nrd.v1.Key
 	17, // 16: nrd.v1.Event.drop:type_name -> nrd.v1.Drop
-	22, // 17: nrd.v1.Status.dropped:type_name -> nrd.v1.Status.DroppedEntry
+	23, // 17: nrd.v1.Status.dropped:type_name -> nrd.v1.Status.DroppedEntry
 	11, // 18: nrd.v1.Status.lists:type_name -> nrd.v1.ListVersion
 	2,  // 19: nrd.v1.Status.clock:type_name -> nrd.v1.Stamp
 	3,  // 20: nrd.v1.Status.fix:type_name -> nrd.v1.Fix
 	20, // 21: nrd.v1.Command.paused:type_name -> nrd.v1.Paused
-	1,  // 22: nrd.v1.Receipt.Item.key:type_name -> nrd.v1.Key
-	0,  // 23: nrd.v1.Receipt.Item.outcome:type_name -> nrd.v1.Receipt.Outcome
-	24, // [24:24] is the sub-list for method output_type
-	24, // [24:24] is the sub-list for method input_type
-	24, // [24:24] is the sub-list for extension type_name
-	24, // [24:24] is the sub-list for extension extendee
-	0,  // [0:24] is the sub-list for field type_name
+	21, // 22: nrd.v1.Command.resumed:type_name -> nrd.v1.Resumed
+	1,  // 23: nrd.v1.Receipt.Item.key:type_name -> nrd.v1.Key
+	0,  // 24: nrd.v1.Receipt.Item.outcome:type_name -> nrd.v1.Receipt.Outcome
+	25, // [25:25] is the sub-list for method output_type
+	25, // [25:25] is the sub-list for method input_type
+	25, // [25:25] is the sub-list for extension type_name
+	25, // [25:25] is the sub-list for extension extendee
+	0,  // [0:25] is the sub-list for field type_name
 }
 
-func init() { file_wire_proto_init() }
-func file_wire_proto_init() {
-	if File_wire_proto != nil {
+func init() { file_uplink_wire_wire_proto_init() }
+func file_uplink_wire_wire_proto_init() {
+	if File_uplink_wire_wire_proto != nil {
 		return
 	}
-	file_wire_proto_msgTypes[15].OneofWrappers = []any{
+	file_uplink_wire_wire_proto_msgTypes[15].OneofWrappers = []any{
 		(*Event_Drop)(nil),
 	}
-	file_wire_proto_msgTypes[18].OneofWrappers = []any{
+	file_uplink_wire_wire_proto_msgTypes[18].OneofWrappers = []any{
 		(*Command_Paused)(nil),
+		(*Command_Resumed)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
-			RawDescriptor: unsafe.Slice(unsafe.StringData(file_wire_proto_rawDesc), len(file_wire_proto_rawDesc)),
+			RawDescriptor: unsafe.Slice(unsafe.StringData(file_uplink_wire_wire_proto_rawDesc), len(file_uplink_wire_wire_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   22,
+			NumMessages:   23,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
-		GoTypes:           file_wire_proto_goTypes,
-		DependencyIndexes: file_wire_proto_depIdxs,
-		EnumInfos:         file_wire_proto_enumTypes,
-		MessageInfos:      file_wire_proto_msgTypes,
+		GoTypes:           file_uplink_wire_wire_proto_goTypes,
+		DependencyIndexes: file_uplink_wire_wire_proto_depIdxs,
+		EnumInfos:         file_uplink_wire_wire_proto_enumTypes,
+		MessageInfos:      file_uplink_wire_wire_proto_msgTypes,
 	}.Build()
-	File_wire_proto = out.File
-	file_wire_proto_goTypes = nil
-	file_wire_proto_depIdxs = nil
+	File_uplink_wire_wire_proto = out.File
+	file_uplink_wire_wire_proto_goTypes = nil
+	file_uplink_wire_wire_proto_depIdxs = nil
 }
