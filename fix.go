@@ -44,4 +44,7 @@ func (f Fix) Valid() bool {
 
 // Moving reports whether the vehicle must be taken as moving: anything above
 // walking pace, and every speed that is not known (SI 1986/1078 reg. 109).
-func (f Fix) Moving() bool { return !f.SpeedKnown || f.Speed > 1.5 }
+func (f Fix) Moving() bool {
+	standing := f.SpeedKnown && f.Speed >= 0 && f.Speed <= 1.5 // not a number is neither
+	return !standing
+}

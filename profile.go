@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -98,7 +99,10 @@ func ParseProfile(name string, data []byte) (Profile, error) {
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&p); err != nil {
-		return Profile{}, fmt.Errorf("profile %s: %w", name, err)
+		return Profile{}, fmt.Errorf("profile %s, line %d: %w", name, jsonErrorLine(data, d, err), err)
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return Profile{}, fmt.Errorf("profile %s: something follows the closing brace", name)
 	}
 	if err := p.validate(); err != nil {
 		return Profile{}, fmt.Errorf("profile %s: %w", name, err)
@@ -106,25 +110,61 @@ func ParseProfile(name string, data []byte) (Profile, error) {
 	return p, nil
 }
 
+// jsonErrorLine gives the line of data at which decoding stopped.
+func jsonErrorLine(data []byte, d *json.Decoder, err error) int {
+	offset := d.InputOffset()
+	var syntax *json.SyntaxError
+	var kind *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &syntax):
+		offset = syntax.Offset
+	case errors.As(err, &kind):
+		offset = kind.Offset
+	}
+	return 1 + bytes.Count(data[:min(max(offset, 0), int64(len(data)))], []byte{'\n'})
+}
+
 func (p Profile) validate() error {
-	positive := map[string]int{
-		"vrm_max_length": p.VRMMaxLength, "patch_max_bytes": p.PatchMaxBytes, "patch_width": p.PatchWidth,
-		"patch_height": p.PatchHeight, "overview_max_bytes": p.OverviewMaxBytes, "overview_width": p.OverviewWidth,
-		"retention_days": p.RetentionDays, "hold_review_days": p.HoldReviewDays, "list_syncs_per_day": p.ListSyncsPerDay,
-		"amber_after_hours": p.AmberAfterHours, "stale_after_hours": p.StaleAfterHours, "alarm_seconds": p.AlarmSeconds,
-		"device_review_days": p.DeviceReviewDays, "future_tolerance_seconds": p.FutureToleranceSeconds,
-	}
 	var errs []error
-	for field, v := range positive {
-		if v <= 0 {
-			errs = append(errs, fmt.Errorf("%s must be above zero, is %d", field, v))
-		}
-	}
 	if p.Name == "" {
 		errs = append(errs, errors.New("name is missing"))
 	}
-	if p.VRMMaxLength < 10 {
-		errs = append(errs, fmt.Errorf("vrm_max_length must be at least 10 for foreign marks, is %d", p.VRMMaxLength))
+	for _, f := range []struct {
+		field              string
+		value, least, most int
+	}{
+		// Foreign marks need 10.
+		{"vrm_max_length", p.VRMMaxLength, 10, MaxVRM},
+		{"patch_max_bytes", p.PatchMaxBytes, 1, 1 << 20},
+		{"patch_width", p.PatchWidth, 1, 4096},
+		{"patch_height", p.PatchHeight, 1, 4096},
+		{"overview_max_bytes", p.OverviewMaxBytes, 1, 8 << 20},
+		{"overview_width", p.OverviewWidth, 1, 8192},
+		// Never beyond two years, a leap day included.
+		{"retention_days", p.RetentionDays, 1, 731},
+		{"hold_review_days", p.HoldReviewDays, 1, 731},
+		{"list_syncs_per_day", p.ListSyncsPerDay, 1, 1440},
+		{"amber_after_hours", p.AmberAfterHours, 1, 24 * 365},
+		{"stale_after_hours", p.StaleAfterHours, p.AmberAfterHours, 24 * 365},
+		{"alarm_seconds", p.AlarmSeconds, 1, 3600},
+		{"device_review_days", p.DeviceReviewDays, 1, 731},
+		{"future_tolerance_seconds", p.FutureToleranceSeconds, 1, 86400},
+	} {
+		if f.value < f.least || f.value > f.most {
+			errs = append(errs, fmt.Errorf("%s must be %d to %d, is %d", f.field, f.least, f.most, f.value))
+		}
+	}
+	for _, f := range []struct {
+		field string
+		share float64
+	}{
+		{"capture_rate_static", p.CaptureRateStatic},
+		{"capture_rate_vehicle", p.CaptureRateVehicle},
+		{"read_accuracy", p.ReadAccuracy},
+	} {
+		if f.share <= 0 || f.share > 1 {
+			errs = append(errs, fmt.Errorf("%s must be a share above 0 and at most 1, is %v", f.field, f.share))
+		}
 	}
 	if p.EarliestCapture.IsZero() {
 		errs = append(errs, errors.New("earliest_capture is missing"))

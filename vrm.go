@@ -34,12 +34,12 @@ func ParseVRM(s string) (VRM, error) {
 		default:
 			return "", fmt.Errorf("%w: %q", ErrVRMCharacter, r)
 		}
+		if b.Len() > MaxVRM {
+			return "", ErrVRMLong
+		}
 	}
-	switch {
-	case b.Len() == 0:
+	if b.Len() == 0 {
 		return "", ErrVRMEmpty
-	case b.Len() > MaxVRM:
-		return "", ErrVRMLong
 	}
 	return VRM(b.String()), nil
 }
