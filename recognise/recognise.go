@@ -9,6 +9,8 @@
 package recognise
 
 import (
+	"fmt"
+
 	"gocv.io/x/gocv"
 
 	"nrd"
@@ -33,12 +35,31 @@ type Localiser interface {
 // Reader turns one plate of an image into text with probabilities. An
 // implementation is not safe for concurrent use; make one a goroutine.
 type Reader interface {
-	// Read reads the plate outlined by quad in img. A nil Glyphs without an
-	// error means that it does not look like a plate.
-	Read(img gocv.Mat, quad nrd.Quad) (*Glyphs, error)
+	// Read reads the plate outlined by quad in an 8-bit BGR image. It gives
+	// what the plate may say, one Glyphs for each likely length, surest first;
+	// none without an error means that it does not look like a plate.
+	Read(img gocv.Mat, quad nrd.Quad) ([]Glyphs, error)
 	// Engine names the reader and the version of its weights.
 	Engine() string
 	Close() error
+}
+
+// The readers that a configuration can name.
+const (
+	EngineNetworks  = "networks"
+	EngineTesseract = "tesseract"
+)
+
+// NewReader opens the reader that a configuration names.
+func NewReader(engine string) (Reader, error) {
+	switch engine {
+	case EngineNetworks:
+		return NewNetworkReader()
+	case EngineTesseract:
+		return NewTesseractReader()
+	default:
+		return nil, fmt.Errorf("%w: %q; there are %s and %s", ErrEngine, engine, EngineNetworks, EngineTesseract)
+	}
 }
 
 // Alphabet is the order of the glyph classes in [Glyphs]: index 0 is '0'.
@@ -52,6 +73,24 @@ type Glyphs struct {
 	// Probabilities holds one row a character, in the order of Alphabet; a
 	// row adds up to at most 1, the rest being "no character here".
 	Probabilities [][]float32
+	// Weight is the probability that the text has this many characters. The
+	// weights of a plate add up to at most 1, the rest being "no text".
+	Weight float64
 	// Lines is how many lines the plate has, 1 or 2.
 	Lines int
+}
+
+// likeliest spells Text anew from Probabilities.
+func (g *Glyphs) likeliest() {
+	text := make([]byte, len(g.Probabilities))
+	for i, row := range g.Probabilities {
+		best := 0
+		for k, p := range row {
+			if p > row[best] {
+				best = k
+			}
+		}
+		text[i] = Alphabet[best]
+	}
+	g.Text = string(text)
 }

@@ -1,0 +1,146 @@
+package recognise
+
+import (
+	"cmp"
+	"slices"
+)
+
+// ballot adds up what several looks at one plate saw: the crops of one image, or
+// the frames of one passage. Looks of different length vote for their length;
+// within a length the probabilities are averaged, position by position.
+type ballot struct {
+	votes   float64
+	lengths [2*maxText + 1]tally
+}
+
+// tally is what was voted for one length.
+type tally struct {
+	weight float64
+	// rows adds up the probabilities, lines the number of lines, both
+	// weighted.
+	rows  [][glyphs]float64
+	lines float64
+}
+
+// add casts the votes of one look. An empty look votes for "no text".
+func (b *ballot) add(look []Glyphs, votes float64) {
+	b.votes += votes
+	for _, g := range look {
+		n := len(g.Probabilities)
+		if n == 0 || n >= len(b.lengths) {
+			continue
+		}
+		t := &b.lengths[n]
+		if t.rows == nil {
+			t.rows = make([][glyphs]float64, n)
+		}
+		w := votes * g.Weight
+		t.weight += w
+		t.lines += w * float64(g.Lines)
+		for i, row := range g.Probabilities {
+			for k, p := range row {
+				t.rows[i][k] += w * float64(p)
+			}
+		}
+	}
+}
+
+// count gives the outcome in the form of a single look, surest length first.
+func (b *ballot) count() []Glyphs {
+	var out []Glyphs
+	for n := range b.lengths {
+		t := &b.lengths[n]
+		if t.weight <= 0 || t.weight < faint*b.votes {
+			continue
+		}
+		g := Glyphs{Weight: t.weight / b.votes, Lines: 1, Probabilities: make([][]float32, n)}
+		if t.lines > 1.5*t.weight {
+			g.Lines = 2
+		}
+		for i := range t.rows {
+			g.Probabilities[i] = make([]float32, glyphs)
+			for k, p := range t.rows[i] {
+				g.Probabilities[i][k] = float32(p / t.weight)
+			}
+		}
+		g.likeliest()
+		out = append(out, g)
+	}
+	slices.SortStableFunc(out, func(a, b Glyphs) int { return cmp.Compare(b.Weight, a.Weight) })
+	return out[:min(len(out), readings)]
+}
+
+// under joins the readings of a plate's two lines into readings of the whole.
+func under(top, bottom []Glyphs) []Glyphs {
+	var out []Glyphs
+	for _, a := range top {
+		for _, b := range bottom {
+			g := Glyphs{
+				Text:          a.Text + b.Text,
+				Probabilities: slices.Concat(a.Probabilities, b.Probabilities),
+				Weight:        a.Weight * b.Weight,
+				Lines:         2,
+			}
+			// Three characters over four and four over three have the same
+			// length: the likelier split stands for both.
+			i := slices.IndexFunc(out, func(o Glyphs) bool { return len(o.Text) == len(g.Text) })
+			switch {
+			case i < 0:
+				out = append(out, g)
+			case g.Weight > out[i].Weight:
+				g.Weight += out[i].Weight
+				out[i] = g
+			default:
+				out[i].Weight += g.Weight
+			}
+		}
+	}
+	slices.SortStableFunc(out, func(a, b Glyphs) int { return cmp.Compare(b.Weight, a.Weight) })
+	return out[:min(len(out), readings)]
+}
+
+// certainty is how sure the best reading is: its weight times the probability of
+// each of its glyphs, look-alikes that only position tells apart taken as one.
+func certainty(look []Glyphs) float64 {
+	if len(look) == 0 {
+		return 0
+	}
+	c := look[0].Weight
+	for _, row := range look[0].Probabilities {
+		best := float32(0)
+		for k := range row {
+			best = max(best, twins(row, k))
+		}
+		c *= float64(best)
+	}
+	return c
+}
+
+// twins is the probability of the shape of glyph k: on a plate 0 and O have one
+// shape, and so have 1 and I.
+func twins(row []float32, k int) float32 {
+	if t := twin[k]; t != k {
+		return row[k] + row[t]
+	}
+	return row[k]
+}
+
+// twin gives for each glyph the one with the same shape, itself if none.
+var twin = func() (t [glyphs]int) {
+	for k := range t {
+		t[k] = k
+	}
+	for _, pair := range [...][2]byte{{'0', 'O'}, {'1', 'I'}} {
+		a, b := index(pair[0]), index(pair[1])
+		t[a], t[b] = b, a
+	}
+	return t
+}()
+
+// index is the place of a letter or digit in Alphabet.
+func index(c byte) int {
+	if c >= 'A' {
+		return int(c-'A') + 10
+	}
+	return int(c - '0')
+}

@@ -1,0 +1,161 @@
+package recognise
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"time"
+
+	"nrd"
+)
+
+// The syntaxes of British plates are a prior, never a rule: a mark that follows
+// none is weighed with the others and wins where the glyphs speak for it. The
+// text with the greatest posterior probability becomes the read,
+//
+//	weight of its length × product of its glyphs' probabilities × prior,
+//
+// where the prior is a layout's share of the traffic spread over the marks that
+// it allows, compared with all texts of that length being alike, which is what
+// the reader takes for granted. Divided by the same sum over every text of every
+// layout this is the confidence.
+
+// future is how unlikely a mark whose age field has not begun is beside another.
+const future = 1e-3
+
+// maxAlternatives is how many other marks a read keeps.
+const maxAlternatives = 8
+
+// choose makes the read out of what the reader saw. It reports false when there
+// is nothing that can be a mark.
+func choose(look []Glyphs, now time.Time) (nrd.Read, bool) {
+	var candidates []candidate
+	var all, text float64
+	for _, g := range look {
+		raw, err := nrd.ParseVRM(g.Text)
+		if err != nil {
+			continue
+		}
+		text += g.Weight
+		all += g.Weight * everything(g)
+		for _, c := range marks(nrd.Repair(raw, cost(g), now)) {
+			candidates = append(candidates, weigh(c, g))
+		}
+	}
+	if len(candidates) == 0 || all <= 0 {
+		return nrd.Read{}, false
+	}
+	slices.SortStableFunc(candidates, func(a, b candidate) int { return cmp.Compare(b.mass, a.mass) })
+	best := candidates[0]
+	read := nrd.Read{
+		VRM:        best.VRM,
+		Raw:        look[0].Text,
+		Confidence: percent(min(best.mass/all, 1) * min(text, 1)),
+		Characters: best.characters,
+		Syntax:     best.Syntax,
+		Repaired:   !alike(look[0].Text, string(best.VRM)),
+	}
+	for _, c := range candidates[1:] {
+		p := percent(min(c.mass/all, 1) * min(text, 1))
+		// The raw text stays on record however unlikely the syntaxes make it.
+		if len(read.Alternatives) < maxAlternatives && p > 0 || string(c.VRM) == read.Raw {
+			read.Alternatives = append(read.Alternatives, nrd.Alternative{VRM: c.VRM, Confidence: p})
+		}
+	}
+	return read, true
+}
+
+// candidate is a mark with its share of the posterior, not yet divided by the
+// sum of all.
+type candidate struct {
+	nrd.Candidate
+	mass       float64
+	characters []int
+}
+
+// weigh gives a mark its mass.
+func weigh(c nrd.Candidate, g Glyphs) candidate {
+	w := candidate{Candidate: c, characters: make([]int, len(c.VRM))}
+	product := g.Weight
+	for i := range len(c.VRM) {
+		p := float64(twins(g.Probabilities[i], index(c.VRM[i])))
+		w.characters[i] = percent(p)
+		product *= p
+	}
+	prior := nrd.PriorNone
+	for i := range layouts {
+		if l := &layouts[i]; l.Matches(c.VRM) {
+			prior += l.Prior * spread(l)
+		}
+	}
+	if c.FutureAge {
+		prior *= future
+	}
+	w.mass = product * prior
+	return w
+}
+
+// everything is the mass of all texts of a length together.
+func everything(g Glyphs) float64 {
+	sum := nrd.PriorNone
+	for i := range layouts {
+		l := &layouts[i]
+		if len(l.Positions) != len(g.Probabilities) {
+			continue
+		}
+		product := l.Prior * spread(l)
+		for j, class := range l.Positions {
+			product *= allowed(g.Probabilities[j], class)
+		}
+		sum += product
+	}
+	return sum
+}
+
+// allowed is the probability that a glyph is of the class, shapes that only
+// position tells apart taken as one.
+func allowed(row []float32, class nrd.Class) float64 {
+	sum := 0.0
+	for k, p := range row {
+		if class&(1<<k|1<<twin[k]) != 0 {
+			sum += float64(p)
+		}
+	}
+	return sum
+}
+
+var layouts = nrd.Layouts()
+
+// spread is how much denser a layout's marks are than all texts of its length.
+func spread(l *nrd.Layout) float64 {
+	return math.Pow(float64(glyphs), float64(len(l.Positions))) / l.Marks()
+}
+
+// marks lists what a repaired text may stand for.
+func marks(r nrd.Repaired) []nrd.Candidate {
+	return append([]nrd.Candidate{r.Candidate}, r.Alternatives...)
+}
+
+// cost is what the reader's probabilities say to nrd.Repair.
+func cost(g Glyphs) nrd.Cost {
+	return func(position int, glyph byte) float64 {
+		return -math.Log(float64(twins(g.Probabilities[position], index(glyph))))
+	}
+}
+
+// alike reports whether two texts look the same on a plate.
+func alike(a, b string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range len(a) {
+		if x, y := index(a[i]), index(b[i]); x != y && twin[x] != y {
+			return false
+		}
+	}
+	return true
+}
+
+func percent(p float64) int {
+	return int(math.Round(100 * max(0, min(1, p))))
+}

@@ -1,0 +1,97 @@
+package recognise
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"image"
+	"math"
+
+	"gocv.io/x/gocv"
+
+	"nrd"
+)
+
+// evidence keeps the two pictures of the best frame of a passage, already at
+// their final size but not yet compressed: a better frame may still come.
+type evidence struct {
+	patch, overview gocv.Mat
+}
+
+func newEvidence() *evidence {
+	return &evidence{patch: gocv.NewMat(), overview: gocv.NewMat()}
+}
+
+func (e *evidence) close() {
+	_ = e.patch.Close()    // never fails
+	_ = e.overview.Close() // never fails
+}
+
+// take copies the plate and the scene out of a frame, scaled to the profile.
+func (e *evidence) take(img gocv.Mat, quad nrd.Quad, p *nrd.Profile) {
+	region := img.Region(surroundings(quad, img.Cols(), img.Rows()))
+	shrink(region, &e.patch, p.PatchWidth, p.PatchHeight)
+	_ = region.Close() // never fails
+	shrink(img, &e.overview, p.OverviewWidth, math.MaxInt32)
+}
+
+// surroundings is the plate with a border, so that a person sees that nothing
+// was cut off, within the frame.
+func surroundings(quad nrd.Quad, w, h int) image.Rectangle {
+	b := quad.Bounds()
+	r := image.Rect(b.X-b.W/12-2, b.Y-b.H/6-2, b.X+b.W+b.W/12+2, b.Y+b.H+b.H/6+2).Intersect(image.Rect(0, 0, w, h))
+	if r.Empty() {
+		return image.Rect(0, 0, w, h)
+	}
+	return r
+}
+
+// shrink scales src to fit into w by h, never up.
+func shrink(src gocv.Mat, dst *gocv.Mat, w, h int) {
+	scale := min(1, float64(w)/float64(src.Cols()), float64(h)/float64(src.Rows()))
+	if scale == 1 {
+		src.CopyTo(dst)
+		return
+	}
+	round := func(v int) int { return max(1, int(float64(v)*scale)) }
+	gocv.Resize(src, dst, image.Pt(round(src.Cols()), round(src.Rows())), 0, 0, gocv.InterpolationArea)
+}
+
+// images compresses what was taken within the profile's caps. A picture that
+// failed is empty.
+func (e *evidence) images(p *nrd.Profile) (patch, overview nrd.Image, err error) {
+	patch, errPatch := compress(e.patch, p.PatchMaxBytes)
+	overview, errOverview := compress(e.overview, p.OverviewMaxBytes)
+	return patch, overview, errors.Join(errPatch, errOverview)
+}
+
+// compress makes a JPEG of at most so many bytes: as good as fits, and where
+// even a poor one does not fit, smaller.
+func compress(img gocv.Mat, most int) (nrd.Image, error) {
+	small := gocv.NewMat()
+	defer small.Close()
+	from := img
+	for from.Cols() >= 16 {
+		for quality := 90; quality >= 30; quality -= 10 {
+			data, err := jpeg(from, quality)
+			if err != nil {
+				return nrd.Image{}, err
+			}
+			if len(data) <= most {
+				return nrd.Image{JPEG: data, Width: from.Cols(), Height: from.Rows()}, nil
+			}
+		}
+		gocv.Resize(from, &small, image.Pt(from.Cols()*3/4, max(1, from.Rows()*3/4)), 0, 0, gocv.InterpolationArea)
+		from = small
+	}
+	return nrd.Image{}, fmt.Errorf("%w: %d by %d pixels in %d bytes", ErrEvidence, img.Cols(), img.Rows(), most)
+}
+
+func jpeg(img gocv.Mat, quality int) ([]byte, error) {
+	buffer, err := gocv.IMEncodeWithParams(gocv.JPEGFileExt, img, []int{gocv.IMWriteJpegQuality, quality})
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrEvidence, err)
+	}
+	defer buffer.Close()
+	return bytes.Clone(buffer.GetBytes()), nil
+}

@@ -1,0 +1,209 @@
+package recognise
+
+import (
+	"cmp"
+	"errors"
+	"image"
+	"math"
+	"slices"
+
+	"gocv.io/x/gocv"
+
+	"nrd"
+)
+
+const (
+	// stride is the side of the map's cells in pixels of the network's input,
+	// offset the unit of its corner offsets.
+	stride = 8
+	offset = 32
+	// MaxPlates bounds how many plates are taken from one image.
+	MaxPlates = 32
+	// leastPlate is the probability from which a place counts as a plate.
+	leastPlate = 0.30
+	// surePlate is the probability from which no other scale is tried.
+	surePlate = 0.50
+)
+
+// networkLocaliser finds plates with a fully convolutional network: for each
+// cell of 8 by 8 pixels the probability that a plate's centre is there, and where
+// its corners are.
+type networkLocaliser struct {
+	network *network
+	// sides are the lengths to which the image's longer side is brought, in
+	// the order in which they are tried.
+	sides       []int
+	scaled, bgr gocv.Mat
+	blob        gocv.Mat
+}
+
+// The sides of a photograph, about which nothing is known, and of a camera that
+// is set up so that plates are neither tiny nor fill the picture.
+var (
+	photographSides = []int{640, 1152, 320}
+	cameraSides     = []int{640}
+)
+
+// NewNetworkLocaliser opens our own localiser for a camera's frames, or for
+// single photographs: those it searches at further scales while nothing is found.
+func NewNetworkLocaliser(photographs bool) (Localiser, error) {
+	n, err := openNetwork("localiser")
+	if err != nil {
+		return nil, err
+	}
+	l := &networkLocaliser{network: n, sides: cameraSides, scaled: gocv.NewMat(), bgr: gocv.NewMat(), blob: gocv.NewMat()}
+	if photographs {
+		l.sides = photographSides
+	}
+	return l, nil
+}
+
+// Close gives the network back.
+func (l *networkLocaliser) Close() error {
+	return errors.Join(l.network.close(), l.scaled.Close(), l.bgr.Close(), l.blob.Close())
+}
+
+// Localise gives the plates in img, surest first.
+func (l *networkLocaliser) Localise(img gocv.Mat) ([]Plate, error) {
+	var found []Plate
+	for _, side := range l.sides {
+		plates, err := l.at(img, side)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, plates...)
+		if slices.ContainsFunc(found, func(p Plate) bool { return p.Confidence >= surePlate }) {
+			break
+		}
+	}
+	return distinct(found), nil
+}
+
+// at searches the image with its longer side brought to side pixels.
+func (l *networkLocaliser) at(img gocv.Mat, side int) ([]Plate, error) {
+	w, h := inputSize(img.Cols(), img.Rows(), side)
+	interpolation := gocv.InterpolationArea
+	if w > img.Cols() {
+		interpolation = gocv.InterpolationLinear
+	}
+	gocv.Resize(img, &l.scaled, image.Pt(w, h), 0, 0, interpolation)
+	const shift = 0.45 * 255
+	gocv.BlobFromImages([]gocv.Mat{l.scaled}, &l.blob, 1.0/255, image.Pt(w, h), gocv.NewScalar(shift, shift, shift, 0), false, false, gocv.MatTypeCV32F)
+	out, values, err := l.network.run(l.blob, 1, 9, h/stride, w/stride)
+	if err != nil {
+		return nil, err
+	}
+	defer out.Close()
+	m := plateMap{values: values, w: w / stride, h: h / stride}
+	scale := nrd.Point{X: float64(img.Cols()) / float64(w), Y: float64(img.Rows()) / float64(h)}
+	return m.plates(scale, img.Cols(), img.Rows()), nil
+}
+
+// inputSize brings the longer side to side and both to multiples of 16, which
+// may change the aspect a little; an image that is all length keeps a minimum.
+func inputSize(w, h, side int) (int, int) {
+	scale := float64(side) / float64(max(w, h))
+	round := func(v int) int { return max(4, int(math.Round(float64(v)*scale/16))) * 16 }
+	return round(w), round(h)
+}
+
+// plateMap is the network's output: 9 planes of h rows and w columns.
+type plateMap struct {
+	values []float32
+	w, h   int
+}
+
+func (m *plateMap) at(plane, y, x int) float64 { return float64(m.values[(plane*m.h+y)*m.w+x]) }
+
+// plates finds the peaks of the map. scale takes pixels of the network's input
+// to pixels of the image, which is w by h.
+func (m *plateMap) plates(scale nrd.Point, w, h int) []Plate {
+	least := math.Log(leastPlate / (1 - leastPlate))
+	var found []Plate
+	for y := range m.h {
+		for x := range m.w {
+			if !(m.at(0, y, x) >= least) || !m.peak(y, x) {
+				continue
+			}
+			q := m.quad(y, x)
+			for i := range q {
+				q[i].X = min(max(q[i].X*scale.X, 0), float64(w))
+				q[i].Y = min(max(q[i].Y*scale.Y, 0), float64(h))
+			}
+			if plausible(q) {
+				found = append(found, Plate{Quad: q, Confidence: 1 / (1 + math.Exp(-m.at(0, y, x)))})
+			}
+		}
+	}
+	return found
+}
+
+// peak reports whether no neighbour of a cell is higher.
+func (m *plateMap) peak(y, x int) bool {
+	here := m.at(0, y, x)
+	for v := max(y-1, 0); v <= min(y+1, m.h-1); v++ {
+		for u := max(x-1, 0); u <= min(x+1, m.w-1); u++ {
+			if m.at(0, v, u) > here {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// quad gives the corners, in pixels of the network's input, as the mean of what
+// the cell and its neighbours say, each as sure as it is.
+func (m *plateMap) quad(y, x int) nrd.Quad {
+	var q nrd.Quad
+	var sum float64
+	for v := max(y-1, 0); v <= min(y+1, m.h-1); v++ {
+		for u := max(x-1, 0); u <= min(x+1, m.w-1); u++ {
+			p := 1 / (1 + math.Exp(-m.at(0, v, u)))
+			weight := p * p
+			sum += weight
+			for i := range q {
+				q[i].X += weight * ((float64(u)+0.5)*stride + m.at(1+2*i, v, u)*offset)
+				q[i].Y += weight * ((float64(v)+0.5)*stride + m.at(2+2*i, v, u)*offset)
+			}
+		}
+	}
+	for i := range q {
+		q[i].X /= sum
+		q[i].Y /= sum
+	}
+	return q
+}
+
+// distinct orders plates by confidence and drops those that mostly cover a surer
+// one.
+func distinct(plates []Plate) []Plate {
+	slices.SortStableFunc(plates, func(a, b Plate) int { return cmp.Compare(b.Confidence, a.Confidence) })
+	var kept []Plate
+	for _, p := range plates {
+		if len(kept) == MaxPlates {
+			break
+		}
+		box := p.Quad.Bounds()
+		if !slices.ContainsFunc(kept, func(k Plate) bool { return covers(k.Quad.Bounds(), box) > 0.5 }) {
+			kept = append(kept, p)
+		}
+	}
+	return kept
+}
+
+// covers is the shared area of two boxes as a share of the smaller one.
+func covers(a, b nrd.Box) float64 {
+	return intersection(a, b) / max(1, float64(min(a.W*a.H, b.W*b.H)))
+}
+
+// overlap is the shared area of two boxes as a share of their union.
+func overlap(a, b nrd.Box) float64 {
+	i := intersection(a, b)
+	return i / max(1, float64(a.W*a.H+b.W*b.H)-i)
+}
+
+func intersection(a, b nrd.Box) float64 {
+	w := min(a.X+a.W, b.X+b.W) - max(a.X, b.X)
+	h := min(a.Y+a.H, b.Y+b.H) - max(a.Y, b.Y)
+	return float64(max(w, 0)) * float64(max(h, 0))
+}

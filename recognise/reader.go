@@ -1,0 +1,186 @@
+package recognise
+
+import (
+	"errors"
+	"image/color"
+	"math"
+
+	"gocv.io/x/gocv"
+
+	"nrd"
+)
+
+const (
+	// The reader's input and how many frames it makes of it.
+	cropWidth, cropHeight = 128, 32
+	cropFrames            = 32
+	// A plate narrower than oneLine times its height may have two lines; one
+	// narrower than twoLines surely has.
+	oneLine, twoLines = 3.0, 1.9
+	// sure is the certainty from which a plate is not looked at again.
+	sure = 0.9
+)
+
+// looks are the cuts of a plate that is hard to read: what they say is averaged,
+// because a reading depends on where the crop sits. Each gives how much is added
+// to the margins, in shares of the plate's width and height.
+var looks = [...]struct{ x, y float64 }{{0, 0}, {0.03, 0.06}, {-0.025, -0.05}}
+
+// networkReader reads plates with a convolutional network whose frames are
+// decoded by CTC.
+type networkReader struct {
+	network   *network
+	rectifier *rectifier
+	blob      gocv.Mat
+	line      gocv.Mat
+}
+
+// NewNetworkReader opens our own reader.
+func NewNetworkReader() (Reader, error) {
+	n, err := openNetwork("reader")
+	if err != nil {
+		return nil, err
+	}
+	return &networkReader{
+		network:   n,
+		rectifier: newRectifier(),
+		blob:      gocv.NewMatWithSizes([]int{1, 1, cropHeight, cropWidth}, gocv.MatTypeCV32F),
+		line:      gocv.NewMat(),
+	}, nil
+}
+
+// Engine names the network by the beginning of its checksum.
+func (r *networkReader) Engine() string { return "network " + r.network.version }
+
+// Close gives the network back.
+func (r *networkReader) Close() error {
+	r.rectifier.close()
+	return errors.Join(r.network.close(), r.blob.Close(), r.line.Close())
+}
+
+// Read reads a plate, looking again with other margins while it is not sure.
+func (r *networkReader) Read(img gocv.Mat, quad nrd.Quad) ([]Glyphs, error) {
+	w, h := size(quad)
+	var votes ballot
+	for i, look := range looks {
+		var seen []Glyphs
+		for _, lines := range linesOf(w / max(h, 1)) {
+			g, err := r.look(img, quad, lines, look.x, look.y)
+			if err != nil {
+				return nil, err
+			}
+			if certainty(g) > certainty(seen) || seen == nil {
+				seen = g
+			}
+		}
+		votes.add(seen, 1)
+		// Nothing at all at the first look: not a plate.
+		if i == 0 && (len(seen) == 0 || certainty(seen) >= sure) {
+			break
+		}
+	}
+	return votes.count(), nil
+}
+
+// linesOf gives the numbers of lines that a plate of this aspect may have. An
+// oblique view makes a plate with one line look narrow.
+func linesOf(aspect float64) []int {
+	switch {
+	case aspect >= oneLine:
+		return []int{1}
+	case aspect <= twoLines:
+		return []int{2}
+	default:
+		return []int{1, 2}
+	}
+}
+
+// look reads one cut of a plate.
+func (r *networkReader) look(img gocv.Mat, quad nrd.Quad, lines int, extraX, extraY float64) ([]Glyphs, error) {
+	cut := whole(extraX, extraY)
+	if lines == 1 {
+		return r.frames(r.rectifier.cut(img, quad, cut, cropWidth, cropHeight))
+	}
+	top, bottom := cut, cut
+	top.bottom, bottom.top = 0.54, 0.46
+	above, err := r.readLine(img, quad, top)
+	if err != nil || len(above) == 0 {
+		return nil, err
+	}
+	below, err := r.readLine(img, quad, bottom)
+	if err != nil {
+		return nil, err
+	}
+	return under(above, below), nil
+}
+
+// readLine reads one line of a plate with two: it keeps its aspect, and what it
+// does not fill of the crop is filled with its median grey.
+func (r *networkReader) readLine(img gocv.Mat, quad nrd.Quad, line part) ([]Glyphs, error) {
+	w, h := size(quad)
+	width := w * (line.right - line.left)
+	height := h * (line.bottom - line.top)
+	fit := max(8, min(cropWidth, int(math.Round(cropHeight*width/max(height, 1)))))
+	crop := r.rectifier.cut(img, quad, line, fit, cropHeight)
+	if fit == cropWidth {
+		return r.frames(crop)
+	}
+	grey, err := median(crop)
+	if err != nil {
+		return nil, err
+	}
+	gocv.CopyMakeBorder(crop, &r.line, 0, 0, 0, cropWidth-fit, gocv.BorderConstant, grey)
+	return r.frames(r.line)
+}
+
+// frames sends a grey crop of the network's input size through it.
+func (r *networkReader) frames(crop gocv.Mat) ([]Glyphs, error) {
+	pixels, err := crop.DataPtrUint8()
+	if err != nil {
+		return nil, err
+	}
+	input, err := r.blob.DataPtrFloat32()
+	if err != nil {
+		return nil, err
+	}
+	normalise(pixels, input)
+	out, logits, err := r.network.run(r.blob, 1, classes, 1, cropFrames)
+	if err != nil {
+		return nil, err
+	}
+	defer out.Close()
+	return decode(logits), nil
+}
+
+// normalise makes brightness and contrast of the crop the same for every plate.
+func normalise(pixels []uint8, input []float32) {
+	var sum, squares float64
+	for _, p := range pixels {
+		sum += float64(p)
+		squares += float64(p) * float64(p)
+	}
+	n := float64(len(pixels))
+	mean := sum / n
+	deviation := math.Sqrt(max(0, squares/n-mean*mean))
+	for i, p := range pixels {
+		input[i] = float32((float64(p) - mean) / (deviation + 4))
+	}
+}
+
+// median is the grey that half of the crop's pixels are darker than.
+func median(crop gocv.Mat) (color.RGBA, error) {
+	pixels, err := crop.DataPtrUint8()
+	if err != nil {
+		return color.RGBA{}, err
+	}
+	var counts [256]int
+	for _, p := range pixels {
+		counts[p]++
+	}
+	half, grey := len(pixels)/2, 0
+	for sum := counts[0]; sum <= half && grey < 255; sum += counts[grey] {
+		grey++
+	}
+	g := uint8(grey)
+	return color.RGBA{R: g, G: g, B: g, A: 255}, nil
+}

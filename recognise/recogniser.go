@@ -1,0 +1,201 @@
+package recognise
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"gocv.io/x/gocv"
+
+	"nrd"
+	"nrd/capture"
+)
+
+const (
+	// maxTracks bounds how many plates are followed at once.
+	maxTracks = 64
+	// gap and gapFrames: a passage is over when its plate was not seen for so
+	// long in time and in frames; gapMost frames end it whatever the clock
+	// says.
+	gap       = 1500 * time.Millisecond
+	gapFrames = 3
+	gapMost   = 100
+	// longest is when the record of a vehicle that does not leave is made. It
+	// is followed on, and no second record comes of it.
+	longest = 30 * time.Second
+	// A provisional record goes out once a second look agrees and the read is
+	// this sure, or at once when it is surer still.
+	provisional, provisionalAtOnce = 85, 97
+	// DefaultLeastConfidence is the confidence below which a passage or a
+	// photograph gives no read.
+	DefaultLeastConfidence = 25
+)
+
+// Recogniser turns the frames of one camera into records. It is not safe for
+// concurrent use: one goroutine owns it.
+//
+//	r, err := recognise.New(recognise.Config{Localiser: l, Reader: e, Profile: p, Clock: c})
+//	defer r.Close()
+//	for { frame … ; records, err := r.Track(frame); frame.Close() … }
+//	records = r.Flush()
+//
+// It keeps no frame: the caller closes it.
+type Recogniser struct {
+	config Config
+	tracks []*track
+	// spare are evidence's Mats to be used again.
+	spare  []*evidence
+	camera nrd.Camera
+	bgr    gocv.Mat
+}
+
+// Config says how to recognise.
+type Config struct {
+	// Localiser and Reader do the work; the recogniser closes them.
+	Localiser Localiser
+	Reader    Reader
+	// Profile gives the caps of the images and the longest mark.
+	Profile nrd.Profile
+	// Clock tells which age fields have begun.
+	Clock nrd.Clock
+	// LeastConfidence is the confidence below which a read is not given; 0
+	// means DefaultLeastConfidence.
+	LeastConfidence int
+	// OnProvisional, if set, is told of a passage that goes on but whose read
+	// is sure already. The final record of the passage always follows, with
+	// the same Camera and Passage.FirstFrame, and confirms it or puts it
+	// right. It is called by Track and must not keep it waiting.
+	OnProvisional func(*nrd.Record)
+	// Log is told of pictures that could not be kept; nil: nobody.
+	Log *slog.Logger
+}
+
+// Sighting is one plate of a photograph that was read.
+type Sighting struct {
+	Plate Plate
+	Read  nrd.Read
+}
+
+// New makes a recogniser.
+func New(config Config) (*Recogniser, error) {
+	if config.Localiser == nil || config.Reader == nil || config.Clock == nil {
+		return nil, errors.New("a recogniser needs a localiser, a reader and a clock")
+	}
+	if config.LeastConfidence == 0 {
+		config.LeastConfidence = DefaultLeastConfidence
+	}
+	if config.Log == nil {
+		config.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Recogniser{config: config, bgr: gocv.NewMat()}, nil
+}
+
+// Close drops the passages under way and closes the localiser and the reader.
+// Call Flush first for their records.
+func (r *Recogniser) Close() error {
+	for _, t := range r.tracks {
+		t.evidence.close()
+	}
+	for _, e := range r.spare {
+		e.close()
+	}
+	r.tracks, r.spare = nil, nil
+	return errors.Join(r.config.Localiser.Close(), r.config.Reader.Close(), r.bgr.Close())
+}
+
+// Photograph reads every plate of a single picture, surest read first. It leaves
+// the passages alone.
+func (r *Recogniser) Photograph(f *capture.Frame) ([]Sighting, error) {
+	img, err := r.colour(f.Image)
+	if err != nil {
+		return nil, err
+	}
+	plates, err := r.config.Localiser.Localise(img)
+	if err != nil {
+		return nil, fmt.Errorf("localise: %w", err)
+	}
+	var seen []Sighting
+	for _, p := range plates {
+		look, err := r.config.Reader.Read(img, p.Quad)
+		if err != nil {
+			return nil, fmt.Errorf("read: %w", err)
+		}
+		if read, ok := choose(look, r.now()); ok && r.keep(&read) {
+			read.Engine = r.config.Reader.Engine()
+			seen = append(seen, Sighting{Plate: p, Read: read})
+		}
+	}
+	slices.SortStableFunc(seen, func(a, b Sighting) int { return cmp.Compare(b.Read.Confidence, a.Read.Confidence) })
+	return seen, nil
+}
+
+// Track takes the next frame of the camera and gives the records of the passages
+// that are over.
+func (r *Recogniser) Track(f *capture.Frame) ([]*nrd.Record, error) {
+	img, err := r.colour(f.Image)
+	if err != nil {
+		return nil, err
+	}
+	plates, err := r.config.Localiser.Localise(img)
+	if err != nil {
+		return nil, fmt.Errorf("localise: %w", err)
+	}
+	r.camera = f.Camera
+	now := moment{sequence: f.Sequence, taken: f.Taken, fix: f.Fix, w: img.Cols(), h: img.Rows()}
+	for _, t := range r.tracks {
+		t.unseen++
+	}
+	if err := r.follow(img, plates, now); err != nil {
+		return nil, err
+	}
+	return r.due(now), nil
+}
+
+// Flush ends every passage: the footage is over. The recogniser can be used on.
+func (r *Recogniser) Flush() []*nrd.Record {
+	var out []*nrd.Record
+	for _, t := range r.tracks {
+		if record := r.finish(t); record != nil {
+			out = append(out, record)
+		}
+		r.spare = append(r.spare, t.evidence)
+	}
+	r.tracks = r.tracks[:0]
+	return out
+}
+
+// colour gives the image with three channels, the way the networks take it.
+func (r *Recogniser) colour(img gocv.Mat) (gocv.Mat, error) {
+	if img.Ptr() == nil || img.Empty() || img.Rows() < 1 || img.Cols() < 1 {
+		return gocv.Mat{}, fmt.Errorf("%w: it is empty", ErrImage)
+	}
+	switch img.Type() {
+	case gocv.MatTypeCV8UC3:
+		return img, nil
+	case gocv.MatTypeCV8UC1:
+		gocv.CvtColor(img, &r.bgr, gocv.ColorGrayToBGR)
+	case gocv.MatTypeCV8UC4:
+		gocv.CvtColor(img, &r.bgr, gocv.ColorBGRAToBGR)
+	default:
+		return gocv.Mat{}, fmt.Errorf("%w: its type is %v", ErrImage, img.Type())
+	}
+	return r.bgr, nil
+}
+
+// keep reports whether a read is sure enough, and short enough, to be told.
+func (r *Recogniser) keep(read *nrd.Read) bool {
+	most := r.config.Profile.VRMMaxLength
+	return read.Confidence >= r.config.LeastConfidence && len(read.VRM) >= 2 && (most == 0 || len(read.VRM) <= most)
+}
+
+// now is the day by which age fields are judged. A clock that stands before the
+// profile's earliest capture is not set: then no age field counts as future.
+func (r *Recogniser) now() time.Time {
+	if now := r.config.Clock.Now(); !now.Before(r.config.Profile.EarliestCapture) {
+		return now
+	}
+	return time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)
+}
