@@ -1,0 +1,191 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+
+	"nrd/collector/store"
+	"nrd/internal/sealed"
+)
+
+// maxOpen is how many days stay open though nobody uses them.
+const maxOpen = 8
+
+// days opens days when they are asked for and closes the one that was not used
+// for longest.
+type days struct {
+	dir  string
+	site *site
+
+	mu     sync.Mutex
+	idle   sync.Cond // a user let a day go
+	open   map[string]*openedDay
+	totals map[string]totals // of days that were open once
+	use    uint64
+}
+
+type openedDay struct {
+	*day
+	users int
+	used  uint64 // newest is largest
+}
+
+func newDays(dir string, s *site) *days {
+	d := &days{dir: dir, site: s, open: map[string]*openedDay{}, totals: map[string]totals{}}
+	d.idle.L = &d.mu
+	return d
+}
+
+func (d *days) folder(name string) string { return filepath.Join(d.dir, name) }
+
+// acquire opens a day; the caller lets it go with release. A day that is not
+// held is made, or with make false store.ErrNotFound.
+func (d *days) acquire(ctx context.Context, name string, create bool) (*day, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.use++
+	if o, ok := d.open[name]; ok {
+		o.users++
+		o.used = d.use
+		return o.day, nil
+	}
+	key, err := d.site.dayKey(ctx, name)
+	if errors.Is(err, store.ErrNotFound) && create {
+		key, err = d.site.makeDayKey(ctx, name)
+	}
+	if err != nil {
+		return nil, err
+	}
+	opened, err := openDay(d.folder(name), name, key)
+	if err != nil {
+		return nil, err
+	}
+	d.open[name] = &openedDay{day: opened, users: 1, used: d.use}
+	d.totals[name] = opened.totals()
+	if err := d.closeIdle(maxOpen); err != nil {
+		d.open[name].users--
+		return nil, err
+	}
+	return opened, nil
+}
+
+func (d *days) release(day *day) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.totals[day.name] = day.totals()
+	d.open[day.name].users--
+	d.idle.Broadcast()
+}
+
+// with calls f with a day that is held.
+func (d *days) with(ctx context.Context, name string, f func(*day) error) error {
+	day, err := d.acquire(ctx, name, false)
+	if err != nil {
+		return err
+	}
+	defer d.release(day)
+	return explain(f(day))
+}
+
+// total gives a day's totals without opening it twice for them.
+func (d *days) total(ctx context.Context, name string) (totals, error) {
+	d.mu.Lock()
+	t, ok := d.totals[name]
+	if o, isOpen := d.open[name]; isOpen {
+		t = o.totals()
+	}
+	d.mu.Unlock()
+	if ok {
+		return t, nil
+	}
+	err := d.with(ctx, name, func(day *day) error {
+		t = day.totals()
+		return nil
+	})
+	return t, err
+}
+
+// closeIdle closes unused days, longest unused first, until at most keep are
+// open or all are in use.
+func (d *days) closeIdle(keep int) error {
+	var unused []*openedDay
+	for _, o := range d.open {
+		if o.users == 0 {
+			unused = append(unused, o)
+		}
+	}
+	slices.SortFunc(unused, func(a, b *openedDay) int { return int(a.used) - int(b.used) })
+	var errs []error
+	for _, o := range unused {
+		if len(d.open) <= keep {
+			break
+		}
+		delete(d.open, o.name)
+		errs = append(errs, o.close())
+	}
+	return errors.Join(errs...)
+}
+
+// remove waits until nobody uses the day, destroys its key and removes its
+// files.
+func (d *days) remove(ctx context.Context, name string) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for d.open[name] != nil && d.open[name].users > 0 {
+		d.idle.Wait()
+	}
+	if _, err := d.site.dayKey(ctx, name); err != nil {
+		return err
+	}
+	var errs []error
+	if o := d.open[name]; o != nil {
+		delete(d.open, name)
+		errs = append(errs, o.close())
+	}
+	delete(d.totals, name)
+	errs = append(errs, d.site.destroyDay(ctx, name), os.RemoveAll(d.folder(name)), sealed.SyncDir(d.dir))
+	return errors.Join(errs...)
+}
+
+// close waits for all users and closes everything.
+func (d *days) close() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for d.busy() {
+		d.idle.Wait()
+	}
+	return d.closeIdle(0)
+}
+
+func (d *days) busy() bool {
+	for _, o := range d.open {
+		if o.users > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// withoutKey lists folders of days that have no key: what a removal that was
+// cut off left, or days that a site database from an older backup cannot know.
+func (d *days) withoutKey(ctx context.Context) ([]string, error) {
+	entries, err := os.ReadDir(d.dir)
+	if err != nil {
+		return nil, err
+	}
+	held, err := d.site.days(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var lost []string
+	for _, e := range entries {
+		if !slices.Contains(held, e.Name()) {
+			lost = append(lost, e.Name())
+		}
+	}
+	return lost, nil
+}

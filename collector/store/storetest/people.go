@@ -1,0 +1,130 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"nrd"
+	"nrd/collector/store"
+)
+
+func accounts(t *testing.T, subject Subject) {
+	s, ctx := open(t, subject), context.Background()
+	if _, err := s.Account(ctx, "ann"); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("an unknown account: %v, want ErrNotFound", err)
+	}
+	ann := store.Account{Name: "ann", FullName: "Ann Other", Role: "investigator", PasswordHash: "$argon2id$x", Authoriser: "Insp. Lee", Created: Noon, Review: Noon.AddDate(1, 0, 0)}
+	bob := store.Account{Name: "bob", Role: "administrator", Created: Noon}
+	for _, a := range []store.Account{bob, ann} {
+		if err := s.PutAccount(ctx, a); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ann.Removed = Noon.Add(time.Hour)
+	if err := s.PutAccount(ctx, ann); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := s.Account(ctx, "ann"); err != nil || !reflect.DeepEqual(got, ann) {
+		t.Errorf("Account: %+v, %v, want %+v", got, err, ann)
+	}
+	if got, err := s.Accounts(ctx); err != nil || !reflect.DeepEqual(got, []store.Account{ann, bob}) {
+		t.Errorf("Accounts: %+v, %v", got, err)
+	}
+}
+
+// logLines writes n lines and gives them as they were answered.
+func logLines(t *testing.T, s store.Store, n int) []store.Access {
+	t.Helper()
+	var lines []store.Access
+	for i := range n {
+		line, err := s.Log(context.Background(), store.Access{
+			At: Noon.Add(time.Duration(i) * time.Second), Account: "ann", Action: "search", Subject: "AB12*", Reason: "burglary 17/26", From: "127.0.0.1", Outcome: "ok",
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+func accessLog(t *testing.T, subject Subject) {
+	s, ctx := open(t, subject), context.Background()
+	if err := s.CheckAccessLog(ctx); err != nil {
+		t.Errorf("an empty log: %v", err)
+	}
+	lines := logLines(t, s, 5)
+	var chain [32]byte
+	for i, line := range lines {
+		if chain = line.Chained(chain); line.Sequence != uint64(i+1) || line.Chain != chain {
+			t.Errorf("line %d has sequence %d and chain %x, want %x", i+1, line.Sequence, line.Chain, chain)
+		}
+	}
+	if got, err := s.AccessLog(ctx, 2, 3); err != nil || !reflect.DeepEqual(got, lines[1:4]) {
+		t.Errorf("AccessLog: %+v, %v, want %+v", got, err, lines[1:4])
+	}
+	if got, err := s.AccessLog(ctx, 6, 10); err != nil || len(got) != 0 {
+		t.Errorf("AccessLog behind the end: %+v, %v", got, err)
+	}
+	if err := s.CheckAccessLog(ctx); err != nil {
+		t.Error(err)
+	}
+}
+
+func accessLogAltered(t *testing.T, subject Subject) {
+	for name, test := range map[string]struct {
+		alter func(*testing.T, store.Store, uint64)
+		line  uint64
+		says  string
+	}{
+		"the first line changed": {subject.ChangeLine, 1, "line 1 "},
+		"a line changed":         {subject.ChangeLine, 3, "line 3 "},
+		"the last line changed":  {subject.ChangeLine, 5, "line 5 "},
+		"the first line gone":    {subject.RemoveLine, 1, "line 1 "},
+		"a line gone":            {subject.RemoveLine, 3, "line 3 "},
+		"the last line gone":     {subject.RemoveLine, 5, "line 5 "},
+	} {
+		s := open(t, subject)
+		logLines(t, s, 5)
+		test.alter(t, s, test.line)
+		if err := s.CheckAccessLog(context.Background()); !errors.Is(err, store.ErrChain) || !strings.Contains(err.Error(), test.says) {
+			t.Errorf("%s: %v, want ErrChain that names %s", name, err, test.says)
+		}
+	}
+}
+
+func devices(t *testing.T, subject Subject) {
+	s, ctx := open(t, subject), context.Background()
+	if _, err := s.Device(ctx, "unit-1"); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("an unknown device: %v, want ErrNotFound", err)
+	}
+	status := &nrd.Status{Device: "unit-1", At: Noon, Software: "1.0", Waiting: 3, Dropped: map[string]uint64{"image": 2}, Problems: []string{"no GPS"}}
+	if err := s.Seen(ctx, "unit-1", Noon, status); err != nil {
+		t.Fatal(err)
+	}
+	d, err := s.Device(ctx, "unit-1")
+	if err != nil || !d.Approved.IsZero() || !reflect.DeepEqual(d.Status, status) {
+		t.Fatalf("a device heard for the first time: %+v, %v; it is not approved", d, err)
+	}
+	d.Approved, d.ApprovedBy, d.Reference, d.Review = Noon, "ann", "DPIA-3", Noon.AddDate(1, 0, 0)
+	if err := s.PutDevice(ctx, d); err != nil {
+		t.Fatal(err)
+	}
+	d.LastSeen = Noon.Add(time.Minute)
+	if err := s.Seen(ctx, "unit-1", d.LastSeen, nil); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := s.Device(ctx, "unit-1"); err != nil || !reflect.DeepEqual(got, d) {
+		t.Errorf("Seen without a status made %+v, %v, want %+v", got, err, d)
+	}
+	if err := s.PutDevice(ctx, store.Device{Name: "unit-0"}); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := s.Devices(ctx); err != nil || len(got) != 2 || got[0].Name != "unit-0" || !reflect.DeepEqual(got[1], d) {
+		t.Errorf("Devices: %+v, %v", got, err)
+	}
+}
