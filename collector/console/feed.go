@@ -1,0 +1,155 @@
+package console
+
+import (
+	"slices"
+	"sync"
+
+	"nrd"
+	"nrd/collector/store"
+)
+
+// What the live view holds: the records and hits on the page, and the events
+// that a browser that lost its connection for a moment can catch up with.
+const (
+	feedRecords = 40
+	feedHits    = 20
+	feedEvents  = 400
+	// A browser that is so many events behind is cut off; it comes back and
+	// catches up.
+	feedQueue = 100
+)
+
+// event is one thing that happened in the live view: a record came (Record is
+// set), or a picture of one did.
+type event struct {
+	Sequence uint64
+	Record   *store.StoredRecord
+	Key      nrd.Key
+	Kind     nrd.ImageKind
+}
+
+// feed is what the live view shows, shared by all who watch. Its methods never
+// wait for anybody.
+type feed struct {
+	mu       sync.Mutex
+	sequence uint64
+	records  []store.StoredRecord // newest last
+	hits     []store.StoredRecord // newest last
+	events   []event
+	watchers map[chan event]struct{}
+	closed   bool
+}
+
+// stored puts a record in the feed.
+func (f *feed) stored(r store.StoredRecord) {
+	r.Patch, r.Overview = nrd.Image{}, nrd.Image{}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.records = keepLast(append(f.records, r), feedRecords)
+	if r.IsHit() {
+		f.hits = keepLast(append(f.hits, r), feedHits)
+	}
+	f.tell(event{Record: &r, Key: r.Key})
+}
+
+// image notes that a picture of a record in the feed has come.
+func (f *feed) image(key nrd.Key, kind nrd.ImageKind) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var shown bool
+	for _, list := range [][]store.StoredRecord{f.records, f.hits} {
+		for i := range list {
+			if list[i].Key == key {
+				shown = true
+				list[i].HasPatch = list[i].HasPatch || kind == nrd.ImagePatch
+				list[i].HasOverview = list[i].HasOverview || kind == nrd.ImageOverview
+			}
+		}
+	}
+	if shown {
+		f.tell(event{Key: key, Kind: kind})
+	}
+}
+
+// tell numbers an event and gives it to everybody who watches.
+func (f *feed) tell(e event) {
+	f.sequence++
+	e.Sequence = f.sequence
+	f.events = keepLast(append(f.events, e), feedEvents)
+	for w := range f.watchers {
+		select {
+		case w <- e:
+		default:
+			delete(f.watchers, w)
+			close(w)
+		}
+	}
+}
+
+// now gives what is on the page, newest first, and the number of the last event
+// that is in it.
+func (f *feed) now() (records, hits []store.StoredRecord, sequence uint64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	records, hits = slices.Clone(f.records), slices.Clone(f.hits)
+	slices.Reverse(records)
+	slices.Reverse(hits)
+	return records, hits, f.sequence
+}
+
+// shows reports whether a record is in the live view.
+func (f *feed) shows(key nrd.Key) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	same := func(r store.StoredRecord) bool { return r.Key == key }
+	return slices.ContainsFunc(f.records, same) || slices.ContainsFunc(f.hits, same)
+}
+
+// watch gives the events after a number and a channel with those to come. The
+// channel is closed when the watcher falls behind and when the feed ends.
+// Whole is false where events between are lost: the page must be loaded anew.
+func (f *feed) watch(after uint64) (missed []event, coming chan event, whole bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	coming = make(chan event, feedQueue)
+	if f.closed {
+		close(coming)
+		return nil, coming, true
+	}
+	f.watchers[coming] = struct{}{}
+	i := slices.IndexFunc(f.events, func(e event) bool { return e.Sequence > after })
+	if i >= 0 {
+		missed = slices.Clone(f.events[i:])
+	}
+	first := f.sequence + 1
+	if len(missed) > 0 {
+		first = missed[0].Sequence
+	}
+	return missed, coming, after+1 == first
+}
+
+func (f *feed) leave(coming chan event) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.watchers, coming)
+}
+
+// close ends every watcher's channel.
+func (f *feed) close() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.closed = true
+	for w := range f.watchers {
+		delete(f.watchers, w)
+		close(w)
+	}
+}
+
+func keepLast[T any](s []T, n int) []T {
+	if over := len(s) - n; over > 0 {
+		copy(s, s[over:])
+		clear(s[n:])
+		return s[:n]
+	}
+	return s
+}
