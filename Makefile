@@ -26,7 +26,7 @@ PREFIX ?= /usr/local
 OPENCV := calib3d core dnn features2d flann highgui imgcodecs imgproc ml objdetect photo stitching video videoio
 PACKAGES_build := gcc g++ libc6-dev pkg-config $(OPENCV:%=libopencv-%-dev) libtesseract-dev libleptonica-dev
 PACKAGES_run := tesseract-ocr-eng ca-certificates
-PACKAGES_test := protobuf-compiler mosquitto mosquitto-clients chromium ffmpeg openssl \
+PACKAGES_test := protobuf-compiler mosquitto mosquitto-clients chromium ffmpeg openssl systemd \
 	gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad \
 	gstreamer1.0-plugins-ugly gstreamer1.0-libav gir1.2-gst-rtsp-server-1.0 python3-gi
 PACKAGES_train := python3-numpy python3-opencv python3-torch python3-onnx libopenblas0-pthread ffmpeg
@@ -69,7 +69,7 @@ deps-build deps-run deps-test deps-train deps-arm: deps-%:
 # --- Checks -----------------------------------------------------------------
 
 .PHONY: test
-test: deps check-generated vet lint test-go test-train test-arm ## everything that must hold
+test: deps check-generated check-units vet lint test-go test-train test-arm ## everything that must hold
 
 # matprofile counts every image that OpenCV still holds, for the leak tests.
 .PHONY: test-go
@@ -156,14 +156,28 @@ test-arm: build build/arm64/nrd-agent deps-run ## the arm64 agent under qemu rea
 # --- Footage, packaging -----------------------------------------------------
 
 .PHONY: drive
-drive: deps-train ## render testdata's drive and photographs again
-	/usr/bin/python3 testdata/render.py
+drive: deps-train ## render testdata's drive and photographs again (ten minutes)
+	cd testdata/render && /usr/bin/python3 photographs.py && /usr/bin/python3 drive.py
+
+UNITS := packaging/nrd-agent.service packaging/central.service
 
 .PHONY: install
-install: build ## programs and systemd units under DESTDIR
-	install -D --mode 755 bin/nrd-agent $(DESTDIR)$(PREFIX)/bin/nrd-agent
-	install -D --mode 755 bin/central $(DESTDIR)$(PREFIX)/bin/central
-	install -D --mode 644 --target-directory $(DESTDIR)/usr/lib/systemd/system packaging/*.service
+install: build ## programs, systemd units, users and folders, under DESTDIR
+	install -D --mode 755 --target-directory '$(DESTDIR)$(PREFIX)/bin' bin/nrd-agent bin/central
+	install -D --mode 644 --target-directory '$(DESTDIR)/usr/lib/systemd/system' $(UNITS)
+	sed --in-place 's#^ExecStart=/usr/local/#ExecStart=$(PREFIX)/#' $(UNITS:packaging/%='$(DESTDIR)/usr/lib/systemd/system/%')
+	install -D --mode 644 packaging/nrd.sysusers '$(DESTDIR)/usr/lib/sysusers.d/nrd.conf'
+	install -D --mode 644 packaging/nrd.tmpfiles '$(DESTDIR)/usr/lib/tmpfiles.d/nrd.conf'
+
+# The exposure of systemd-analyze is from 0 (closed) to 10; 2.5 is allowed.
+.PHONY: check-units
+check-units: deps-test ## the systemd units are valid and closed
+	@mkdir -p build/units
+	@for unit in $(UNITS); do \
+		sed 's#^ExecStart=.*#ExecStart=/bin/true#' $$unit >build/units/$${unit##*/}; \
+		systemd-analyze verify --man=no build/units/$${unit##*/}; \
+		systemd-analyze security --offline=true --threshold=25 build/units/$${unit##*/} | tail -1; \
+	done
 
 .PHONY: clean
 clean: ## remove what was built; sysroots stay in $(CACHE)
