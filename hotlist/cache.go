@@ -1,0 +1,261 @@
+// Package hotlist keeps the lists of vehicles of interest that a unit matches
+// its reads against.
+//
+//	cache, err := hotlist.Open(hotlist.CacheConfig{Path: "/var/lib/nrd/lists", Key: machine, Clock: clock, Log: log})
+//	report, err := cache.Import(ctx, "wanted", "/var/lib/nrd/inbox/nat_wanted_R.zip")
+//	hits, err := cache.Match("AB12CDE")
+//
+// A list is one bbolt file, written once and never changed. An import builds the
+// next file beside it and puts it in force by giving it its name; until then, and
+// whatever breaks on the way, the old one is in force. So a file is
+// LIST-VERSION.list, where LIST hides the list's name, and the highest version
+// that is whole is the one in force.
+//
+// A stolen unit gives up no list: an entry's key is a keyed hash of its VRM, and
+// what it says is sealed. A file that is damaged is found when the cache is
+// opened, or at the latest when it is asked, and set aside as
+// LIST-VERSION.list.corrupt-TIME.
+package hotlist
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+
+	"nrd"
+	"nrd/internal/sealed"
+)
+
+// CacheConfig says where a cache is and what it needs.
+type CacheConfig struct {
+	// Path is the folder of the cache; it is made if it is not there.
+	Path string
+	// Key is the machine's; the cache derives its own from it.
+	Key   *sealed.Key
+	Clock nrd.Clock
+	Log   *slog.Logger
+}
+
+// Cache holds the lists in force. Its methods are safe for concurrent use.
+type Cache struct {
+	config CacheConfig
+	key    *sealed.Key
+	lock   *os.File
+
+	// importing is held by whoever writes files.
+	importing sync.Mutex
+	// mu guards lists, by name; a list is closed only while mu is held for
+	// writing.
+	mu    sync.RWMutex
+	lists map[string]*list
+}
+
+// Open opens the cache, checks every list in it from end to end, sets damaged
+// ones aside and removes what an interrupted import left. Only one process at a
+// time can have it open: the error is ErrInUse.
+func Open(c CacheConfig) (*Cache, error) {
+	if err := os.MkdirAll(c.Path, 0o700); err != nil {
+		return nil, err
+	}
+	lock, err := lockFolder(c.Path)
+	if err != nil {
+		return nil, err
+	}
+	cache := &Cache{config: c, key: c.Key.Derive("hot list cache"), lock: lock, lists: map[string]*list{}}
+	if err := cache.load(); err != nil {
+		return nil, errors.Join(err, cache.Close())
+	}
+	return cache, nil
+}
+
+// lockFolder holds until its file is closed or the process ends, however.
+func lockFolder(path string) (*os.File, error) {
+	lock, err := os.OpenFile(filepath.Join(path, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			err = ErrInUse
+		}
+		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), lock.Close())
+	}
+	return lock, nil
+}
+
+func (c *Cache) load() error {
+	names, err := c.files()
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		path := filepath.Join(c.config.Path, name)
+		switch filepath.Ext(name) {
+		case unfinishedSuffix:
+			c.config.Log.Warn("an import was interrupted; the list before it stays in force")
+			err = os.RemoveAll(path)
+		case listSuffix:
+			err = c.loadList(path)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// files gives the names of everything in the folder.
+func (c *Cache) files() ([]string, error) {
+	entries, err := os.ReadDir(c.config.Path)
+	names := make([]string, len(entries))
+	for i, e := range entries {
+		names[i] = e.Name()
+	}
+	return names, err
+}
+
+// loadList puts a file in force unless it is damaged or a newer one is.
+func (c *Cache) loadList(path string) error {
+	l, err := openList(path, c.key)
+	if err == nil {
+		err = l.verify()
+	}
+	if errors.Is(err, ErrDamaged) {
+		return c.setAside(path, l, err)
+	}
+	if err != nil {
+		return err
+	}
+	older := c.lists[l.version.List]
+	if older != nil && older.version.Version > l.version.Version {
+		l, older = older, l
+	}
+	c.lists[l.version.List] = l
+	if older != nil {
+		return older.remove()
+	}
+	return nil
+}
+
+// setAside renames a damaged file so that nothing uses it again and a person can
+// look at it, until the list is imported again. l may be nil.
+func (c *Cache) setAside(path string, l *list, cause error) error {
+	c.config.Log.Error("a cached list is damaged and was set aside; import it again", "file", filepath.Base(path), "error", cause)
+	var errs []error
+	if l != nil {
+		errs = append(errs, l.db.Close())
+	}
+	errs = append(errs, os.Rename(path, path+corruptInfix+c.config.Clock.Now().UTC().Format("20060102T150405Z")))
+	return errors.Join(append(errs, sealed.SyncDir(c.config.Path))...)
+}
+
+// Match gives a hit for every entry of every list with exactly this VRM that has
+// not expired, highest priority first. Where a list is damaged the hits of the
+// others are given beside ErrDamaged.
+func (c *Cache) Match(v nrd.VRM) ([]nrd.Hit, error) {
+	now := c.config.Clock.Now()
+	var hits []nrd.Hit
+	var errs []error
+	for _, name := range c.names() {
+		found, err := c.matchOne(name, v, now)
+		hits = append(hits, found...)
+		errs = append(errs, err)
+	}
+	slices.SortStableFunc(hits, func(a, b nrd.Hit) int { return cmp.Compare(b.Entry.Priority, a.Entry.Priority) })
+	return hits, errors.Join(errs...)
+}
+
+func (c *Cache) names() []string {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return slices.Sorted(maps.Keys(c.lists))
+}
+
+func (c *Cache) matchOne(name string, v nrd.VRM, now time.Time) ([]nrd.Hit, error) {
+	c.mu.RLock()
+	l := c.lists[name]
+	if l == nil {
+		c.mu.RUnlock()
+		return nil, nil
+	}
+	version := l.version
+	entries, err := l.lookup(v)
+	c.mu.RUnlock()
+	if errors.Is(err, ErrDamaged) {
+		return nil, errors.Join(fmt.Errorf("list %s: %w", name, err), c.dropDamaged(name, l, err))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list %s: %w", name, err)
+	}
+	// A clock that went back to 1970 wakes no expired entry: it is at least
+	// as late as the list is old.
+	today := now
+	if version.Issued.After(today) {
+		today = version.Issued
+	}
+	var hits []nrd.Hit
+	for _, e := range entries {
+		if !e.Expired(today) {
+			hits = append(hits, nrd.Hit{Entry: e, List: version, ListAge: version.Age(now), Match: nrd.MatchExact})
+		}
+	}
+	return hits, nil
+}
+
+func (c *Cache) dropDamaged(name string, l *list, cause error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.lists[name] != l {
+		return nil // another goroutine was here first
+	}
+	delete(c.lists, name)
+	return c.setAside(l.path, l, cause)
+}
+
+// Lists gives the versions in force, by name.
+func (c *Cache) Lists() ([]nrd.ListVersion, error) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	var versions []nrd.ListVersion
+	for _, name := range slices.Sorted(maps.Keys(c.lists)) {
+		versions = append(versions, c.lists[name].version)
+	}
+	return versions, nil
+}
+
+// Remove takes a list out of force and off the disk. The error is ErrNoList
+// where it is not in the cache.
+func (c *Cache) Remove(name string) error {
+	c.importing.Lock()
+	defer c.importing.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	l := c.lists[name]
+	if l == nil {
+		return fmt.Errorf("%s: %w", name, ErrNoList)
+	}
+	delete(c.lists, name)
+	return l.remove()
+}
+
+// Close waits for an import to end and closes the lists.
+func (c *Cache) Close() error {
+	c.importing.Lock()
+	defer c.importing.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var errs []error
+	for _, l := range c.lists {
+		errs = append(errs, l.db.Close())
+	}
+	clear(c.lists)
+	return errors.Join(append(errs, c.lock.Close())...)
+}
