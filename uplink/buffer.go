@@ -1,0 +1,313 @@
+// Package uplink brings records from a device to central: the [Buffer] keeps
+// them, the [Client] sends them until central says that they are stored.
+//
+// A record lives in the buffer from the moment Append returns until central's
+// receipt. Nothing else ends it: a broker's acknowledgement only marks it sent,
+// and what was sent without a receipt is sent again. So a record may arrive
+// twice, and central, which knows it by its key and digest, stores it once.
+package uplink
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"nrd"
+	"nrd/internal/identity"
+	"nrd/internal/sealed"
+	"nrd/uplink/wire"
+)
+
+// BufferConfig says where a buffer is and how much it may hold. All fields but
+// MaxAge are needed.
+type BufferConfig struct {
+	// Dir is the buffer's own folder; it is made if it is not there.
+	Dir string
+	// Device is the name in the unit's certificate. It becomes part of each
+	// record's key.
+	Device string
+	// Key is the machine's key; the buffer derives its own from it.
+	Key *sealed.Key
+	// MaxBytes is how much disk the buffer may take. The least is 1 MiB.
+	MaxBytes int64
+	// MaxAge is how old a read that is no hit may get, counted in whole days
+	// from its capture; 0 for any age. A read whose time was not proved has
+	// no age.
+	MaxAge time.Duration
+	Clock  nrd.Clock
+	Log    *slog.Logger
+}
+
+const minBytes = 1 << 20
+
+// Buffer keeps records and their images on disk until central has them. All
+// methods are safe for concurrent use.
+//
+// Durability: when Append returns without error, record and images are on stable
+// storage and survive a crash, a kill and a power cut. Appends that come at the
+// same time share their fsyncs.
+//
+// Secrecy: everything that was read or matched is sealed under the machine's
+// key. In the clear are numbers of items, their lengths and the day of capture.
+//
+// Room: when MaxBytes is reached, what goes first is images of reads that are no
+// hits, oldest first; then such reads, oldest first. Hits never go: full of
+// hits, Append says ErrFull. What a full disk refuses is ErrFull as well.
+// Everything let go is counted, logged and reported to central as an event.
+//
+// Damage: an item whose bytes on disk are not what was written is set aside
+// among the dead letters, and the rest goes on. A database that cannot be read
+// any more is set aside as a file, and what can still be proved genuine in it is
+// taken over.
+//
+// Order: hits before other reads, within them text before images, oldest first.
+type Buffer struct {
+	log    *slog.Logger
+	clock  nrd.Clock
+	key    *sealed.Key
+	device string
+	epoch  uint64
+	// maxBytes and maxDays are the quota.
+	maxBytes int64
+	maxDays  int
+
+	dir      string
+	db       *bbolt.DB
+	images   *segments
+	sequence atomic.Uint64
+
+	requests chan *request
+	closing  chan struct{}
+	done     chan struct{}
+	closed   sync.Once
+	closeErr error
+	// changed has a token when there may be something new to send.
+	changed chan struct{}
+
+	mu    sync.Mutex
+	tally tally
+}
+
+// OpenBuffer opens the buffer in the folder, or makes it. The error is ErrInUse,
+// ErrDevice, ErrKey or ErrFormat where the folder holds a buffer that cannot be
+// used so.
+func OpenBuffer(c BufferConfig) (*Buffer, error) {
+	if err := c.validate(); err != nil {
+		return nil, err
+	}
+	b := &Buffer{
+		log:      c.Log,
+		clock:    c.Clock,
+		key:      c.Key.Derive("uplink buffer"),
+		device:   c.Device,
+		maxBytes: c.MaxBytes,
+		maxDays:  int((c.MaxAge + 24*time.Hour - 1) / (24 * time.Hour)),
+		dir:      c.Dir,
+		requests: make(chan *request, batchLimit),
+		closing:  make(chan struct{}),
+		done:     make(chan struct{}),
+		changed:  make(chan struct{}, 1),
+	}
+	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("buffer: %w", err)
+	}
+	if err := b.open(); err != nil {
+		return nil, fmt.Errorf("buffer %s: %w", c.Dir, err)
+	}
+	go b.write()
+	return b, nil
+}
+
+func (c BufferConfig) validate() error {
+	switch {
+	case c.Dir == "" || c.Key == nil || c.Clock == nil || c.Log == nil:
+		return errors.New("buffer: Dir, Key, Clock and Log must be set")
+	case c.MaxBytes < minBytes:
+		return fmt.Errorf("buffer: MaxBytes is %d, the least is %d", c.MaxBytes, minBytes)
+	case c.MaxAge < 0:
+		return fmt.Errorf("buffer: MaxAge is negative: %s", c.MaxAge)
+	}
+	if err := identity.ValidDevice(c.Device); err != nil {
+		return fmt.Errorf("buffer: %w", err)
+	}
+	return nil
+}
+
+// Append keeps a record with its images and gives it its key, which it also
+// writes to rec.Key. On an error nothing is kept and rec is as it was:
+// ErrFull, ErrClosed, or wire.ErrInvalid for a record that central would refuse.
+func (b *Buffer) Append(rec *nrd.Record) (nrd.Key, error) {
+	r := *rec
+	r.Key = nrd.Key{Device: b.device, Epoch: b.epoch, Sequence: b.sequence.Add(1)}
+	puts, err := b.pack(&r)
+	if err != nil {
+		return nrd.Key{}, fmt.Errorf("append: %w", err)
+	}
+	if err := b.ask(&request{puts: puts}); err != nil {
+		return nrd.Key{}, fmt.Errorf("append: %w", err)
+	}
+	rec.Key = r.Key
+	return r.Key, nil
+}
+
+// pack makes a record's items: its text and up to two images.
+func (b *Buffer) pack(r *nrd.Record) ([]put, error) {
+	text, image := readText, readImage
+	if r.IsHit() {
+		text, image = hitText, hitImage
+	}
+	m := wire.FromRecord(r)
+	if _, err := wire.ToRecord(m); err != nil {
+		return nil, err
+	}
+	payload, err := wire.Marshal(m)
+	if err != nil {
+		return nil, err
+	}
+	when := dayOf(r.Captured)
+	puts := []put{b.seal(itemID{text, r.Key.Sequence, partRecord}, when, payload)}
+	for _, i := range []struct {
+		part  part
+		kind  nrd.ImageKind
+		image nrd.Image
+	}{{partPatch, nrd.ImagePatch, r.Patch}, {partOverview, nrd.ImageOverview, r.Overview}} {
+		if len(i.image.JPEG) == 0 {
+			continue
+		}
+		m := wire.FromImage(r.Key, i.kind, i.image)
+		if _, _, _, err := wire.ToImage(m); err != nil {
+			return nil, fmt.Errorf("%s: %w", i.kind, err)
+		}
+		payload, err := wire.Marshal(m)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", i.kind, err)
+		}
+		puts = append(puts, b.seal(itemID{image, r.Key.Sequence, i.part}, when, payload))
+	}
+	return puts, nil
+}
+
+func (b *Buffer) seal(id itemID, when day, payload []byte) put {
+	return put{id: id, day: when, box: b.key.Seal(payload, id.bytes())}
+}
+
+// Close waits until what was asked of the buffer is done and closes it.
+func (b *Buffer) Close() error {
+	b.closed.Do(func() {
+		close(b.closing)
+		<-b.done
+		b.closeErr = errors.Join(b.images.close(), b.db.Close())
+	})
+	return b.closeErr
+}
+
+// Stats counts what the buffer holds.
+type Stats struct {
+	// Records, Images and Events are waiting for a receipt.
+	Records, Images, Events int
+	// OldestWaiting is the capture time of the oldest waiting record; zero
+	// when there is none.
+	OldestWaiting time.Time
+	// Dropped counts by kind ("record", "image") what had to be let go since
+	// the buffer was made.
+	Dropped map[string]uint64
+	// DeadLetters counts the items that were set aside.
+	DeadLetters int
+	// Bytes is the disk that is taken up, and DiskFree what its volume has
+	// left.
+	Bytes    int64
+	DiskFree uint64
+}
+
+// Stats gives the counts of this moment.
+func (b *Buffer) Stats() (Stats, error) {
+	oldest, err := b.oldest()
+	if err != nil {
+		return Stats{}, err
+	}
+	var volume syscall.Statfs_t
+	if err := syscall.Statfs(b.dir, &volume); err != nil {
+		return Stats{}, fmt.Errorf("buffer %s: %w", b.dir, err)
+	}
+	b.mu.Lock()
+	t := b.tally
+	b.mu.Unlock()
+	return Stats{
+		Records:       t.items[partRecord],
+		Images:        t.items[partPatch] + t.items[partOverview],
+		Events:        t.items[partEvent],
+		OldestWaiting: oldest,
+		Dropped:       t.droppedByKind(),
+		DeadLetters:   t.dead,
+		Bytes:         t.text + b.images.bytes(),
+		DiskFree:      volume.Bavail * uint64(volume.Bsize), //nolint:unconvert // Bsize is int32 on ARM
+	}, nil
+}
+
+// oldest is the capture time of the first waiting record. In each rank of text
+// the first record has waited longest.
+func (b *Buffer) oldest() (time.Time, error) {
+	var oldest time.Time
+	for _, r := range []rank{hitText, readText} {
+		i, err := b.firstRecord(r)
+		if err != nil {
+			return time.Time{}, err
+		}
+		if i == nil {
+			continue
+		}
+		var m wire.Record
+		if err := wire.Unmarshal(i.payload, &m); err != nil {
+			return time.Time{}, err
+		}
+		at := time.Unix(0, m.GetCaptured().GetUtcNs()).UTC()
+		if oldest.IsZero() || at.Before(oldest) {
+			oldest = at
+		}
+	}
+	return oldest, nil
+}
+
+// DeadLetter is an item that was set aside, because central refused it for good
+// or because it was damaged on disk.
+type DeadLetter struct {
+	Key    nrd.Key
+	Kind   string
+	Reason string
+}
+
+// DeadLetters lists what was set aside. It stays there until the buffer needs
+// the room; of hits, for ever.
+func (b *Buffer) DeadLetters() ([]DeadLetter, error) {
+	var letters []DeadLetter
+	err := b.db.View(func(tx *bbolt.Tx) error {
+		return tx.Bucket(bucketDead).ForEach(func(k, _ []byte) error {
+			id, err := parseID(k)
+			if err != nil {
+				return err
+			}
+			letters = append(letters, DeadLetter{
+				Key:    b.keyOf(id),
+				Kind:   kinds[id.part],
+				Reason: string(bytes.Clone(tx.Bucket(bucketReasons).Get(k))),
+			})
+			return nil
+		})
+	})
+	return letters, err
+}
+
+func (b *Buffer) keyOf(id itemID) nrd.Key {
+	return nrd.Key{Device: b.device, Epoch: b.epoch, Sequence: id.sequence}
+}
+
+func (b *Buffer) databasePath() string { return filepath.Join(b.dir, "buffer.db") }
