@@ -195,9 +195,12 @@ const (
 	Stale Freshness = "stale"
 )
 
-// Freshness judges a list's age.
+// Freshness judges a list's age. A list from the future, but for the tolerance,
+// is stale: its time or the clock is wrong, and nothing vouches for it.
 func (p Profile) Freshness(age time.Duration) Freshness {
 	switch {
+	case age < -time.Duration(p.FutureToleranceSeconds)*time.Second:
+		return Stale
 	case age > time.Duration(p.StaleAfterHours)*time.Hour:
 		return Stale
 	case age > time.Duration(p.AmberAfterHours)*time.Hour:

@@ -150,9 +150,9 @@ func TestACaptureTimeFrom1970Or2099CannotBe(t *testing.T) {
 }
 
 func TestAListAgesFromFreshToAmberToStale(t *testing.T) {
-	p := Profile{AmberAfterHours: 9, StaleAfterHours: 24}
+	p := Profile{AmberAfterHours: 9, StaleAfterHours: 24, FutureToleranceSeconds: 300}
 	for age, want := range map[time.Duration]Freshness{
-		-time.Hour: Fresh, 0: Fresh, 9 * time.Hour: Fresh, 9*time.Hour + 1: Amber,
+		-time.Hour: Stale, -5 * time.Minute: Fresh, 0: Fresh, 9 * time.Hour: Fresh, 9*time.Hour + 1: Amber,
 		24 * time.Hour: Amber, 24*time.Hour + 1: Stale, 1000 * time.Hour: Stale,
 	} {
 		if got := p.Freshness(age); got != want {

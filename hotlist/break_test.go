@@ -126,8 +126,9 @@ func TestAnImportThatIsKilledKeepsTheOldListInForce(t *testing.T) {
 	u.restart(func([]string) {})
 	u.mustLoad("wanted", "", entry("A1", nrd.PriorityLow, "R1"))
 	var text bytes.Buffer
-	for n := range 150000 {
-		fmt.Fprintf(&text, "XY%d,,,,high,,a reason that takes up some room,,,,,,,,,NEW%d\n", n%9999+1, n)
+	room := strings.Repeat("x", 2000)
+	for n := range 10000 {
+		fmt.Fprintf(&text, "XY%d,,,,high,,%s,,,,,,,,,NEW%d\n", n%9999+1, room, n)
 	}
 	file := u.file("list.csv", text.Bytes())
 	// Killed while it reads, while it merges, and when it is about to be put

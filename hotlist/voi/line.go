@@ -73,8 +73,6 @@ func ParseLine(line string) (nrd.Entry, []Problem) {
 	}
 	if e.VRM, err = nrd.ParseVRM(fields[columnVRM]); err != nil {
 		note(columnVRM, true, err.Error())
-	} else if wrongGlyph(e.VRM) {
-		note(columnVRM, false, "has 0 for O or 1 for I, or the other way round: no read can match it")
 	}
 	var known bool
 	if e.Priority, known = priority(e.Action); !known {

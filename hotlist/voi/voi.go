@@ -114,6 +114,9 @@ func parseOne(line string, number int, o Options, report *Report, each func(nrd.
 		return nil
 	}
 	e.List, e.Line = o.List, number
+	if wrongGlyph(e.VRM) {
+		report.Warn(number, columns[columnVRM], "has 0 for O or 1 for I, or the other way round: no read can match it")
+	}
 	if e.Expired(o.Now) {
 		report.Warn(number, "weed date", "has passed: the entry never matches")
 	}
