@@ -24,6 +24,9 @@ const (
 // OpenDevice opens a V4L2 camera: /dev/video0, a link to it such as those under
 // /dev/v4l/by-id, or its number. A device that is not there is ErrNoCamera at
 // once; whether it is a camera shows at the first Next.
+//
+// The tests have no camera to plug in. They cover what is not there or is no
+// camera; the size of the picture and a pulled plug need a look on a real unit.
 func OpenDevice(device string, o Options) (Source, error) {
 	if deviceNumber.MatchString(device) {
 		device = "/dev/video" + device

@@ -151,7 +151,7 @@ func openTest(t testing.TB, footage string, o capture.Options) capture.Source {
 // next gives the next frame, closed when the test ends.
 func next(t testing.TB, source capture.Source) (*capture.Frame, error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), deadline)
+	ctx, cancel := context.WithTimeout(t.Context(), deadline)
 	defer cancel()
 	frame, err := source.Next(ctx)
 	t.Cleanup(func() {

@@ -19,6 +19,7 @@ import (
 // brokenDriver gives good pictures and then hangs until it is let go.
 type brokenDriver struct {
 	good     int
+	every    time.Duration // how long a good picture takes
 	letGo    chan struct{}
 	closed   chan struct{}
 	hanging  chan struct{}
@@ -32,6 +33,7 @@ func newBrokenDriver(good int) *brokenDriver {
 func (d *brokenDriver) open(context.Context) error { return nil }
 
 func (d *brokenDriver) read(image *gocv.Mat) error {
+	time.Sleep(d.every)
 	if d.pictures.Add(1) > int64(d.good) {
 		if d.pictures.Load() == int64(d.good)+1 {
 			close(d.hanging)
@@ -82,7 +84,7 @@ func TestAHungReadBlocksNeitherNextNorClose(t *testing.T) {
 
 	waiting := make(chan error, 1)
 	go func() {
-		_, err := s.Next(context.Background())
+		_, err := s.Next(t.Context())
 		waiting <- err
 	}()
 	begun := time.Now()
@@ -129,6 +131,20 @@ func TestASilentCameraIsStalledAndSaysSo(t *testing.T) {
 	}
 	close(d.letGo)
 	wait(t, "the goroutine ends by itself", s.grabbed)
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestASlowCameraIsNotASilentOne(t *testing.T) {
+	d := newBrokenDriver(12)
+	d.every = 100 * time.Millisecond
+	s := newStream(d, true, time.Second, testOptions())
+	wait(t, "twelve frames came in more than the time-out", d.hanging)
+	if s.over.Err() != nil {
+		t.Errorf("given up: %v", context.Cause(s.over))
+	}
+	close(d.letGo)
 	if err := s.Close(); err != nil {
 		t.Error(err)
 	}

@@ -197,7 +197,7 @@ func (s Suite) closeWakesNext(t *testing.T) {
 	go func() {
 		close(started)
 		for {
-			frame, err := source.Next(context.Background())
+			frame, err := source.Next(t.Context())
 			if err != nil {
 				ended <- err
 				return

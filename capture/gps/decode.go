@@ -97,11 +97,14 @@ func (d *decoder) sentence(at nrd.Stamp) (fresh bool, err error) {
 // rmc: time, A or V, latitude and N or S, longitude and E or W, knots, course,
 // date, variation and its sign, mode.
 func (d *decoder) rmc(p *nmea.Parser, at nrd.Stamp) (bool, error) {
-	fresh, err := d.moment(p.Time(0, "time"), at)
+	fresh, err := d.moment(p, at)
 	if err != nil {
 		return false, err
 	}
 	date := p.Date(8, "date")
+	if err := p.Err(); err != nil {
+		return fresh, err
+	}
 	if date.Valid && (date.DD < 1 || date.DD > 31 || date.MM < 1 || date.MM > 12 || date.YY < 0) {
 		return fresh, errNoSense
 	}
@@ -109,7 +112,7 @@ func (d *decoder) rmc(p *nmea.Parser, at nrd.Stamp) (bool, error) {
 	d.building.fix.Time = nmea.DateTime(2000, date, d.timeOfDay)
 	if d.field(1) != nmea.ValidRMC || strings.ContainsAny(d.field(11), "NMS") {
 		// Not valid; or set by hand or simulated.
-		return d.lose(), p.Err()
+		return d.lose(), nil
 	}
 	return d.place(p, 2, fresh, func(f *nrd.Fix) {
 		if d.field(6) != "" {
@@ -121,13 +124,13 @@ func (d *decoder) rmc(p *nmea.Parser, at nrd.Stamp) (bool, error) {
 
 // gga: time, latitude and N or S, longitude and E or W, quality, satellites, HDOP.
 func (d *decoder) gga(p *nmea.Parser, at nrd.Stamp) (bool, error) {
-	fresh, err := d.moment(p.Time(0, "time"), at)
+	fresh, err := d.moment(p, at)
 	if err != nil {
 		return false, err
 	}
 	switch d.field(5) {
 	case "0", "7", "8", "": // none, set by hand, simulated
-		return d.lose(), p.Err()
+		return d.lose(), nil
 	}
 	return d.place(p, 1, fresh, func(f *nrd.Fix) { d.setQuality(p, f) })
 }
@@ -135,12 +138,12 @@ func (d *decoder) gga(p *nmea.Parser, at nrd.Stamp) (bool, error) {
 // gns: time, latitude and N or S, longitude and E or W, a mode for each system,
 // satellites, HDOP.
 func (d *decoder) gns(p *nmea.Parser, at nrd.Stamp) (bool, error) {
-	fresh, err := d.moment(p.Time(0, "time"), at)
+	fresh, err := d.moment(p, at)
 	if err != nil {
 		return false, err
 	}
 	if strings.Trim(d.field(5), "NMS") == "" {
-		return d.lose(), p.Err()
+		return d.lose(), nil
 	}
 	return d.place(p, 1, fresh, func(f *nrd.Fix) { d.setQuality(p, f) })
 }
@@ -158,7 +161,11 @@ func (d *decoder) vtg(p *nmea.Parser) (bool, error) {
 
 // moment begins a new moment if the time of day is another one, and reports
 // whether that made latest new.
-func (d *decoder) moment(t nmea.Time, at nrd.Stamp) (fresh bool, err error) {
+func (d *decoder) moment(p *nmea.Parser, at nrd.Stamp) (fresh bool, err error) {
+	t := p.Time(0, "time")
+	if err := p.Err(); err != nil {
+		return false, err
+	}
 	if t.Hour > 23 || t.Minute > 59 || t.Second > 60 {
 		return false, errNoSense
 	}

@@ -65,7 +65,7 @@ func TestWhatASentenceMeans(t *testing.T) {
 		"south and west are negative":        {[]string{strings.NewReplacer(",N", ",S", ",E,", ",W,").Replace(rmcBody)}, position(-52.628, -1.2923333333)},
 		"any talker":                         {[]string{"GL" + rmcBody[2:]}, position(52.628, 1.2923333333)},
 		"no speed is not standing still":     {[]string{strings.Replace(rmcBody, "30.0", "", 1), strings.Replace(ggaBody, "102014", "102015", 1)}, func(f nrd.Fix) bool { return f.Known() && !f.SpeedKnown && f.Moving() }},
-		"a GGA without a quality":            {[]string{rmcBody, "GNGGA"}, func(f nrd.Fix) bool { return !f.Known() }},
+		"a GGA without a quality":            {[]string{rmcBody, "GNGGA,102014.00"}, func(f nrd.Fix) bool { return !f.Known() }},
 		"standing still":                     {[]string{strings.Replace(rmcBody, "30.0", "0.00", 1)}, func(f nrd.Fix) bool { return f.SpeedKnown && f.Speed == 0 && !f.Moving() }},
 		"no course when standing":            {[]string{strings.Replace(rmcBody, "30.0,45.0", "0.00,", 1)}, func(f nrd.Fix) bool { return f.SpeedKnown && f.Course == 0 }},
 		"a receiver without a fix":           {[]string{"GPRMC,102014.00,V,,,,,,,231126,,,N"}, func(f nrd.Fix) bool { return !f.Known() }},
@@ -113,6 +113,7 @@ func TestABadLineIsCountedAndChangesNothing(t *testing.T) {
 		"a course of 999":       sentence(strings.Replace(later, "45.0", "999", 1)),
 		"month 13":              sentence(strings.Replace(later, "231126", "231326", 1)),
 		"25 o'clock":            sentence(strings.Replace(later, "102015", "252015", 1)),
+		"nothing but a type":    sentence("GNGGA"),
 		"too few fields":        sentence("GNRMC,102015.00,A"),
 	} {
 		t.Run(name, func(t *testing.T) {

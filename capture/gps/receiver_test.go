@@ -56,7 +56,7 @@ func start(t *testing.T, r *Receiver) {
 		r.Clock = clock.System()
 	}
 	r.Log = slog.New(slog.DiscardHandler)
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- r.Run(ctx) }()
 	t.Cleanup(func() {
