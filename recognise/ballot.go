@@ -2,6 +2,7 @@ package recognise
 
 import (
 	"cmp"
+	"math"
 	"slices"
 )
 
@@ -46,8 +47,12 @@ func (b *ballot) add(look []Glyphs, votes float64) {
 }
 
 // count gives the outcome in the form of a single look, surest length first.
-func (b *ballot) count() []Glyphs {
+//
+// Looks that agree support each other, though less than if they were independent:
+// sharpness 1 takes the plain mean, 2 squares its odds.
+func (b *ballot) count(sharpness float64) []Glyphs {
 	var out []Glyphs
+	none := 1.0
 	for n := range b.lengths {
 		t := &b.lengths[n]
 		if t.weight <= 0 || t.weight < faint*b.votes {
@@ -57,17 +62,40 @@ func (b *ballot) count() []Glyphs {
 		if t.lines > 1.5*t.weight {
 			g.Lines = 2
 		}
+		none -= g.Weight
 		for i := range t.rows {
-			g.Probabilities[i] = make([]float32, glyphs)
-			for k, p := range t.rows[i] {
-				g.Probabilities[i][k] = float32(p / t.weight)
-			}
+			g.Probabilities[i] = sharpen(t.rows[i], t.weight, sharpness)
 		}
 		g.likeliest()
 		out = append(out, g)
 	}
+	sum := math.Pow(max(none, 0), sharpness)
+	for i := range out {
+		out[i].Weight = math.Pow(out[i].Weight, sharpness)
+		sum += out[i].Weight
+	}
+	for i := range out {
+		out[i].Weight /= sum
+	}
 	slices.SortStableFunc(out, func(a, b Glyphs) int { return cmp.Compare(b.Weight, a.Weight) })
 	return out[:min(len(out), readings)]
+}
+
+// sharpen divides a row by its weight, raises it to a power, and makes it add up
+// to 1 again, "no character here" included.
+func sharpen(row [glyphs]float64, weight, sharpness float64) []float32 {
+	none, sum := 1.0, 0.0
+	for k := range row {
+		none -= row[k] / weight
+		row[k] = math.Pow(row[k]/weight, sharpness)
+		sum += row[k]
+	}
+	sum += math.Pow(max(none, 0), sharpness)
+	out := make([]float32, glyphs)
+	for k := range row {
+		out[k] = float32(row[k] / sum)
+	}
+	return out
 }
 
 // under joins the readings of a plate's two lines into readings of the whole.

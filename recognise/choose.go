@@ -82,10 +82,17 @@ func weigh(c nrd.Candidate, g Glyphs) candidate {
 		w.characters[i] = percent(p)
 		product *= p
 	}
-	prior := nrd.PriorNone
+	prior, likeliest := nrd.PriorNone, 0.0
+	w.Syntax = ""
 	for i := range layouts {
-		if l := &layouts[i]; l.Matches(c.VRM) {
-			prior += l.Prior * spread(l)
+		l := &layouts[i]
+		if !l.Matches(c.VRM) {
+			continue
+		}
+		density := l.Prior * spread(l)
+		prior += density
+		if density > likeliest {
+			likeliest, w.Syntax = density, l.Name
 		}
 	}
 	if c.FutureAge {

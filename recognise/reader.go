@@ -79,7 +79,7 @@ func (r *networkReader) Read(img gocv.Mat, quad nrd.Quad) ([]Glyphs, error) {
 			break
 		}
 	}
-	return votes.count(), nil
+	return votes.count(1), nil
 }
 
 // linesOf gives the numbers of lines that a plate of this aspect may have. An

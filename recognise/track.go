@@ -14,11 +14,12 @@ const (
 	// sureText is the certainty from which two texts are compared.
 	sureText = 0.6
 	// grown is how many times larger a plate must be than the best one read
-	// to be read again when its text is settled, settledReads and settled
-	// when that is, and again the number of frames after which a settled
-	// plate is looked at all the same.
+	// to be read again when its text is settled: after settledReads with
+	// confidence settled, or after manyReads. again is the number of frames
+	// after which even then it is looked at.
 	grown        = 1.15
 	settledReads = 4
+	manyReads    = 40
 	settled      = 97
 	again        = 10
 	// turned is the change of size from which a vehicle comes or goes.
@@ -104,7 +105,7 @@ func (t *track) move(q nrd.Quad, now moment) {
 
 // wants reports whether the plate at q should be read.
 func (t *track) wants(q nrd.Quad) bool {
-	if !t.ok || t.looks < settledReads || t.read.Confidence < settled {
+	if t.looks < settledReads || t.looks < manyReads && (!t.ok || t.read.Confidence < settled) {
 		return true
 	}
 	w, _ := size(q)
@@ -121,7 +122,10 @@ func (t *track) hear(look []Glyphs, now time.Time) {
 		votes = 0.1 + certainty(look)
 	}
 	t.votes.add(look, votes)
-	t.read, t.ok = choose(t.votes.count(), now)
+	// The frames of a passage are alike, so twice as many of them count for
+	// much less than twice the evidence.
+	sharpness := min(2, 1+0.25*math.Log2(float64(t.looks)))
+	t.read, t.ok = choose(t.votes.count(sharpness), now)
 }
 
 // quality is how good a frame is as evidence: sure, large, and saying what the

@@ -1,0 +1,180 @@
+package recognise
+
+import (
+	"errors"
+	"fmt"
+	"image"
+	"image/color"
+	"testing"
+
+	"gocv.io/x/gocv"
+
+	"nrd"
+	"nrd/capture"
+)
+
+// newNetworks is a recogniser with our own networks.
+func newNetworks(t testing.TB) *Recogniser {
+	t.Helper()
+	SetThreads(1)
+	localiser, err := NewNetworkLocaliser(true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reader, err := NewNetworkReader()
+	if err != nil {
+		t.Fatal(err)
+	}
+	profile, err := nrd.LoadProfile(nrd.DefaultProfile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rec, err := New(Config{Localiser: localiser, Reader: reader, Profile: profile, Clock: today})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := rec.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return rec
+}
+
+// noise fills a Mat with bytes that repeat only after a long while.
+func noise(t testing.TB, rows, cols int, kind gocv.MatType) gocv.Mat {
+	t.Helper()
+	m := gocv.NewMatWithSize(rows, cols, kind)
+	pixels, err := m.DataPtrUint8()
+	if err != nil {
+		t.Fatal(err)
+	}
+	state := uint32(1)
+	for i := range pixels {
+		state = state*1664525 + 1013904223
+		pixels[i] = uint8(state >> 24)
+	}
+	return m
+}
+
+func TestPicturesOfEverySizeAndKindAreSurvived(t *testing.T) {
+	rec := newNetworks(t)
+	kinds := []gocv.MatType{gocv.MatTypeCV8UC1, gocv.MatTypeCV8UC3, gocv.MatTypeCV8UC4}
+	contents := []func(size image.Point, kind gocv.MatType) gocv.Mat{
+		func(size image.Point, kind gocv.MatType) gocv.Mat { return noise(t, size.Y, size.X, kind) },
+		func(size image.Point, kind gocv.MatType) gocv.Mat {
+			return gocv.NewMatWithSizeFromScalar(gocv.NewScalar(0, 0, 0, 0), size.Y, size.X, kind)
+		},
+		func(size image.Point, kind gocv.MatType) gocv.Mat {
+			return gocv.NewMatWithSizeFromScalar(gocv.NewScalar(255, 255, 255, 255), size.Y, size.X, kind)
+		},
+	}
+	for i, size := range []image.Point{{1, 1}, {1, 900}, {900, 1}, {15, 17}, {333, 77}, {641, 479}, {2600, 1900}} {
+		for k, kind := range kinds {
+			img := contents[(i+k)%len(contents)](size, kind)
+			frame := &capture.Frame{Image: img}
+			if seen, err := rec.Photograph(frame); err != nil || len(seen) > 0 {
+				t.Errorf("%v with %d channels: %d reads, %v", size, img.Channels(), len(seen), err)
+			}
+			if records, err := rec.Track(frame); err != nil || len(records) > 0 {
+				t.Errorf("%v with %d channels: %d records, %v", size, img.Channels(), len(records), err)
+			}
+			img.Close()
+		}
+	}
+	if records := rec.Flush(); len(records) > 0 {
+		t.Errorf("%d records of nothing", len(records))
+	}
+}
+
+func TestPicturesThatAreNoneAreRefused(t *testing.T) {
+	rec := newNetworks(t)
+	deep := gocv.NewMatWithSize(48, 64, gocv.MatTypeCV16UC3)
+	defer deep.Close()
+	two := gocv.NewMatWithSize(48, 64, gocv.MatTypeCV8UC2)
+	defer two.Close()
+	empty := gocv.NewMat()
+	defer empty.Close()
+	for name, img := range map[string]gocv.Mat{"16 bits": deep, "two channels": two, "empty": empty, "closed": {}} {
+		if _, err := rec.Photograph(&capture.Frame{Image: img}); !errors.Is(err, ErrImage) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, err := rec.Track(&capture.Frame{Image: img}); !errors.Is(err, ErrImage) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestAnyOutlineCanBeRead(t *testing.T) {
+	reader, err := NewNetworkReader()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	img := noise(t, 300, 400, gocv.MatTypeCV8UC3)
+	defer img.Close()
+	for name, q := range map[string]nrd.Quad{
+		"outside":   {{X: 900, Y: 900}, {X: 1100, Y: 900}, {X: 1100, Y: 950}, {X: 900, Y: 950}},
+		"a point":   {},
+		"crossed":   {{X: 0, Y: 0}, {X: 100, Y: 22}, {X: 100, Y: 0}, {X: 0, Y: 22}},
+		"very tall": {{X: 10, Y: 0}, {X: 14, Y: 0}, {X: 14, Y: 290}, {X: 10, Y: 290}},
+	} {
+		if look, err := reader.Read(img, q); err != nil || len(look) > readings {
+			t.Errorf("%s: %d readings, %v", name, len(look), err)
+		}
+	}
+}
+
+// crowd is a photograph with a hundred plates drawn on it.
+func crowd() gocv.Mat {
+	img := gocv.NewMatWithSizeFromScalar(gocv.NewScalar(90, 90, 90, 0), 1000, 1600, gocv.MatTypeCV8UC3)
+	for i := range 100 {
+		x, y := 20+i%10*158, 20+i/10*98
+		gocv.Rectangle(&img, image.Rect(x, y, x+130, y+30), color.RGBA{R: 240, G: 240, B: 240}, -1)
+		gocv.PutText(&img, fmt.Sprintf("AB%02d CDE", i), image.Pt(x+6, y+24), gocv.FontHersheyDuplex, 0.8, color.RGBA{}, 2)
+	}
+	return img
+}
+
+func TestAHundredPlatesInOnePhotographAreBounded(t *testing.T) {
+	rec := newNetworks(t)
+	img := crowd()
+	defer img.Close()
+	seen, err := rec.Photograph(&capture.Frame{Image: img})
+	if err != nil || len(seen) > MaxPlates {
+		t.Errorf("%d reads, %v", len(seen), err)
+	}
+}
+
+func BenchmarkLocalise(b *testing.B) {
+	rec := newNetworks(b)
+	img := crowd()
+	defer img.Close()
+	for b.Loop() {
+		if _, err := rec.config.Localiser.Localise(img); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkRead(b *testing.B) {
+	rec := newNetworks(b)
+	img, quad := drawn("AB12 CDE")
+	defer img.Close()
+	for b.Loop() {
+		if _, err := rec.config.Reader.Read(img, quad); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkPhotograph(b *testing.B) {
+	rec := newNetworks(b)
+	img, _ := drawn("AB12 CDE")
+	defer img.Close()
+	for b.Loop() {
+		if _, err := rec.Photograph(&capture.Frame{Image: img}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

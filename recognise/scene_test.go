@@ -1,0 +1,150 @@
+package recognise
+
+import (
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+	"gocv.io/x/gocv"
+
+	"nrd"
+	"nrd/capture"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// day is the clock of the tests.
+type day struct{ time.Time }
+
+func (d day) Now() time.Time   { return d.Time }
+func (d day) Stamp() nrd.Stamp { return nrd.Stamp{UTC: d.Time} }
+
+var today = day{time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)}
+
+// scene is a scripted camera: it stands in for the networks where a test is
+// about what becomes of their answers. Each frame is a list of plates, each with
+// the text that a reader would see there.
+type scene struct {
+	plates []shown
+	reads  int
+}
+
+// shown is one plate of a frame: its left top corner, its width, and its text as
+// one or several readings with their weights. "" is unreadable.
+type shown struct {
+	x, y, width float64
+	text        string
+	sure        float64
+}
+
+func (s shown) quad() nrd.Quad {
+	h := s.width / 4.7
+	return nrd.Quad{{X: s.x, Y: s.y}, {X: s.x + s.width, Y: s.y}, {X: s.x + s.width, Y: s.y + h}, {X: s.x, Y: s.y + h}}
+}
+
+func (s *scene) Localise(gocv.Mat) ([]Plate, error) {
+	var plates []Plate
+	for _, p := range s.plates {
+		plates = append(plates, Plate{Quad: p.quad(), Confidence: 0.9})
+	}
+	return plates, nil
+}
+
+func (s *scene) Read(_ gocv.Mat, quad nrd.Quad) ([]Glyphs, error) {
+	s.reads++
+	for _, p := range s.plates {
+		if p.quad() == quad && p.text != "" {
+			return []Glyphs{seen(p.text, max(p.sure, 0.05))}, nil
+		}
+	}
+	return nil, nil
+}
+
+func (s *scene) Engine() string { return "scripted 1" }
+func (s *scene) Close() error   { return nil }
+
+// seen is a look that is so sure of each glyph of text.
+func seen(text string, sure float64) Glyphs {
+	g := Glyphs{Text: text, Lines: 1, Weight: 1}
+	for i := range len(text) {
+		row := make([]float32, glyphs)
+		for k := range row {
+			row[k] = float32((1 - sure) / float64(glyphs-1))
+		}
+		row[index(text[i])] = float32(sure)
+		g.Probabilities = append(g.Probabilities, row)
+	}
+	return g
+}
+
+// road plays scripted frames, ten a second, to a recogniser.
+type road struct {
+	t     *testing.T
+	scene *scene
+	rec   *Recogniser
+	img   gocv.Mat
+	frame uint64
+	// wall is added to the wall clock, not to the monotonic one.
+	wall        time.Duration
+	told        []*nrd.Record
+	provisional []*nrd.Record
+}
+
+func newRoad(t *testing.T) *road {
+	t.Helper()
+	profile, err := nrd.LoadProfile(nrd.DefaultProfile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &road{t: t, scene: &scene{}, img: gocv.NewMatWithSizeFromScalar(gocv.NewScalar(90, 110, 100, 0), 720, 1280, gocv.MatTypeCV8UC3)}
+	r.rec, err = New(Config{Localiser: r.scene, Reader: r.scene, Profile: profile, Clock: today,
+		OnProvisional: func(rec *nrd.Record) { r.provisional = append(r.provisional, rec) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := r.rec.Close(); err != nil {
+			t.Error(err)
+		}
+		r.img.Close()
+	})
+	return r
+}
+
+// show plays one frame.
+func (r *road) show(plates ...shown) {
+	r.t.Helper()
+	r.frame++
+	r.scene.plates = plates
+	at := time.Duration(r.frame) * 100 * time.Millisecond
+	records, err := r.rec.Track(&capture.Frame{
+		Image: r.img, Camera: nrd.Camera{Name: "north", Feed: 7}, Sequence: r.frame,
+		Taken: nrd.Stamp{UTC: today.Add(at + r.wall), Monotonic: at, BootID: "b"},
+		Fix:   nrd.Fix{Source: nrd.FixStatic, Latitude: 52, Longitude: float64(r.frame)},
+	})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.told = append(r.told, records...)
+}
+
+func (r *road) empty(frames int) {
+	r.t.Helper()
+	for range frames {
+		r.show()
+	}
+}
+
+func (r *road) end() []*nrd.Record {
+	r.told = append(r.told, r.rec.Flush()...)
+	return r.told
+}
+
+// plates gives the marks of the records.
+func plates(records []*nrd.Record) []nrd.VRM {
+	var vrms []nrd.VRM
+	for _, r := range records {
+		vrms = append(vrms, r.Read.VRM)
+	}
+	return vrms
+}
