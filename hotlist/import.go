@@ -77,8 +77,7 @@ func (c *Cache) removeDamaged(list string) error {
 
 // importer makes the next version of one list.
 type importer struct {
-	//nolint:containedctx // it lives as long as one call of Import
-	ctx     context.Context
+	ctx     context.Context // of the one call of Import
 	cache   *Cache
 	name    string
 	file    *voi.File

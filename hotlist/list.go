@@ -139,10 +139,8 @@ func (l *list) lookup(v nrd.VRM) ([]nrd.Entry, error) {
 			if err != nil {
 				return err
 			}
-			if e.VRM == v { // and not one whose hash begins alike
-				e.List = l.version.List
-				entries = append(entries, e)
-			}
+			e.List = l.version.List
+			entries = append(entries, e)
 		}
 		return nil
 	})
@@ -220,7 +218,7 @@ func (s secrets) box(key []byte, e *nrd.Entry) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.seal.Seal(append(binary.AppendUvarint(nil, uint64(e.Line)), line...), key), nil //nolint:gosec // a line number is positive
+	return s.seal.Seal(append(binary.AppendUvarint(nil, uint64(e.Line)), line...), key), nil
 }
 
 func (s secrets) open(key, box []byte) (nrd.Entry, error) {
@@ -238,7 +236,7 @@ func (s secrets) open(key, box []byte) (nrd.Entry, error) {
 			return nrd.Entry{}, errors.New(p.String())
 		}
 	}
-	e.Line = int(number) //nolint:gosec // box wrote an int
+	e.Line = int(number)
 	return e, nil
 }
 
@@ -259,7 +257,7 @@ type digest struct{ hash.Hash }
 func newDigest() digest { return digest{sha256.New()} }
 
 func (d digest) add(key, box []byte) {
-	d.Write(binary.BigEndian.AppendUint32(nil, uint32(len(box)))) //nolint:gosec // a box is shorter than a line
+	d.Write(binary.BigEndian.AppendUint32(nil, uint32(len(box))))
 	d.Write(key)
 	d.Write(box)
 }

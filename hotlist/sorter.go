@@ -61,7 +61,7 @@ func (s *sorter) flush() error {
 	s.runs = append(s.runs, f.Name())
 	w := bufio.NewWriter(f)
 	for _, it := range s.run {
-		head := binary.AppendUvarint(bytes.Clone(it.key), uint64(it.line)) //nolint:gosec // a line number is positive
+		head := binary.AppendUvarint(bytes.Clone(it.key), uint64(it.line))
 		head = binary.AppendUvarint(head, uint64(len(it.box)))
 		w.Write(head)   //nolint:errcheck // Flush tells
 		w.Write(it.box) //nolint:errcheck // Flush tells
@@ -124,7 +124,7 @@ func (r *run) advance() error {
 	if _, err := io.ReadFull(r.r, box); err != nil {
 		return err
 	}
-	r.head = item{key: key, line: int(line), box: box} //nolint:gosec // flush wrote an int
+	r.head = item{key: key, line: int(line), box: box}
 	return nil
 }
 
@@ -134,7 +134,7 @@ type merged struct{ runs []*run }
 func (m *merged) Len() int           { return len(m.runs) }
 func (m *merged) Less(i, j int) bool { return m.runs[i].head.compare(m.runs[j].head) < 0 }
 func (m *merged) Swap(i, j int)      { m.runs[i], m.runs[j] = m.runs[j], m.runs[i] }
-func (m *merged) Push(x any)         { m.runs = append(m.runs, x.(*run)) } //nolint:errcheck,forcetypeassert // heap.Interface
+func (m *merged) Push(x any)         { m.runs = append(m.runs, x.(*run)) } //nolint:errcheck // heap.Interface
 func (m *merged) Pop() any {
 	last := m.runs[len(m.runs)-1]
 	m.runs = m.runs[:len(m.runs)-1]
