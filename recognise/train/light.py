@@ -1,0 +1,69 @@
+"""Light: what sun, shadow, glare, night, infrared, lens, sensor and JPEG do to an image of floats."""
+import math
+
+import cv2
+import numpy as np
+
+
+def illuminate(im, rng):
+    """Uneven light over a plate or a scene, in place of `im` (h, w[, c]) in 0..255."""
+    h, w = im.shape[:2]
+    if rng.random() < .3:
+        im = im * _wide(np.linspace(rng.uniform(.5, 1.2), rng.uniform(.5, 1.2), w, dtype=np.float32)[None], im)
+    if rng.random() < .22:  # edge of a shadow
+        ramp = np.arange(w, dtype=np.float32)[None] * rng.choice([-1, 1]) + np.arange(h, dtype=np.float32)[:, None] * rng.uniform(-1.5, 1.5)
+        m = ((ramp - rng.uniform(float(ramp.min()), float(ramp.max()))) / rng.uniform(2, 20)).clip(0, 1)
+        im = im * _wide(1 - m * rng.uniform(.2, .7), im)
+    if rng.random() < .1:  # glare
+        yy, xx = np.ogrid[:h, :w]
+        spot = np.exp(-(((xx - rng.uniform(0, w)) / (w * rng.uniform(.05, .25))) ** 2 + ((yy - rng.uniform(0, h)) / (h * .5)) ** 2))
+        im = im + _wide(spot.astype(np.float32), im) * rng.uniform(60, 220)
+    return im
+
+
+def expose(im, rng):
+    """Brightness and contrast, from dusk to overexposure; sometimes night or the bloom of a lit plate."""
+    u = rng.random()
+    if u < .12:  # night: little light
+        return im * rng.uniform(.06, .3) + rng.uniform(0, 12)
+    if u < .22:  # infrared or headlights: the reflective ground saturates and glows
+        im = im * rng.uniform(1.1, 1.8) - rng.uniform(0, 40)
+        glow = cv2.GaussianBlur(np.ascontiguousarray(im, np.float32).clip(0, 255), (0, 0), max(1.0, im.shape[0] * rng.uniform(.02, .08)))
+        return im + glow.reshape(im.shape) * rng.uniform(.1, .5)
+    if u < .3:  # haze, rain on the glass
+        return im * rng.uniform(.2, .5) + rng.uniform(60, 130)
+    return im * rng.uniform(.4, 1.12) + rng.uniform(-15, 40)
+
+
+def sense(im, rng, blur):
+    """Lens, movement, sensor and JPEG; `blur` is the largest defocus in pixels. Returns uint8."""
+    im = np.ascontiguousarray(im, np.float32)
+    u = rng.random()
+    if u < .35:
+        im = cv2.GaussianBlur(im, (0, 0), rng.uniform(.3, max(.35, blur)))
+    elif u < .58:
+        im = cv2.filter2D(im, -1, _motion(rng.randint(2, max(3, int(blur * 4))), rng))
+    if rng.random() < .75:
+        noise = np.empty(im.shape, np.float32)
+        cv2.randn(noise, 0, rng.uniform(1, 14) if rng.random() < .9 else rng.uniform(14, 28))
+        im = im + noise
+    if rng.random() < .1:  # sharpened by the camera
+        im = im + (im - cv2.GaussianBlur(im, (0, 0), 1.0)) * rng.uniform(.5, 1.5)
+    im = im.clip(0, 255).astype(np.uint8)
+    if rng.random() < .6:
+        im = cv2.imdecode(cv2.imencode(".jpg", im, [cv2.IMWRITE_JPEG_QUALITY, rng.randint(22, 94)])[1], cv2.IMREAD_UNCHANGED)
+    return im
+
+
+def _motion(length, rng):
+    k = np.zeros((length, length), np.float32)
+    a = rng.gauss(0, .15) if rng.random() < .65 else rng.uniform(0, math.pi)
+    c = (length - 1) / 2
+    p = (round(c - c * math.cos(a)), round(c - c * math.sin(a)))
+    q = (round(c + c * math.cos(a)), round(c + c * math.sin(a)))
+    cv2.line(k, p, q, 1, 1)
+    return k / max(k.sum(), 1)
+
+
+def _wide(m, im):
+    return m[..., None] if im.ndim == 3 else m

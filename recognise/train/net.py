@@ -1,0 +1,59 @@
+"""Net: what both networks share: layers, moving average of the weights, schedule, checkpoints."""
+import copy
+import math
+import os
+
+import torch
+from torch import nn
+
+
+def layer(i, o, k=3, stride=1, padding=None, dilation=1):
+    """Convolution, batch normalisation (folded at export), rectifier."""
+    if padding is None:
+        padding = k // 2 * dilation if isinstance(k, int) else tuple(x // 2 for x in k)
+    return nn.Sequential(nn.Conv2d(i, o, k, stride, padding, dilation, bias=False), nn.BatchNorm2d(o), nn.ReLU(inplace=True))
+
+
+def rate(step, steps, top, flat=.4):
+    """Learning rate: short warm-up, flat, then a cosine down to nothing."""
+    if step < 100:
+        return top * (step + 1) / 100
+    f = step / steps
+    return top if f < flat else top * max(.01, .5 + .5 * math.cos(math.pi * min(1, (f - flat) / (1 - flat))))
+
+
+class Run:
+    """A resumable training run: network, optimiser, averaged weights, step; saved to one file."""
+
+    def __init__(self, make, path, top, decay):
+        torch.manual_seed(1)
+        self.path, self.top, self.step = path, top, 0
+        self.net = make()
+        self.average = copy.deepcopy(self.net).eval()
+        self.optimiser = torch.optim.AdamW(self.net.parameters(), lr=top, weight_decay=decay)
+        if os.path.exists(path):
+            s = torch.load(path)
+            self.net.load_state_dict(s["net"])
+            self.average.load_state_dict(s["average"])
+            self.optimiser.load_state_dict(s["optimiser"])
+            self.step = s["step"]
+
+    def save(self):
+        torch.save(dict(net=self.net.state_dict(), average=self.average.state_dict(), optimiser=self.optimiser.state_dict(), step=self.step), self.path + ".part")
+        os.rename(self.path + ".part", self.path)
+
+    def descend(self, loss, steps, clip):
+        for g in self.optimiser.param_groups:
+            g["lr"] = rate(self.step, steps, self.top)
+        self.optimiser.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.net.parameters(), clip)
+        self.optimiser.step()
+        self.step += 1
+        keep = min(.998, 1 - 1 / (1 + self.step / 8))
+        with torch.no_grad():
+            for a, b in zip(self.average.state_dict().values(), self.net.state_dict().values()):
+                if a.dtype.is_floating_point:
+                    a.mul_(keep).add_(b, alpha=1 - keep)
+                else:
+                    a.copy_(b)

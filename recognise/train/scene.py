@@ -1,0 +1,253 @@
+"""Scene: plates in road scenes, for the localiser; and the surroundings of a crop, for the reader.
+
+Backgrounds are the photographs of --boxes (their own plates kept as positives, or painted over)
+or, without them, rendered ones.
+"""
+import csv
+import os
+
+import cv2
+import numpy as np
+
+import light
+import plate
+
+WIDTH, HEIGHT = 384, 256
+WORDS = ("Taxi", "Bakery", "for hire", "SALE", "Open 24h", "Volvo", "turbo diesel", "Deliveries", "www.van.co.uk", "School", "SLOW",
+         "0800 555 016", "Bus stop", "TRANSIT", "Parking", "No entry", "exit", "POLICE", "Ambulance", "24/7", "Fresh food", "Road closed",
+         "Gardens & sons", "caution", "A417", "M5 North", "Tel 01632 960", "Polski sklep", "CAFE", "Hotel", "Garage", "i-DTEC", "GTi", "4x4")
+
+
+class Backgrounds:
+    """Photographs with the boxes of their plates; `split` as in boxes.csv."""
+
+    def __init__(self, folder=None, split="train"):
+        self.photographs = []
+        if folder:
+            found = {}
+            with open(os.path.join(folder, "boxes.csv"), newline="") as f:
+                for r in csv.DictReader(f):
+                    if r["split"] == split:
+                        found.setdefault(r["file"], []).append([float(r[k]) for k in ("x", "y", "w", "h")])
+            for name in sorted(found):
+                im = cv2.imread(os.path.join(folder, "images", name))
+                if im is not None:
+                    self.photographs.append((im, np.array(found[name], np.float32)))
+
+    def patch(self, rng, w, h):
+        """A piece of a background, any scale, plates painted over."""
+        if not self.photographs or rng.random() < .15:
+            return rendered(rng, w, h)
+        im, boxes = rng.choice(self.photographs)
+        ih, iw = im.shape[:2]
+        cw = min(iw, max(16, int(w * rng.uniform(.4, 2))))
+        ch = min(ih, max(8, int(h * cw / w)))
+        x, y = rng.randint(0, iw - cw), rng.randint(0, ih - ch)
+        piece = im[y:y + ch, x:x + cw].copy()
+        _paint_over(piece, boxes - [x, y, 0, 0])
+        return cv2.resize(piece, (w, h), interpolation=cv2.INTER_AREA)
+
+
+def rendered(rng, w, h):
+    """A background of blurred noise, panels, bars and lines."""
+    small = np.empty((rng.randint(2, 8), rng.randint(2, 8), 3), np.uint8)
+    cv2.randu(small, 0, 255)
+    im = cv2.resize(small, (w, h), interpolation=cv2.INTER_CUBIC).astype(np.float32) * rng.uniform(.2, 1)
+    for _ in range(rng.randint(0, 6)):
+        colour = [rng.uniform(0, 255) for _ in range(3)]
+        p, q = (rng.randint(0, w), rng.randint(0, h)), (rng.randint(0, w), rng.randint(0, h))
+        if rng.random() < .5:
+            cv2.rectangle(im, p, q, colour, rng.choice([-1, 1, 2]))
+        else:
+            cv2.line(im, p, q, colour, rng.randint(1, 6), cv2.LINE_AA)
+    if rng.random() < .3:
+        grille(im, rng)
+    return im.clip(0, 255).astype(np.uint8)
+
+
+def grille(im, rng):
+    """Bars, slats or a mesh in a rectangle of the image."""
+    h, w = im.shape[:2]
+    x0, y0 = rng.randint(0, max(0, w - 12)), rng.randint(0, max(0, h - 6))
+    x1, y1 = min(w, x0 + rng.randint(10, max(11, w // 2))), min(h, y0 + rng.randint(5, max(6, h // 2)))
+    dark, bright = [rng.uniform(0, 70)] * 3, [rng.uniform(60, 240)] * 3
+    cv2.rectangle(im, (x0, y0), (x1, y1), dark, -1)
+    step = rng.uniform(3, 14)
+    kind = rng.random()
+    if kind < .75:
+        for k in range(int((y1 - y0) / step)):
+            y = round(y0 + (k + .5) * step)
+            cv2.line(im, (x0, y), (x1, y), bright, max(1, int(step / 3)), cv2.LINE_AA)
+    if kind > .45:
+        for k in range(int((x1 - x0) / step)):
+            x = round(x0 + (k + .5) * step)
+            cv2.line(im, (x, y0), (x, y1), bright, max(1, int(step / 3)), cv2.LINE_AA)
+
+
+def lettering(im, rng, largest=.5):
+    """Words of a sign, a van, a shop: on their own panel or not. They are no plates."""
+    h, w = im.shape[:2]
+    lines = [rng.choice(WORDS) for _ in range(rng.choice([1, 1, 2, 3]))]
+    face = rng.choice([cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_DUPLEX, cv2.FONT_HERSHEY_COMPLEX, cv2.FONT_HERSHEY_TRIPLEX, cv2.FONT_HERSHEY_SCRIPT_SIMPLEX])
+    size = rng.uniform(.25, 1.6) * largest * h / 100
+    thick = max(1, round(size * rng.uniform(1, 3)))
+    (tw, th), _ = cv2.getTextSize(max(lines, key=len), face, size, thick)
+    x, y = rng.randint(-tw // 4, max(1, w - tw // 2)), rng.randint(th, max(th + 1, h - th))
+    if rng.random() < .5:
+        pad = rng.uniform(.3, 1.5) * th
+        cv2.rectangle(im, (int(x - pad), int(y - th - pad)), (int(x + tw + pad), int(y + (len(lines) - 1) * th * 1.6 + pad)), [rng.uniform(0, 255) for _ in range(3)], -1)
+    v = rng.choice([rng.uniform(0, 60), rng.uniform(180, 255)])
+    ink = [v] * 3 if rng.random() < .6 else [rng.uniform(0, 255) for _ in range(3)]
+    for n, line in enumerate(lines):
+        cv2.putText(im, line, (x, int(y + n * th * 1.6)), face, size, ink, thick, cv2.LINE_AA)
+
+
+def pose(rng, w, h):
+    """Corners of a w x h plate as a camera may see it, about the origin."""
+    q = np.array([[-w / 2, -h / 2], [w / 2, -h / 2], [w / 2, h / 2], [-w / 2, h / 2]], np.float32)
+    q[:, 1] += rng.gauss(0, .07) * q[:, 0]
+    q[:, 0] += rng.gauss(0, .1) * q[:, 1]
+    if rng.random() < .4:  # turned away: one side is shorter
+        k = rng.gauss(0, .08)
+        q[:, 1] *= 1 + k * np.sign(q[:, 0])
+        q[:, 0] *= 1 + rng.gauss(0, .02) * np.sign(q[:, 1])
+    a = rng.gauss(0, .05) if rng.random() < .9 else rng.gauss(0, .2)
+    return q @ np.array([[np.cos(a), np.sin(a)], [-np.sin(a), np.cos(a)]], np.float32)
+
+
+def paste(im, flat, quad):
+    """Blend the flat plate (float32) into the scene (float32) at the quad. Returns the homography."""
+    ph, pw = flat.shape[:2]
+    m = cv2.getPerspectiveTransform(np.array([[0, 0], [pw, 0], [pw, ph], [0, ph]], np.float32), quad.astype(np.float32))
+    shrink = pw / max(1.0, float(np.hypot(*(quad[1] - quad[0]))))
+    if shrink > 1.4:
+        flat = cv2.GaussianBlur(flat, (0, 0), .35 * shrink)
+    h, w = im.shape[:2]
+    x0, y0 = np.maximum(np.floor(quad.min(0)).astype(int) - 1, 0)
+    x1, y1 = np.minimum(np.ceil(quad.max(0)).astype(int) + 2, [w, h])
+    if x1 <= x0 or y1 <= y0:
+        return m
+    local = np.array([[1, 0, -x0], [0, 1, -y0], [0, 0, 1]], np.float64) @ m
+    size = (int(x1 - x0), int(y1 - y0))
+    over = cv2.warpPerspective(flat, local, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    alpha = cv2.warpPerspective(np.ones((ph, pw), np.float32), local, size, flags=cv2.INTER_LINEAR)
+    alpha = alpha[..., None] if im.ndim == 3 else alpha
+    part = im[y0:y1, x0:x1]
+    im[y0:y1, x0:x1] = part * (1 - alpha) + over * alpha
+    return m
+
+
+def compose(rng, backgrounds):
+    """One training scene: uint8 HEIGHT x WIDTH x 3 and up to four quads."""
+    cv2.setRNGSeed(rng.getrandbits(31))
+    quads = []
+    if backgrounds.photographs and rng.random() < .4:
+        im, quads = _real(rng, backgrounds)
+        if rng.random() < .6:
+            im = _white_balance(im, rng)
+    else:
+        if backgrounds.photographs and rng.random() < .9:
+            im = _cropped(rng, backgrounds)
+            if rng.random() < .7:
+                im = _white_balance(im, rng)
+        else:
+            im = rendered(rng, WIDTH, HEIGHT).astype(np.float32)
+        for _ in range(rng.choice([0, 0, 1, 1, 2, 3])):
+            (lettering if rng.random() < .7 else grille)(im, rng)
+        for _ in range(rng.choice([0, 1, 1, 1, 2, 2, 3, 4])):
+            _add_plate(im, quads, rng)
+    if rng.random() < .2:
+        im = np.repeat(im.mean(2, keepdims=True), 3, 2)
+    im = light.illuminate(im, rng)
+    if rng.random() < .4:
+        im = im * rng.uniform(.35, 1.3) + rng.uniform(-20, 25)
+    im = im * np.array([rng.uniform(.92, 1.08) for _ in range(3)], np.float32)
+    im = light.sense(im, rng, 1.3)
+    if rng.random() < .5:
+        im = np.ascontiguousarray(im[:, ::-1])
+        quads = [np.stack([[WIDTH - q[k, 0], q[k, 1]] for k in (1, 0, 3, 2)]) for q in quads]
+    return im, [q for q in quads if 0 < q[:, 0].mean() < WIDTH and 0 < q[:, 1].mean() < HEIGHT][:4]
+
+
+def _white_balance(im, rng):
+    """Towards grey, then a cast of its own: no camera's colours are to be learnt."""
+    mean = im.reshape(-1, 3).mean(0) + 8
+    gain = (mean.mean() / mean) ** rng.uniform(.6, 1.1) * [rng.uniform(.85, 1.18) for _ in range(3)]
+    return im * (gain * (rng.uniform(60, 135) / mean.mean() if rng.random() < .5 else 1)).clip(.3, 3).astype(np.float32)
+
+
+def _add_plate(im, quads, rng):
+    p = plate.random_plate(rng, scale=.55, two_line=rng.random() < .25)
+    ph, pw = p.image.shape[:2]
+    w = float(np.exp(rng.uniform(np.log(26), np.log(340 if len(p.lines) == 1 else 220))))
+    h = w * ph / pw * rng.uniform(.85, 1.18)
+    q = pose(rng, w, h)
+    ext = q.max(0) - q.min(0)
+    cx = WIDTH / 2 if ext[0] > WIDTH * .95 else rng.uniform(ext[0] * .5, WIDTH - ext[0] * .5)
+    cy = HEIGHT / 2 if ext[1] > HEIGHT * .95 else rng.uniform(ext[1] * .5, HEIGHT - ext[1] * .5)
+    q = (q + [cx, cy]).astype(np.float32)
+    if any(abs(o[:, 0].mean() - cx) < (w + np.ptp(o[:, 0])) * .6 and abs(o[:, 1].mean() - cy) < (h + np.ptp(o[:, 1])) * .8 for o in quads):
+        return
+    if rng.random() < .55:  # bumper, tailgate, recess, holder
+        e = q.mean(0) + (q - q.mean(0)) * [rng.uniform(1.04, 1.9), rng.uniform(1.08, 3)]
+        v = rng.uniform(0, 255)
+        cv2.fillConvexPoly(im, e.astype(np.int32), [v] * 3 if rng.random() < .6 else [rng.uniform(0, 255) for _ in range(3)], cv2.LINE_AA)
+        if rng.random() < .3:
+            cv2.polylines(im, [e.astype(np.int32)], True, [rng.uniform(0, 255)] * 3, rng.randint(1, 4), cv2.LINE_AA)
+    flat = light.illuminate(p.image.astype(np.float32), rng)
+    base = rng.uniform(.35, 1.12)
+    if rng.random() < .2:  # the plate's brightness goes with the scene's
+        base = float(im.mean()) / 110 * rng.uniform(.7, 1.6)
+    paste(im, (flat * base + rng.uniform(-10, 25)).astype(np.float32), q)
+    quads.append(q)
+
+
+def _window(rng, iw, ih, cw, ch, box=None):
+    cw, ch = min(int(cw), iw), min(int(ch), ih)
+    if box is None:
+        return rng.randint(0, iw - cw), rng.randint(0, ih - ch), cw, ch
+    x = box[0] + box[2] / 2 - cw * rng.uniform(.12, .88)
+    y = box[1] + box[3] / 2 - ch * rng.uniform(.1, .9)
+    return int(min(max(x, 0), iw - cw)), int(min(max(y, 0), ih - ch)), cw, ch
+
+
+def _real(rng, backgrounds):
+    """A piece of a photograph with its own plates."""
+    photo, boxes = rng.choice(backgrounds.photographs)
+    ih, iw = photo.shape[:2]
+    b = boxes[rng.randrange(len(boxes))]
+    zoom = float(np.exp(rng.uniform(np.log(24), np.log(260)))) / b[2]
+    x, y, cw, ch = _window(rng, iw, ih, WIDTH / zoom, HEIGHT / zoom * rng.uniform(.85, 1.18), b)
+    cw, ch = max(cw, 24), max(ch, 16)
+    piece = photo[y:y + ch, x:x + cw]
+    f = np.array([WIDTH / piece.shape[1], HEIGHT / piece.shape[0]], np.float32)
+    im = cv2.resize(piece, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA if f[0] < 1 else cv2.INTER_LINEAR).astype(np.float32)
+    quads = [(np.array([[k[0], k[1]], [k[0] + k[2], k[1]], [k[0] + k[2], k[1] + k[3]], [k[0], k[1] + k[3]]], np.float32) - [x, y]) * f for k in boxes]
+    if rng.random() < .35:  # turn the whole scene
+        a = rng.gauss(0, .1)
+        c, s = np.cos(a), np.sin(a)
+        m = np.array([[c, -s, WIDTH / 2 * (1 - c) + HEIGHT / 2 * s], [s, c, HEIGHT / 2 * (1 - c) - WIDTH / 2 * s]])
+        im = cv2.warpAffine(im, m, (WIDTH, HEIGHT), borderMode=cv2.BORDER_REFLECT)
+        quads = [q @ m[:, :2].T + m[:, 2] for q in quads]
+    return im, [q.astype(np.float32) for q in quads]
+
+
+def _cropped(rng, backgrounds):
+    """A piece of a photograph, its plates painted over."""
+    photo, boxes = rng.choice(backgrounds.photographs)
+    ih, iw = photo.shape[:2]
+    zoom = rng.uniform(.3, 1.6)
+    near = boxes[rng.randrange(len(boxes))] if rng.random() < .6 else None
+    x, y, cw, ch = _window(rng, iw, ih, WIDTH / zoom, HEIGHT / zoom, near)
+    piece = photo[y:y + ch, x:x + cw].copy()
+    _paint_over(piece, boxes - [x, y, 0, 0])
+    return cv2.resize(piece, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA).astype(np.float32)
+
+
+def _paint_over(im, boxes):
+    h, w = im.shape[:2]
+    for x, y, bw, bh in boxes:
+        x0, y0, x1, y1 = max(0, int(x - 4)), max(0, int(y - 3)), min(w, int(x + bw + 4)), min(h, int(y + bh + 3))
+        if x1 > x0 and y1 > y0:
+            edge = np.concatenate([im[max(0, y0 - 6):y0 + 1, x0:x1].reshape(-1, 3), im[y1 - 1:y1 + 5, x0:x1].reshape(-1, 3)])
+            im[y0:y1, x0:x1] = edge.mean(0)
