@@ -48,6 +48,7 @@ func (c *Console) words() template.FuncMap {
 		"menu":      func() []menuEntry { return menu },
 		"clock":     func(t time.Time) string { return c.in(t, "15:04:05") },
 		"day":       func(t time.Time) string { return c.in(t, "Mon 2 Jan 2006") },
+		"shortDay":  func(t time.Time) string { return c.in(t, "2 Jan") },
 		"date":      func(t time.Time) string { return c.in(t, "2 Jan 2006") },
 		"full":      func(t time.Time) string { return c.in(t, "2006-01-02 15:04:05.000 -07:00") },
 		"moment":    func(t time.Time) string { return c.in(t, "2006-01-02 15:04:05 -07:00") },
@@ -65,6 +66,7 @@ func (c *Console) words() template.FuncMap {
 		"priority": func(p nrd.Priority) priorityMark { return priorityMarks[p] },
 		"top":      func(hits []nrd.Hit) priorityMark { return priorityMarks[topPriority(hits)] },
 		"bytes":    bytesInWords,
+		"count":    count,
 		"record":   recordPath,
 		"picture":  picturePath,
 		"live":     livePicture,
@@ -152,6 +154,15 @@ func inWords(d time.Duration) string {
 	default:
 		return fmt.Sprintf("%d days", int(d.Hours()/24))
 	}
+}
+
+// count writes a whole number with a comma between thousands.
+func count(n any) string {
+	s := fmt.Sprint(n)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
 }
 
 func bytesInWords(n uint64) string {
