@@ -71,7 +71,7 @@ func TestAProfileThatSwitchesAProtectionOffIsRefusedByField(t *testing.T) {
 		{"retention_days", 732},
 		{"retention_days", -1},
 		{"stale_after_hours", 1}, // below amber
-		{"stale_after_hours", 1 << 40},
+		{"stale_after_hours", 1 << 30},
 		{"read_accuracy", 0},
 		{"read_accuracy", 95}, // a percentage where a share is meant
 		{"alarm_seconds", 0},
