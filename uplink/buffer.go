@@ -93,6 +93,10 @@ type Buffer struct {
 	// changed has a token when there may be something new to send.
 	changed chan struct{}
 
+	// healing is held while the writer replaces db; suspect asks it to.
+	healing sync.RWMutex
+	suspect chan error
+
 	mu    sync.Mutex
 	tally tally
 }
@@ -116,6 +120,7 @@ func OpenBuffer(c BufferConfig) (*Buffer, error) {
 		closing:  make(chan struct{}),
 		done:     make(chan struct{}),
 		changed:  make(chan struct{}, 1),
+		suspect:  make(chan error, 1),
 	}
 	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("buffer: %w", err)
@@ -289,7 +294,7 @@ type DeadLetter struct {
 // the room; of hits, for ever.
 func (b *Buffer) DeadLetters() ([]DeadLetter, error) {
 	var letters []DeadLetter
-	err := b.db.View(func(tx *bbolt.Tx) error {
+	err := b.view(func(tx *bbolt.Tx) error {
 		return tx.Bucket(bucketDead).ForEach(func(k, _ []byte) error {
 			id, err := parseID(k)
 			if err != nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 
@@ -17,42 +18,58 @@ import (
 // out last is not known for sure, and no number may be given out twice.
 const salvageGap = 1 << 32
 
-// salvage sets a damaged database aside and begins a new one with every item
-// that is found in the old one's pages and opens under the buffer's key. Among
-// them may be items that central has already: it will say so.
+// salvage is what opening a damaged database comes to: it is set aside, and a
+// new one begins with every item that is found in the old one's pages and opens
+// under the buffer's key. Among them may be items that central has already: it
+// will say so.
 func (b *Buffer) salvage(why error) error {
-	aside := b.damagedPath()
-	b.log.Error("the buffer's database is damaged; it is set aside and what can be read is taken over", "file", aside, "error", why)
-	if err := os.Rename(b.databasePath(), aside); err != nil {
-		return err
-	}
-	if err := sealed.SyncDir(b.dir); err != nil {
-		return err
-	}
-	found, err := b.genuine(aside)
+	found, err := b.setAside(why)
 	if err != nil {
 		return err
 	}
+	epoch, last, known := b.lastKey(found)
+	if !known {
+		epoch = newEpoch()
+	}
+	b.epoch = epoch
+	b.sequence.Store(last + salvageGap)
+	return b.takeOver(found)
+}
+
+// heal is salvage in a running buffer, which knows its numbers still.
+func (b *Buffer) heal(why error) {
+	b.healing.Lock()
+	defer b.healing.Unlock()
+	found, err := b.setAside(why)
+	if err == nil {
+		err = b.takeOver(found)
+	}
+	if err != nil {
+		b.log.Error("the buffer's database could not be replaced", "error", err)
+	}
+}
+
+// setAside renames the database and gives what is genuine in it.
+func (b *Buffer) setAside(why error) (map[itemID][]byte, error) {
+	aside := b.damagedPath()
+	b.log.Error("the buffer's database is damaged; it is set aside and what can be read is taken over", "file", aside, "error", why)
+	if err := os.Rename(b.databasePath(), aside); err != nil {
+		return nil, err
+	}
+	if err := sealed.SyncDir(b.dir); err != nil {
+		return nil, err
+	}
+	return b.genuine(aside)
+}
+
+// takeOver begins a new database with what was found.
+func (b *Buffer) takeOver(found map[itemID][]byte) error {
 	if err := b.openFile(); err != nil {
 		return err
 	}
-	if err := b.takeOver(found); err != nil {
-		return errors.Join(err, b.db.Close())
-	}
-	b.log.Warn("items were taken over from the damaged database", "items", len(found))
-	return nil
-}
-
-func (b *Buffer) takeOver(found map[itemID][]byte) error {
 	err := b.update(func(tx *bbolt.Tx) error {
-		if err := b.begin(tx); err != nil {
+		if err := b.create(tx, b.epoch, b.sequence.Load()); err != nil {
 			return err
-		}
-		epoch, last, known := b.lastKey(found)
-		if known {
-			if err := b.create(tx.Bucket(bucketMeta), epoch, last+salvageGap); err != nil {
-				return err
-			}
 		}
 		for id, value := range found {
 			if err := tx.Bucket(bucketItems).Put(id.bytes(), value); err != nil {
@@ -61,10 +78,14 @@ func (b *Buffer) takeOver(found map[itemID][]byte) error {
 		}
 		return nil
 	})
-	if err != nil {
-		return err
+	if err == nil {
+		err = b.look(b.count)
 	}
-	return b.db.View(b.count)
+	if err != nil {
+		return errors.Join(err, b.db.Close())
+	}
+	b.log.Warn("items were taken over from the damaged database", "items", len(found))
+	return nil
 }
 
 // lastKey gives the epoch and the highest sequence of what was found. The epoch
@@ -174,5 +195,15 @@ func leafElements(page []byte, take func(k, v []byte)) {
 			continue
 		}
 		take(page[from:middle], page[middle:to])
+	}
+}
+
+// damagedPath is a name under which a damaged database is set aside.
+func (b *Buffer) damagedPath() string {
+	for n := 1; ; n++ {
+		path := fmt.Sprintf("%s.damaged-%d", b.databasePath(), n)
+		if _, err := os.Lstat(path); errors.Is(err, os.ErrNotExist) {
+			return path
+		}
 	}
 }

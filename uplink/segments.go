@@ -179,6 +179,15 @@ func (s *segments) count(live map[uint32]int) {
 	}
 }
 
+// recount sets the number of wanted items of every file.
+func (s *segments) recount(live map[uint32]int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for number, seg := range s.files {
+		seg.live = live[number]
+	}
+}
+
 // wanted is the number of wanted items of a file and its length.
 func (s *segments) wanted(number uint32) (live int, bytes int64) {
 	s.mu.Lock()

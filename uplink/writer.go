@@ -75,6 +75,8 @@ func (b *Buffer) write() {
 		select {
 		case r := <-b.requests:
 			b.commit(b.gather(r))
+		case why := <-b.suspect:
+			b.heal(why)
 		case <-b.closing:
 			for len(b.requests) > 0 {
 				b.commit(b.gather(<-b.requests))
@@ -110,24 +112,14 @@ type batch struct {
 // commit does what a batch asks for and answers. Either all of it is on stable
 // storage or, after an error, nothing is promised of any.
 func (b *Buffer) commit(requests []*request) {
-	refused := make([]error, len(requests))
-	var t tally
-	err := b.update(func(tx *bbolt.Tx) error {
-		work := &batch{Buffer: b, tx: tx, items: tx.Bucket(bucketItems), tally: b.tally.clone()}
-		for i, r := range requests {
-			var err error
-			if refused[i], err = work.do(r); err != nil {
-				return err
-			}
-		}
-		t = work.tally
-		return work.finish()
-	})
+	refused, err := b.transact(requests)
+	if errors.Is(err, errPages) {
+		b.heal(err)
+		refused, err = b.transact(requests)
+	}
 	if err != nil {
 		err = explainFull(err)
 		b.log.Error("the buffer could not write", "error", err)
-	} else {
-		b.settle(t)
 	}
 	for i, r := range requests {
 		if err != nil {
@@ -140,6 +132,26 @@ func (b *Buffer) commit(requests []*request) {
 	case b.changed <- struct{}{}:
 	default:
 	}
+}
+
+func (b *Buffer) transact(requests []*request) (refused []error, err error) {
+	refused = make([]error, len(requests))
+	var t tally
+	err = b.update(func(tx *bbolt.Tx) error {
+		work := &batch{Buffer: b, tx: tx, items: tx.Bucket(bucketItems), tally: b.tally.clone()}
+		for i, r := range requests {
+			var err error
+			if refused[i], err = work.do(r); err != nil {
+				return err
+			}
+		}
+		t = work.tally
+		return work.finish()
+	})
+	if err == nil {
+		b.settle(t)
+	}
+	return refused, err
 }
 
 // settle makes the counts of a committed batch the buffer's.
@@ -298,8 +310,8 @@ func (w *batch) tidy() error {
 		if *report.count == 0 {
 			continue
 		}
-		event := dropEvent(report.kind, *report.count, "the device's buffer was full or they were too old")
-		event.AtNs = w.clock.Now().UnixNano()
+		drop := &wire.Drop{Kind: report.kind, Count: *report.count, Reason: "the device's buffer was full or they were too old"}
+		event := &wire.Event{AtNs: w.clock.Now().UnixNano(), What: &wire.Event_Drop{Drop: drop}}
 		if err := w.putEvent(event); err != nil {
 			return err
 		}

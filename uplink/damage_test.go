@@ -1,0 +1,273 @@
+package uplink
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"go.etcd.io/bbolt"
+
+	"nrd"
+)
+
+// rewrite changes a closed buffer's file.
+func rewrite(t *testing.T, path string, change func(data []byte) []byte) {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, change(data), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// imageFile gives the path of a buffer's only image file.
+func imageFile(t *testing.T, c BufferConfig) string {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(c.Dir, "images", "*"))
+	if err != nil || len(names) != 1 {
+		t.Fatalf("image files %v, %v; want one", names, err)
+	}
+	return names[0]
+}
+
+// setAside sends what can be read and sets the rest aside, as the client does.
+func setAside(t *testing.T, b *Buffer) (items []item, letters []DeadLetter) {
+	t.Helper()
+	items, damaged, err := b.next(1000, func(itemID) bool { return false })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.ask(&request{buries: damaged}); err != nil {
+		t.Fatal(err)
+	}
+	letters, err = b.DeadLetters()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return items, letters
+}
+
+// three gives a closed buffer with three reads and a sealed value of the second.
+func three(t *testing.T) (c BufferConfig, second nrd.Key, value []byte) {
+	t.Helper()
+	c = config(t)
+	b := open(t, c)
+	add(t, b, read(c.Clock, "READ1"))
+	second = add(t, b, read(c.Clock, "READ2"))
+	add(t, b, read(c.Clock, "READ3"))
+	err := b.db.View(func(tx *bbolt.Tx) error {
+		value = bytes.Clone(tx.Bucket(bucketItems).Get(itemID{readText, second.Sequence, partRecord}.bytes()))
+		return nil
+	})
+	if err != nil || b.Close() != nil {
+		t.Fatal(err)
+	}
+	return c, second, value
+}
+
+func TestADamagedRecordIsSetAsideAndTheRestGoesOn(t *testing.T) {
+	c, second, value := three(t)
+	path := filepath.Join(c.Dir, "buffer.db")
+	rewrite(t, path, func(data []byte) []byte {
+		for at := 0; ; {
+			next := bytes.Index(data[at:], value)
+			if next < 0 {
+				return data
+			}
+			at += next + len(value)
+			data[at-10] ^= 1
+		}
+	})
+	b := open(t, c)
+	items, letters := setAside(t, b)
+	if len(items) != 8 || len(letters) != 1 || letters[0].Key != second || letters[0].Kind != "record" || !strings.Contains(letters[0].Reason, "damaged") {
+		t.Errorf("%d items and %+v; want all but the second record's text", len(items), letters)
+	}
+	if items, _ := setAside(t, b); len(items) != 8 {
+		t.Errorf("%d items the second time", len(items))
+	}
+	if s := stats(t, b); s.Records != 2 || s.DeadLetters != 1 {
+		t.Errorf("stats: %+v", s)
+	}
+}
+
+func TestADamagedImageIsSetAsideAndItsRecordGoesOn(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(data []byte) []byte
+		dead   int
+	}{
+		"a changed byte": {func(d []byte) []byte { d[len(d)/2] ^= 1; return d }, 1},
+		"a torn end":     {func(d []byte) []byte { return d[:len(d)-5] }, 1},
+		"an empty file":  {func([]byte) []byte { return nil }, 6},
+	} {
+		t.Run(name, func(t *testing.T) {
+			conf, _, _ := three(t)
+			rewrite(t, imageFile(t, conf), c.change)
+			b := open(t, conf)
+			items, letters := setAside(t, b)
+			if len(items) != 9-c.dead || len(letters) != c.dead {
+				t.Errorf("%d items and %d dead letters, want %d", len(items), len(letters), c.dead)
+			}
+			if s := stats(t, b); s.Records != 3 {
+				t.Errorf("stats: %+v", s)
+			}
+			add(t, b, read(conf.Clock, "READ4"))
+		})
+	}
+	conf, _, _ := three(t)
+	if err := os.Remove(imageFile(t, conf)); err != nil {
+		t.Fatal(err)
+	}
+	if items, letters := setAside(t, open(t, conf)); len(items) != 3 || len(letters) != 6 {
+		t.Errorf("without the file: %d items and %d dead letters", len(items), len(letters))
+	}
+}
+
+func TestAnItemInAnothersPlaceIsNotBelieved(t *testing.T) {
+	c, _, value := three(t)
+	b := open(t, c)
+	err := b.update(func(tx *bbolt.Tx) error {
+		return tx.Bucket(bucketItems).Put(itemID{readText, 1, partRecord}.bytes(), value)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if items, letters := setAside(t, b); len(items) != 8 || len(letters) != 1 || letters[0].Key.Sequence != 1 {
+		t.Errorf("%d items, dead letters %+v", len(items), letters)
+	}
+}
+
+func TestOfADamagedDatabaseWhatIsGenuineIsTakenOver(t *testing.T) {
+	page := os.Getpagesize()
+	fill := func(data []byte, from, to int) []byte {
+		for n := from * page; n < min(to*page, len(data)); n++ {
+			data[n] = 0xff
+		}
+		return data
+	}
+	for name, c := range map[string]struct {
+		change func(data []byte) []byte
+		least  int // records that must still be there
+	}{
+		"no header":       {func(d []byte) []byte { return fill(d, 0, 2) }, 40},
+		"no third page":   {func(d []byte) []byte { return fill(d, 2, 3) }, 30},
+		"no fourth page":  {func(d []byte) []byte { return fill(d, 3, 4) }, 30},
+		"half of it":      {func(d []byte) []byte { return d[:len(d)/2/page*page] }, 0},
+		"not even a page": {func(d []byte) []byte { return d[:1000] }, 0},
+		"another file":    {func([]byte) []byte { return bytes.Repeat([]byte("x"), 100000) }, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			conf := config(t)
+			b := open(t, conf)
+			var last nrd.Key
+			for n := range 40 {
+				last = add(t, b, read(conf.Clock, nrd.VRM(fmt.Sprintf("READ%d", n))))
+			}
+			if err := b.Close(); err != nil {
+				t.Fatal(err)
+			}
+			rewrite(t, filepath.Join(conf.Dir, "buffer.db"), c.change)
+			b = open(t, conf)
+			records := 0
+			items, letters := setAside(t, b)
+			for _, i := range items {
+				if i.id.part == partRecord {
+					records++
+					if r := recordOf(t, i); string(r.Read.VRM) != fmt.Sprintf("READ%d", r.Key.Sequence-1) || r.Key != b.keyOf(i.id) {
+						t.Errorf("%v came back as %+v", i.id, r)
+					}
+				}
+			}
+			t.Logf("%d of 40 records, %d of 120 items, %d set aside", records, len(items), len(letters))
+			if records < c.least {
+				t.Errorf("only %d of 40 records were taken over", records)
+			}
+			key := add(t, b, read(conf.Clock, "NEW"))
+			if key.Epoch == last.Epoch && key.Sequence <= last.Sequence {
+				t.Errorf("after %v the buffer gave out %v", last, key)
+			}
+			if err := b.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if got := len(queue(t, open(t, conf))); got != len(items)+3 {
+				t.Errorf("%d items after another start, want %d", got, len(items)+3)
+			}
+		})
+	}
+}
+
+func TestRandomDamageNeverStopsTheBuffer(t *testing.T) {
+	conf := config(t)
+	b := open(t, conf)
+	for range 20 {
+		add(t, b, read(conf.Clock, "READ"))
+	}
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(conf.Dir, "buffer.db")
+	good, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for seed := range uint64(40) {
+		rng := rand.New(rand.NewPCG(seed, 1))
+		data := bytes.Clone(good)
+		for range 1 + rng.IntN(30) {
+			data[rng.IntN(len(data))] = byte(rng.Uint32())
+		}
+		conf.Dir = t.TempDir()
+		if err := os.WriteFile(filepath.Join(conf.Dir, "buffer.db"), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		b, err := OpenBuffer(conf)
+		if err != nil {
+			t.Errorf("seed %d: %v", seed, err)
+			continue
+		}
+		setAside(t, b)
+		add(t, b, read(conf.Clock, "NEW"))
+		if err := b.Close(); err != nil {
+			t.Errorf("seed %d: %v", seed, err)
+		}
+	}
+}
+
+func FuzzLeafElements(f *testing.F) {
+	f.Add([]byte("................"))
+	f.Add(append(make([]byte, 8), 2, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 16, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 'k', 'v'))
+	f.Fuzz(func(t *testing.T, page []byte) {
+		got, err := readPage(bytes.NewReader(page), 0, 4096)
+		if err != nil && err != io.EOF {
+			t.Fatal(err)
+		}
+		leafElements(got, func(k, v []byte) {
+			if len(k)+len(v) > len(page) {
+				t.Errorf("a key of %d and a value of %d bytes in a page of %d", len(k), len(v), len(page))
+			}
+		})
+	})
+}
+
+func FuzzStored(f *testing.F) {
+	f.Add(itemID{readText, 1, partRecord}.bytes(), stored{day: 20000, box: []byte("box")}.bytes(itemID{}))
+	id := itemID{hitImage, 7, partPatch}
+	f.Add(id.bytes(), stored{day: 20000, ref: ref{1, 2, 3}}.bytes(id))
+	f.Fuzz(func(t *testing.T, k, v []byte) {
+		id, err := parseID(k)
+		if err != nil {
+			return
+		}
+		s, err := parseStored(id, v)
+		if err == nil && (!bytes.Equal(id.bytes(), k) || !bytes.Equal(s.bytes(id), v)) {
+			t.Errorf("%x: %x was read as %+v %+v", k, v, id, s)
+		}
+	})
+}

@@ -1,0 +1,129 @@
+package uplink
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+
+	"go.etcd.io/bbolt"
+)
+
+// next gives up to n items in the order of the queue, without those that skip
+// names. damaged are items that could not be read.
+func (b *Buffer) next(n int, skip func(itemID) bool) (items []item, damaged []burial, err error) {
+	type found struct {
+		id    itemID
+		value []byte
+	}
+	var all []found
+	err = b.view(func(tx *bbolt.Tx) error {
+		c := tx.Bucket(bucketItems).Cursor()
+		for k, v := c.First(); k != nil && len(all) < n; k, v = c.Next() {
+			id, err := parseID(k)
+			if err != nil {
+				return err
+			}
+			if !skip(id) {
+				all = append(all, found{id, append([]byte(nil), v...)})
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, f := range all {
+		payload, err := b.unseal(f.id, f.value)
+		switch {
+		case err == nil:
+			items = append(items, item{f.id, payload})
+		case !b.holds(f.id): // it was let go a moment ago
+		case isDamage(err):
+			damaged = append(damaged, burial{f.id, err.Error()})
+		default:
+			return nil, nil, err
+		}
+	}
+	return items, damaged, nil
+}
+
+// unseal gives an item's payload. The error is errDamaged, or one of reading an
+// image's file.
+func (b *Buffer) unseal(id itemID, value []byte) ([]byte, error) {
+	s, err := parseStored(id, value)
+	if err != nil {
+		return nil, err
+	}
+	if id.rank.image() {
+		if s.box, err = b.images.read(s.ref); err != nil {
+			return nil, err
+		}
+	}
+	payload, err := b.key.Open(s.box, id.bytes())
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errDamaged, err)
+	}
+	return payload, nil
+}
+
+// isDamage reports whether an item can never be read again, unlike when there
+// are no more file handles or no memory.
+func isDamage(err error) bool {
+	return errors.Is(err, errDamaged) || errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.EIO)
+}
+
+// holds reports whether an item still waits.
+func (b *Buffer) holds(id itemID) bool {
+	var held bool
+	err := b.view(func(tx *bbolt.Tx) error {
+		held = tx.Bucket(bucketItems).Get(id.bytes()) != nil
+		return nil
+	})
+	return held || err != nil
+}
+
+// find gives the waiting item that a receipt's key and kind mean.
+func (b *Buffer) find(sequence uint64, p part) (item, bool) {
+	candidates := []itemID{{hitText, sequence, p}, {readText, sequence, p}}
+	if p == partPatch || p == partOverview {
+		candidates = []itemID{{hitImage, sequence, p}, {readImage, sequence, p}}
+	}
+	for _, id := range candidates {
+		var value []byte
+		err := b.view(func(tx *bbolt.Tx) error {
+			value = append(value, tx.Bucket(bucketItems).Get(id.bytes())...)
+			return nil
+		})
+		if err != nil || value == nil {
+			continue
+		}
+		if payload, err := b.unseal(id, value); err == nil {
+			return item{id, payload}, true
+		}
+	}
+	return item{}, false
+}
+
+// firstRecord gives the oldest readable record of a rank, nil where there is
+// none.
+func (b *Buffer) firstRecord(r rank) (*item, error) {
+	var found *item
+	err := b.view(func(tx *bbolt.Tx) error {
+		c := tx.Bucket(bucketItems).Cursor()
+		for k, v := c.Seek([]byte{byte(r)}); k != nil && k[0] == byte(r); k, v = c.Next() {
+			id, err := parseID(k)
+			if err != nil || id.part != partRecord {
+				continue
+			}
+			payload, err := b.unseal(id, v)
+			if err != nil {
+				continue
+			}
+			found = &item{id, payload}
+			return nil
+		}
+		return nil
+	})
+	return found, err
+}
