@@ -87,10 +87,10 @@ func TestConfidenceFallsWithDoubt(t *testing.T) {
 	if last > 5 {
 		t.Errorf("confidence %d of a guess", last)
 	}
-	clear, _ := choose([]Glyphs{seen("AB12CDE", 0.99)}, today.Now())
+	plain, _ := choose([]Glyphs{seen("AB12CDE", 0.99)}, today.Now())
 	faint, _ := choose([]Glyphs{with(seen("AB12CDE", 0.99), 0.4)}, today.Now())
-	if faint.Confidence >= clear.Confidence {
-		t.Errorf("confidence %d although most of the frames show nothing, %d of a clear plate", faint.Confidence, clear.Confidence)
+	if faint.Confidence >= plain.Confidence {
+		t.Errorf("confidence %d although most of the frames show nothing, %d of a clear plate", faint.Confidence, plain.Confidence)
 	}
 }
 

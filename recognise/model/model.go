@@ -14,7 +14,7 @@ import (
 	"strings"
 )
 
-//go:embed *
+//go:embed localiser.onnx reader.onnx SHA256SUMS
 var files embed.FS
 
 // ErrChecksum says that weights are not those that SHA256SUMS names: the program

@@ -139,12 +139,12 @@ func (r *run) file(ctx context.Context, f file) error {
 	return nil
 }
 
-func (r *run) photograph(ctx context.Context, path string, source capture.Source) error {
+func (r *run) photograph(ctx context.Context, path string, source capture.Source) (err error) {
 	frame, err := source.Next(ctx)
 	if err != nil {
 		return err
 	}
-	defer frame.Close()
+	defer func() { err = errors.Join(err, frame.Close()) }()
 	rec, err := r.recogniser(&r.photographs, true)
 	if err != nil {
 		return err
