@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,6 +21,7 @@ const maxOpen = 8
 type days struct {
 	dir  string
 	site *site
+	log  *slog.Logger
 
 	mu     sync.Mutex
 	idle   sync.Cond // a user let a day go
@@ -34,8 +36,8 @@ type openedDay struct {
 	used  uint64 // newest is largest
 }
 
-func newDays(dir string, s *site) *days {
-	d := &days{dir: dir, site: s, open: map[string]*openedDay{}, totals: map[string]totals{}}
+func newDays(dir string, s *site, log *slog.Logger) *days {
+	d := &days{dir: dir, site: s, log: log, open: map[string]*openedDay{}, totals: map[string]totals{}}
 	d.idle.L = &d.mu
 	return d
 }
@@ -66,10 +68,7 @@ func (d *days) acquire(ctx context.Context, name string, create bool) (*day, err
 	}
 	d.open[name] = &openedDay{day: opened, users: 1, used: d.use}
 	d.totals[name] = opened.totals()
-	if err := d.closeIdle(maxOpen); err != nil {
-		d.open[name].users--
-		return nil, err
-	}
+	d.closeIdle(maxOpen)
 	return opened, nil
 }
 
@@ -78,6 +77,7 @@ func (d *days) release(day *day) {
 	defer d.mu.Unlock()
 	d.totals[day.name] = day.totals()
 	d.open[day.name].users--
+	d.closeIdle(maxOpen)
 	d.idle.Broadcast()
 }
 
@@ -110,24 +110,24 @@ func (d *days) total(ctx context.Context, name string) (totals, error) {
 }
 
 // closeIdle closes unused days, longest unused first, until at most keep are
-// open or all are in use.
-func (d *days) closeIdle(keep int) error {
-	var unused []*openedDay
-	for _, o := range d.open {
-		if o.users == 0 {
-			unused = append(unused, o)
+// open or all are in use. Everything committed is safe without closing, so an
+// error is only logged.
+func (d *days) closeIdle(keep int) {
+	for len(d.open) > keep {
+		var oldest *openedDay
+		for _, o := range d.open {
+			if o.users == 0 && (oldest == nil || o.used < oldest.used) {
+				oldest = o
+			}
+		}
+		if oldest == nil {
+			return
+		}
+		delete(d.open, oldest.name)
+		if err := oldest.close(); err != nil {
+			d.log.Error("closing a day", "day", oldest.name, "error", err)
 		}
 	}
-	slices.SortFunc(unused, func(a, b *openedDay) int { return int(a.used) - int(b.used) })
-	var errs []error
-	for _, o := range unused {
-		if len(d.open) <= keep {
-			break
-		}
-		delete(d.open, o.name)
-		errs = append(errs, o.close())
-	}
-	return errors.Join(errs...)
 }
 
 // remove waits until nobody uses the day, destroys its key and removes its
@@ -152,13 +152,13 @@ func (d *days) remove(ctx context.Context, name string) error {
 }
 
 // close waits for all users and closes everything.
-func (d *days) close() error {
+func (d *days) close() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for d.busy() {
 		d.idle.Wait()
 	}
-	return d.closeIdle(0)
+	d.closeIdle(0)
 }
 
 func (d *days) busy() bool {

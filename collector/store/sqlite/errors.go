@@ -33,8 +33,26 @@ func explain(err error) error {
 	case errors.Is(err, sqlite3.NOTADB):
 		return fmt.Errorf("%w: %w", ErrKey, err)
 	default:
+		var e *sqlite3.Error
+		if errors.As(err, &e) {
+			println("EXT", e.ExtendedCode().Error(), e.ExtendedCode(), e.SQL())
+		}
 		return err
 	}
+}
+
+// fullBelow is the free space under which an I/O error means a full disk: where
+// SQLite cannot grow its shared memory file it does not say why.
+const fullBelow = 256 << 10
+
+// explainAt is explain for an error met while writing in dir.
+func explainAt(dir string, err error) error {
+	var free syscall.Statfs_t
+	if errors.Is(err, sqlite3.IOERR) && !errors.Is(err, store.ErrFull) &&
+		syscall.Statfs(dir, &free) == nil && free.Bavail*uint64(free.Bsize) < fullBelow {
+		return fmt.Errorf("%w: %w", store.ErrFull, err)
+	}
+	return explain(err)
 }
 
 // gone leaves out the error of a file that is not there.

@@ -20,7 +20,7 @@ var (
 )
 
 // maxWaitingBytes is the room of a day for images whose record has not come.
-const maxWaitingBytes = 64 << 20
+const maxWaitingBytes = 32 << 20
 
 // dayOf names the UTC day of a moment.
 func dayOf(t time.Time) string { return t.UTC().Format(time.DateOnly) }
@@ -40,7 +40,7 @@ func (s *Store) Insert(ctx context.Context, items []store.Item) ([]store.Result,
 		err = closeErr
 	}
 	if err != nil {
-		return nil, explain(err)
+		return nil, explainAt(s.config.Dir, err)
 	}
 	return results, nil
 }

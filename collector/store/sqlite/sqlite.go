@@ -75,7 +75,7 @@ func Open(config Config) (_ *Store, err error) {
 	if s.site, err = openSite(filepath.Join(config.Dir, siteFile), config.Key); err != nil {
 		return nil, errors.Join(err, s.lock.Close())
 	}
-	s.days = newDays(filepath.Join(config.Dir, daysFolder), s.site)
+	s.days = newDays(filepath.Join(config.Dir, daysFolder), s.site, config.Log)
 	lost, err := s.days.withoutKey(context.Background())
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
@@ -105,7 +105,8 @@ func lock(path string) (*os.File, error) {
 func (s *Store) Close() error {
 	s.inserting.Lock()
 	defer s.inserting.Unlock()
-	return errors.Join(s.days.close(), s.site.db.Close(), s.lock.Close())
+	s.days.close()
+	return errors.Join(s.site.db.Close(), s.lock.Close())
 }
 
 // RemoveDay weeds a day (YYYY-MM-DD): it destroys the day's key and unlinks its
