@@ -29,7 +29,7 @@ PACKAGES_run := tesseract-ocr-eng ca-certificates
 PACKAGES_test := protobuf-compiler mosquitto mosquitto-clients chromium ffmpeg openssl systemd \
 	gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad \
 	gstreamer1.0-plugins-ugly gstreamer1.0-libav gir1.2-gst-rtsp-server-1.0 python3-gi
-PACKAGES_train := python3-numpy python3-opencv python3-torch python3-onnx libopenblas0-pthread ffmpeg
+PACKAGES_train := python3-numpy python3-opencv python3-pil python3-torch python3-onnx libopenblas0-pthread ffmpeg
 PACKAGES_arm := mmdebstrap debian-archive-keyring gcc-aarch64-linux-gnu g++-aarch64-linux-gnu \
 	gcc-arm-linux-gnueabihf g++-arm-linux-gnueabihf qemu-user-static
 # Unpacked, not installed, for each ARM architecture.
@@ -44,6 +44,10 @@ export CGO_CPPFLAGS := -I/usr/include/opencv4
 export CGO_CXXFLAGS := -g0 -O2 -std=c++11
 LINKED := calib3d features2d video videoio objdetect dnn imgcodecs imgproc core
 export CGO_LDFLAGS := -Wl,--as-needed $(LINKED:%=-lopencv_%) -lopencv_highgui -lopencv_photo
+
+.PHONY: environment
+environment: ## the exports that go needs when it is called by hand
+	@printf 'export %s="%s"\n' GOFLAGS '$(GOFLAGS)' CGO_CPPFLAGS '$(CGO_CPPFLAGS)' CGO_CXXFLAGS '$(CGO_CXXFLAGS)' CGO_LDFLAGS '$(CGO_LDFLAGS)'
 
 STAMP := -X main.version=$(VERSION)
 LINT := build/tools/golangci-lint-$(GOLANGCI_LINT_VERSION)
