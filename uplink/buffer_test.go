@@ -40,7 +40,9 @@ type clock struct {
 	now time.Time
 }
 
-func newClock() *clock { return &clock{now: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)} }
+var started = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+
+func newClock() *clock { return &clock{now: started} }
 
 func (c *clock) Now() time.Time {
 	c.mu.Lock()
@@ -49,7 +51,8 @@ func (c *clock) Now() time.Time {
 }
 
 func (c *clock) Stamp() nrd.Stamp {
-	return nrd.Stamp{UTC: c.Now(), Source: nrd.ClockNTP, Proved: true, BootID: "boot"}
+	now := c.Now()
+	return nrd.Stamp{UTC: now, Source: nrd.ClockNTP, Proved: true, BootID: "boot", Monotonic: now.Sub(started)}
 }
 
 func (c *clock) advance(d time.Duration) {
@@ -137,7 +140,7 @@ func stats(t testing.TB, b *Buffer) Stats {
 // queue is everything that waits, in order.
 func queue(t testing.TB, b *Buffer) []item {
 	t.Helper()
-	items, damaged, err := b.next(math.MaxInt, func(itemID) bool { return false })
+	items, damaged, err := b.next(math.MaxInt, math.MaxInt, func(itemID) bool { return false })
 	if err != nil || len(damaged) > 0 {
 		t.Fatal(err, damaged)
 	}

@@ -1,6 +1,7 @@
 package uplink
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -9,23 +10,26 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// next gives up to n items in the order of the queue, without those that skip
-// names. damaged are items that could not be read.
-func (b *Buffer) next(n int, skip func(itemID) bool) (items []item, damaged []burial, err error) {
-	type found struct {
-		id    itemID
-		value []byte
-	}
+// next gives items to send, in the order of the queue: at most so many of text
+// and of images, without those that skip names. No image is given while text
+// before it in the queue is left over. damaged are items that could not be read.
+func (b *Buffer) next(text, images int, skip func(itemID) bool) (items []item, damaged []burial, err error) {
 	var all []found
 	err = b.view(func(tx *bbolt.Tx) error {
 		c := tx.Bucket(bucketItems).Cursor()
-		for k, v := c.First(); k != nil && len(all) < n; k, v = c.Next() {
-			id, err := parseID(k)
+		for r := range rank(ranks) {
+			room := &text
+			if r.image() {
+				room = &images
+			}
+			got, more, err := take(c, r, *room, skip)
 			if err != nil {
 				return err
 			}
-			if !skip(id) {
-				all = append(all, found{id, append([]byte(nil), v...)})
+			all = append(all, got...)
+			*room -= len(got)
+			if more && !r.image() {
+				return nil
 			}
 		}
 		return nil
@@ -46,6 +50,31 @@ func (b *Buffer) next(n int, skip func(itemID) bool) (items []item, damaged []bu
 		}
 	}
 	return items, damaged, nil
+}
+
+// found is an item as it lies in the database.
+type found struct {
+	id    itemID
+	value []byte
+}
+
+// take gives the first items of a rank that skip does not name, at most n, and
+// whether there are more.
+func take(c *bbolt.Cursor, r rank, n int, skip func(itemID) bool) (items []found, more bool, err error) {
+	for k, v := c.Seek([]byte{byte(r)}); k != nil && k[0] == byte(r); k, v = c.Next() {
+		id, err := parseID(k)
+		if err != nil {
+			return nil, false, err
+		}
+		if skip(id) {
+			continue
+		}
+		if len(items) >= n {
+			return items, true, nil
+		}
+		items = append(items, found{id, bytes.Clone(v)})
+	}
+	return items, false, nil
 }
 
 // unseal gives an item's payload. The error is errDamaged, or one of reading an

@@ -1,0 +1,310 @@
+package uplink
+
+import (
+	"context"
+	"time"
+
+	"nrd"
+	"nrd/uplink/wire"
+)
+
+// part64 names an item by what a receipt knows of it.
+type part64 struct {
+	sequence uint64
+	part     part
+}
+
+// flight is an item on its way: published, and without a receipt yet.
+type flight struct {
+	id     itemID
+	digest [32]byte
+	// acked says that the broker has it; it is sent, not stored.
+	acked bool
+	// until is when it is given up and sent again.
+	until time.Duration
+	// held says that central wants it later: it waits here until then.
+	held bool
+}
+
+type message struct {
+	topic   string
+	payload []byte
+}
+
+type ack struct {
+	item part64
+	err  error
+}
+
+// session is one connection's state, owned by the goroutine of run.
+type session struct {
+	*Client
+	link    link
+	began   time.Duration
+	flights map[part64]*flight
+	paused  bool
+
+	inbox chan message
+	acks  chan ack
+	// over ends those that would hand something in.
+	over chan struct{}
+}
+
+func (s *session) received(topic string, payload []byte) {
+	select {
+	case s.inbox <- message{topic, payload}:
+	case <-s.over:
+	}
+}
+
+// run works until the connection breaks or ctx is done.
+func (s *session) run(ctx context.Context) error {
+	tick, status := time.NewTicker(s.pace.tick), time.NewTicker(s.pace.status)
+	defer tick.Stop()
+	defer status.Stop()
+	s.publishStatus()
+	for {
+		if err := s.fill(); err != nil {
+			s.Log.Error("the buffer could not be read", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			s.farewell()
+			return ctx.Err()
+		case err := <-s.link.lost():
+			s.readAcks()
+			return err
+		case m := <-s.inbox:
+			s.take(m)
+		case a := <-s.acks:
+			s.ack(a)
+		case <-s.Buffer.changed:
+		case <-tick.C:
+			s.look()
+		case <-status.C:
+			s.publishStatus()
+		}
+	}
+}
+
+func (s *session) age() time.Duration { return s.monotonic() - s.began }
+
+// fill publishes as much as may be on the way.
+func (s *session) fill() error {
+	text, images := s.room()
+	if s.paused || text <= 0 {
+		return nil
+	}
+	items, damaged, err := s.Buffer.next(text, images, func(id itemID) bool {
+		return s.flights[part64{id.sequence, id.part}] != nil
+	})
+	if err != nil {
+		return err
+	}
+	if s.probing() && len(items) > 1 {
+		items = items[:1]
+	}
+	for _, i := range items {
+		s.publish(i)
+	}
+	if len(damaged) > 0 {
+		return s.Buffer.ask(&request{buries: damaged})
+	}
+	return nil
+}
+
+// probing says that items go one at a time, which after connections that the
+// other side ended shows whether it is an item that it cannot bear.
+func (s *session) probing() bool { return s.kicks >= patience }
+
+// room is how many items more may be on the way.
+func (s *session) room() (text, images int) {
+	text, images = textWindow, imageWindow
+	if s.probing() && len(s.unacked()) > 0 {
+		return 0, 0
+	}
+	for _, f := range s.flights {
+		if f.id.rank.image() {
+			images--
+		} else {
+			text--
+		}
+	}
+	return text, max(images, 0)
+}
+
+func (s *session) publish(i item) {
+	id := part64{i.id.sequence, i.id.part}
+	topic := wire.TopicRecord(s.Device)
+	switch {
+	case i.id.rank.image():
+		topic = wire.TopicImage(s.Device)
+	case i.id.part == partEvent:
+		topic = wire.TopicEvent(s.Device)
+	}
+	s.flights[id] = &flight{id: i.id, digest: wire.Digest(i.payload), until: s.monotonic() + s.pace.receipt}
+	s.link.publish(topic, false, i.payload, func(err error) {
+		select {
+		case s.acks <- ack{id, err}:
+		case <-s.over:
+		}
+	})
+}
+
+// ack marks an item sent. One that was not acknowledged has broken with its
+// connection, whose end is on its way.
+func (s *session) ack(a ack) {
+	f := s.flights[a.item]
+	if f == nil || a.err != nil {
+		return
+	}
+	f.acked = true
+	delete(s.blame, a.item)
+	if !f.held {
+		f.until = s.monotonic() + s.pace.receipt
+	}
+}
+
+// readAcks takes the acknowledgements that came before the connection broke.
+func (s *session) readAcks() {
+	for {
+		select {
+		case a := <-s.acks:
+			s.ack(a)
+		default:
+			return
+		}
+	}
+}
+
+// unacked gives the items that were published and not acknowledged.
+func (s *session) unacked() []*flight {
+	var all []*flight
+	for _, f := range s.flights {
+		if !f.acked && !f.held {
+			all = append(all, f)
+		}
+	}
+	return all
+}
+
+// look gives up what has waited too long, so that fill sends it again.
+func (s *session) look() {
+	if s.age() >= s.pace.steady {
+		s.kicks = 0
+		s.setProblem(func(p *problems) { p.rival = "" })
+	}
+	now, late := s.monotonic(), 0
+	for id, f := range s.flights {
+		if now < f.until {
+			continue
+		}
+		if !f.held {
+			late++
+		}
+		delete(s.flights, id)
+	}
+	if late > 0 {
+		s.Log.Warn("no receipt came in time; sending again", "items", late)
+	}
+}
+
+func (s *session) publishStatus() {
+	status := s.Status()
+	s.sendStatus(wire.FromStatus(&status), func(error) {})
+}
+
+func (s *session) sendStatus(m *wire.Status, acked func(error)) {
+	m.Device = s.Device
+	payload, err := wire.Marshal(m)
+	if err != nil {
+		s.Log.Error("the status could not be published", "error", err)
+		return
+	}
+	s.link.publish(wire.TopicStatus(s.Device), true, payload, acked)
+}
+
+// farewellWait is how long the last status may take.
+const farewellWait = 2 * time.Second
+
+// farewell leaves the status that the last will would.
+func (s *session) farewell() {
+	status := s.Status()
+	m := wire.FromStatus(&status)
+	m.Offline = true
+	done := make(chan struct{})
+	s.sendStatus(m, func(error) { close(done) })
+	timeout := time.NewTimer(farewellWait)
+	defer timeout.Stop()
+	for {
+		select {
+		case <-done:
+			return
+		case <-timeout.C:
+			return
+		case a := <-s.acks:
+			s.ack(a)
+		case m := <-s.inbox:
+			s.take(m)
+		}
+	}
+}
+
+// told is a receipt to pass on once the buffer has acted on it.
+type told struct {
+	key           nrd.Key
+	kind, outcome string
+}
+
+// take handles a message with all that came with it, so that many receipts share
+// a commit of the buffer.
+func (s *session) take(m message) {
+	var r receipts
+	for {
+		s.handle(m, &r)
+		if len(r.tell) >= textWindow {
+			break
+		}
+		select {
+		case m = <-s.inbox:
+			continue
+		default:
+		}
+		break
+	}
+	s.settle(&r)
+}
+
+func (s *session) handle(m message, r *receipts) {
+	_, kind, err := wire.ParseTopic(m.topic)
+	if err == nil {
+		switch m.topic {
+		case wire.TopicReceipt(s.Device):
+			err = s.receipt(m.payload, r)
+		case wire.TopicCommand(s.Device):
+			err = s.command(m.payload)
+		}
+	}
+	if err != nil {
+		s.Log.Warn("a message of central was not understood", "kind", kind, "error", err)
+	}
+}
+
+func (s *session) command(payload []byte) error {
+	var m wire.Command
+	if err := wire.Unmarshal(payload, &m); err != nil {
+		return err
+	}
+	switch what := m.GetWhat().(type) {
+	case *wire.Command_Paused:
+		s.paused = true
+		reason := what.Paused.GetReason()
+		s.Log.Warn("central has paused this device", "reason", reason)
+		s.setProblem(func(p *problems) { p.paused = reason })
+	case *wire.Command_Resumed:
+		s.paused = false
+		s.Log.Info("central has resumed this device")
+		s.setProblem(func(p *problems) { p.paused = "" })
+	}
+	return nil
+}
