@@ -142,6 +142,14 @@ type Device struct {
 	LastSeen time.Time
 }
 
+// Heard says that a device was heard; Status is nil where it said nothing of
+// itself.
+type Heard struct {
+	Device string
+	At     time.Time
+	Status *nrd.Status
+}
+
 // Totals counts what is held.
 type Totals struct {
 	Records, Hits, Images, Quarantined uint64
@@ -185,12 +193,12 @@ type Store interface {
 	AccessLog(ctx context.Context, from uint64, limit int) ([]Access, error)
 	CheckAccessLog(ctx context.Context) error
 
-	// PutDevice adds or replaces. Seen notes when a device was last heard and,
-	// where status is not nil, its newest status, and changes nothing else, so
-	// that it cannot undo an approval or a revocation; a device heard for the
-	// first time is added, unapproved.
+	// PutDevice adds or replaces. Seen notes when devices were last heard and
+	// what they said, and changes nothing else, so that it cannot undo an
+	// approval or a revocation; a device heard for the first time is added,
+	// unapproved.
 	PutDevice(ctx context.Context, d Device) error
-	Seen(ctx context.Context, name string, at time.Time, status *nrd.Status) error
+	Seen(ctx context.Context, heard ...Heard) error
 	Device(ctx context.Context, name string) (Device, error)
 	Devices(ctx context.Context) ([]Device, error)
 

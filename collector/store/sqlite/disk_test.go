@@ -41,7 +41,7 @@ func filled(t *testing.T, dir string, key *sealed.Key) (*Store, []nrd.Record) {
 	if err := s.PutAccount(ctx, store.Account{Name: "secret-name", PasswordHash: "$argon2id$secret"}); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Seen(ctx, "secret-device", storetest.Noon, nil); err != nil {
+	if err := s.Seen(ctx, store.Heard{Device: "secret-device", At: storetest.Noon}); err != nil {
 		t.Fatal(err)
 	}
 	return s, records

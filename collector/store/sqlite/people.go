@@ -6,9 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
 
-	"nrd"
 	"nrd/collector/store"
 )
 
@@ -77,21 +75,30 @@ func (s *Store) Devices(ctx context.Context) ([]store.Device, error) {
 }
 
 // Seen is documented at [store.Store].
-func (s *Store) Seen(ctx context.Context, name string, at time.Time, status *nrd.Status) error {
+func (s *Store) Seen(ctx context.Context, heard ...store.Heard) error {
 	return write(ctx, s.site.db, func(tx *sql.Tx) error {
-		d, err := get[store.Device](ctx, tx, "device", name)
-		if err != nil && !errors.Is(err, store.ErrNotFound) {
-			return err
+		for _, h := range heard {
+			if err := seen(ctx, tx, h); err != nil {
+				return err
+			}
 		}
-		d.Name, d.LastSeen = name, at
-		if status != nil {
-			d.Status = status
-		}
-		data, err := json.Marshal(d)
-		if err != nil {
-			return err
-		}
-		_, err = tx.Exec(`INSERT OR REPLACE INTO device VALUES (?, ?)`, name, string(data))
-		return err
+		return nil
 	})
+}
+
+func seen(ctx context.Context, tx *sql.Tx, h store.Heard) error {
+	d, err := get[store.Device](ctx, tx, "device", h.Device)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	d.Name, d.LastSeen = h.Device, h.At
+	if h.Status != nil {
+		d.Status = h.Status
+	}
+	data, err := json.Marshal(d)
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(`INSERT OR REPLACE INTO device VALUES (?, ?)`, h.Device, string(data))
+	return err
 }

@@ -103,7 +103,7 @@ func devices(t *testing.T, subject Subject) {
 		t.Errorf("an unknown device: %v, want ErrNotFound", err)
 	}
 	status := &nrd.Status{Device: "unit-1", At: Noon, Software: "1.0", Waiting: 3, Dropped: map[string]uint64{"image": 2}, Problems: []string{"no GPS"}}
-	if err := s.Seen(ctx, "unit-1", Noon, status); err != nil {
+	if err := s.Seen(ctx, store.Heard{Device: "unit-1", At: Noon, Status: status}); err != nil {
 		t.Fatal(err)
 	}
 	d, err := s.Device(ctx, "unit-1")
@@ -115,7 +115,7 @@ func devices(t *testing.T, subject Subject) {
 		t.Fatal(err)
 	}
 	d.LastSeen = Noon.Add(time.Minute)
-	if err := s.Seen(ctx, "unit-1", d.LastSeen, nil); err != nil {
+	if err := s.Seen(ctx, store.Heard{Device: "unit-1", At: d.LastSeen}, store.Heard{Device: "unit-2", At: Noon}); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := s.Device(ctx, "unit-1"); err != nil || !reflect.DeepEqual(got, d) {
@@ -124,7 +124,7 @@ func devices(t *testing.T, subject Subject) {
 	if err := s.PutDevice(ctx, store.Device{Name: "unit-0"}); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := s.Devices(ctx); err != nil || len(got) != 2 || got[0].Name != "unit-0" || !reflect.DeepEqual(got[1], d) {
+	if got, err := s.Devices(ctx); err != nil || len(got) != 3 || got[0].Name != "unit-0" || !reflect.DeepEqual(got[1], d) || got[2].Name != "unit-2" {
 		t.Errorf("Devices: %+v, %v", got, err)
 	}
 }

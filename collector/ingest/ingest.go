@@ -1,0 +1,146 @@
+// Package ingest is devices' way into central: an MQTT broker that stores.
+//
+// The broker (mochi-mqtt) is a front end of the protocol only. Sessions are
+// clean, nothing is queued for who is not there and nothing is retained. A
+// device is the name in its client certificate, whatever client id it gives, and
+// may publish to its own record, image, event and status topics and subscribe to
+// its own receipt and command topics, nothing else. A second connection with the
+// same certificate ends the first, which is counted and logged: one of the two
+// is a copy.
+//
+// A publish is acknowledged when it stands in a bounded queue, which proves
+// nothing. What proves that central holds something is its receipt: one
+// goroutine takes many items from the queue, stores them in one commit and then
+// answers each (STORED, QUARANTINED, REFUSED, RETRY). An item whose receipt never
+// comes is sent again by the device.
+//
+//	way := &ingest.Ingest{Listen: ":8883", TLS: tls, Store: s, Profile: p, Clock: c, Log: log}
+//	err := way.Run(ctx)
+package ingest
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync/atomic"
+
+	mqtt "github.com/mochi-mqtt/server/v2"
+	"github.com/mochi-mqtt/server/v2/listeners"
+
+	"nrd"
+	"nrd/collector/store"
+	"nrd/uplink/wire"
+)
+
+// Limits of the broker.
+const (
+	maxConnections = 10_000
+	// maxPending is how many messages wait for one slow client before it is
+	// cut off.
+	maxPending = 256
+	// maxPacket leaves room for the topic beside the largest payload.
+	maxPacket = wire.MaxPayloadBytes + 1<<10
+)
+
+// Ingest accepts devices. Fill the fields and call Run.
+type Ingest struct {
+	// Listen is host:port; port 0 takes any that is free.
+	Listen string
+	// TLS must require and verify client certificates (identity.ServerTLS).
+	TLS     *tls.Config
+	Store   store.Store
+	Profile nrd.Profile
+	Clock   nrd.Clock
+	Log     *slog.Logger
+	// OnStored and OnImage are called when something new is on stable storage,
+	// by the goroutine that commits: they must not wait. They may be nil.
+	OnStored func(store.StoredRecord)
+	OnImage  func(nrd.Key, nrd.ImageKind)
+
+	address atomic.Pointer[net.Addr]
+	counts  counts
+}
+
+// Counts is what happened since the start. Takeovers counts connections ended by
+// another one with the same certificate, Refused connections that were turned
+// away, Forbidden publishes and subscriptions to what is not the device's own.
+type Counts struct {
+	Stored, Duplicates, Quarantined, Malformed, Retried uint64
+	Takeovers, Refused, Forbidden                       uint64
+}
+
+type counts struct {
+	stored, duplicates, quarantined, malformed, retried atomic.Uint64
+	takeovers, refused, forbidden                       atomic.Uint64
+}
+
+// Counts may be called at any time.
+func (in *Ingest) Counts() Counts {
+	c := &in.counts
+	return Counts{
+		Stored: c.stored.Load(), Duplicates: c.duplicates.Load(), Quarantined: c.quarantined.Load(), Malformed: c.malformed.Load(),
+		Retried: c.retried.Load(), Takeovers: c.takeovers.Load(), Refused: c.refused.Load(), Forbidden: c.forbidden.Load(),
+	}
+}
+
+// Addr is where Run listens, nil until it does.
+func (in *Ingest) Addr() net.Addr {
+	if a := in.address.Load(); a != nil {
+		return *a
+	}
+	return nil
+}
+
+// Run accepts devices until ctx ends. It then takes nothing more, commits and
+// answers what it has acknowledged, and returns when every connection and
+// goroutine has ended.
+func (in *Ingest) Run(ctx context.Context) error {
+	if in.TLS == nil || in.TLS.ClientAuth != tls.RequireAndVerifyClientCert {
+		return errors.New("ingest needs a TLS configuration that verifies client certificates")
+	}
+	tcp, err := net.Listen("tcp", in.Listen)
+	if err != nil {
+		return fmt.Errorf("devices cannot come in: %w", err)
+	}
+	guard := newGuard(in, tcp)
+	server := mqtt.New(&mqtt.Options{
+		Capabilities:           capabilities(),
+		Logger:                 slog.New(quiet{in.Log.Handler()}),
+		InlineClient:           true,
+		SysTopicResendInterval: 24 * 3600, // nobody may read them
+	})
+	door := newDoor(in)
+	if err := errors.Join(server.AddHook(door, nil), server.AddListener(listeners.NewNet("devices", guard)), server.Serve()); err != nil {
+		return errors.Join(err, server.Close(), guard.Close())
+	}
+	address := tcp.Addr()
+	in.address.Store(&address)
+	in.Log.Info("devices can come in", "address", address.String())
+
+	committed := make(chan struct{})
+	go func() {
+		defer close(committed)
+		newCommitter(in, door, server).run(context.WithoutCancel(ctx))
+	}()
+	<-ctx.Done()
+	door.queue.close()
+	<-committed
+	return errors.Join(guard.Close(), server.Close())
+}
+
+func capabilities() *mqtt.Capabilities {
+	c := mqtt.NewDefaultServerCapabilities()
+	c.MaximumClients = maxConnections
+	c.MaximumClientWritesPending = maxPending
+	c.MaximumPacketSize = maxPacket
+	c.MaximumSessionExpiryInterval = 0
+	c.MaximumQos = 1
+	c.RetainAvailable = 1 // a status may ask for it, for brokers that keep it
+	c.SharedSubAvailable = 0
+	c.WildcardSubAvailable = 0
+	c.TopicAliasMaximum = 16
+	return c
+}
