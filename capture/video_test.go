@@ -2,10 +2,12 @@ package capture_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -105,19 +107,74 @@ func TestAPacedVideoTakesItsTime(t *testing.T) {
 	path := film(t, filepath.Join(t.TempDir(), "film.avi"), "MJPG", 15)
 	o := options()
 	o.Pace = true
+	began := o.Clock.Stamp().Monotonic
 	source := openTest(t, path, o)
-	taken, _ := all(t, source)
-	if n := len(taken) + int(source.Dropped()); n != 15 {
+	taken := 0
+	for {
+		frame, err := next(t, source)
+		if errors.Is(err, capture.ErrEnd) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		taken++
+		// A busy machine may be late, but no frame may be early.
+		place := time.Duration(frame.Sequence-1) * 40 * time.Millisecond
+		if frame.Taken.Monotonic-began < place {
+			t.Errorf("frame %d came after %v, its place is %v", frame.Sequence, frame.Taken.Monotonic-began, place)
+		}
+		if frame.Taken.Source == nrd.ClockFile {
+			t.Errorf("frame %d is stamped by the file", frame.Sequence)
+		}
+	}
+	if n := taken + int(source.Dropped()); n != 15 {
 		t.Errorf("%d frames were taken or dropped", n)
 	}
-	// 14 steps of 40 ms. A busy machine may be late, none may be early.
-	if last := taken[len(taken)-1].Monotonic - taken[0].Monotonic; len(taken) == 15 && last < 14*40*time.Millisecond {
-		t.Errorf("all of it in %v", last)
+}
+
+// slowed makes the second half of an MP4's frames last twice as long, as in the
+// film of a telephone, whose frames come in uneven steps.
+func slowed(t *testing.T, path string, frames int) {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
 	}
-	for n := 1; n < len(taken); n++ {
-		if taken[n].Source == nrd.ClockFile {
-			t.Fatalf("frame %d is stamped by the file", n)
-		}
+	// The table of durations, stts, has one entry: count and duration. It gets
+	// a second one, and every box around it grows. The frames lie before it.
+	at := bytes.Index(content, []byte("stts"))
+	if at < 0 {
+		t.Fatal("no table of durations")
+	}
+	duration := binary.BigEndian.Uint32(content[at+16:])
+	table := binary.BigEndian.AppendUint32([]byte("stts\x00\x00\x00\x00"), 2)
+	table = binary.BigEndian.AppendUint32(table, uint32(frames/2))
+	table = binary.BigEndian.AppendUint32(table, duration)
+	table = binary.BigEndian.AppendUint32(table, uint32(frames-frames/2))
+	table = binary.BigEndian.AppendUint32(table, 2*duration)
+	for _, box := range []string{"moov", "trak", "mdia", "minf", "stbl", "stts"} {
+		size := content[bytes.LastIndex(content[:at+4], []byte(box))-4:]
+		binary.BigEndian.PutUint32(size, binary.BigEndian.Uint32(size)+8)
+	}
+	content = slices.Concat(content[:at], table, content[at+20:])
+	// Nor is there an edit list any more, which would end the film early.
+	copy(content[max(0, bytes.LastIndex(content, []byte("edts"))):], "free")
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestFramesInUnevenStepsKeepTheirTimes(t *testing.T) {
+	path := film(t, filepath.Join(t.TempDir(), "film.mp4"), "mp4v", 20)
+	slowed(t, path, 20)
+	taken, _ := all(t, openTest(t, path, options()))
+	if len(taken) != 20 {
+		t.Fatalf("%d frames", len(taken))
+	}
+	first, second := taken[9].Monotonic-taken[0].Monotonic, taken[19].Monotonic-taken[10].Monotonic
+	if d := (second - 2*first).Abs(); d > 2*time.Millisecond || first < 300*time.Millisecond {
+		t.Errorf("nine steps took %v, and the last nine %v", first, second)
 	}
 }
 

@@ -129,13 +129,21 @@ func sinceBoot() time.Duration {
 	return time.Duration(ts.Nano())
 }
 
-// ntpState asks the kernel, changing nothing. The kernel takes back its own word
-// when no correction came for so long that the bound of its error has grown to
-// 16 s, or when somebody sets the clock.
+// ntpState asks the kernel, changing nothing.
 func ntpState() (ahead time.Duration, synchronised bool) {
 	var t unix.Timex
 	state, err := unix.Adjtimex(&t)
-	if err != nil || state == unix.TIME_ERROR || t.Status&unix.STA_UNSYNC != 0 {
+	if err != nil {
+		return 0, false
+	}
+	return ntpVerdict(state, &t)
+}
+
+// ntpVerdict is what the kernel's answer means. It takes back its own word when
+// no correction came for so long that the bound of its error has grown to 16 s,
+// or when somebody sets the clock.
+func ntpVerdict(state int, t *unix.Timex) (ahead time.Duration, synchronised bool) {
+	if state == unix.TIME_ERROR || t.Status&unix.STA_UNSYNC != 0 {
 		return 0, false
 	}
 	unit := time.Microsecond

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"nrd"
 )
 
@@ -98,6 +100,27 @@ func TestAHandThatSetsTheClockEndsTheProof(t *testing.T) {
 	k.wall = k.wall.AddDate(-10, 0, 0)
 	if s := c.Stamp(); s.Proved {
 		t.Errorf("setting it back proves nothing: %+v", s)
+	}
+}
+
+func TestTheKernelsWordOnNTP(t *testing.T) {
+	for name, c := range map[string]struct {
+		state        int
+		kernel       unix.Timex
+		ahead        time.Duration
+		synchronised bool
+	}{
+		"behind, in microseconds":  {unix.TIME_OK, unix.Timex{Offset: 250}, -250 * time.Microsecond, true},
+		"ahead, in nanoseconds":    {unix.TIME_OK, unix.Timex{Offset: -250, Status: unix.STA_NANO | unix.STA_PLL}, 250 * time.Nanosecond, true},
+		"a leap second is near":    {unix.TIME_INS, unix.Timex{}, 0, true},
+		"never synchronised":       {unix.TIME_ERROR, unix.Timex{Offset: 250, Status: unix.STA_UNSYNC}, 0, false},
+		"the bound of 16 s passed": {unix.TIME_OK, unix.Timex{Offset: 250, Status: unix.STA_UNSYNC}, 0, false},
+		"an error of a PPS signal": {unix.TIME_ERROR, unix.Timex{Offset: 250}, 0, false},
+	} {
+		ahead, synchronised := ntpVerdict(c.state, &c.kernel)
+		if ahead != c.ahead || synchronised != c.synchronised {
+			t.Errorf("%s: %v, %v", name, ahead, synchronised)
+		}
 	}
 }
 
