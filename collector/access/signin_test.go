@@ -242,7 +242,7 @@ func TestADeviceIsApprovedWithItsReferenceAndCanBeRevoked(t *testing.T) {
 		t.Errorf("an officer approved a device: %v", err)
 	}
 	seen := s.clock.Now()
-	if err := s.Store.Seen(t.Context(), "unit-1", seen, nil); err != nil {
+	if err := s.Store.Seen(t.Context(), store.Heard{Device: "unit-1", At: seen}); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.ApproveDevice(t.Context(), cli, device); err != nil {

@@ -285,7 +285,7 @@ func TestDevicesShowWhatIsWrongWithThem(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := d.Store.Seen(t.Context(), "car-7", now, nil); err != nil {
+	if err := d.Store.Seen(t.Context(), store.Heard{Device: "car-7", At: now}); err != nil {
 		t.Fatal(err)
 	}
 	_, page := d.signedIn(t, "ivy.tan").get("/devices")
