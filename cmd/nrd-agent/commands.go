@@ -1,0 +1,168 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"nrd"
+	"nrd/internal/agent"
+	"nrd/internal/agent/read"
+	"nrd/internal/clock"
+	"nrd/internal/sealed"
+)
+
+func (p *program) runCommand() *cobra.Command {
+	var follow bool
+	c := &cobra.Command{
+		Use: "run", Short: "Watch the cameras until stopped, or until the footage is over",
+		Long: `Watch the cameras until stopped (Ctrl-C, SIGTERM), or, where every camera is a
+file, until the footage is over and central has stored all of it. A summary is
+printed at the end.`,
+	}
+	c.Flags().BoolVar(&follow, "follow", false, "print each hit when it is seen and each read when central has stored it (personal data)")
+	return p.needsConfig(c, func(ctx context.Context, settings *agent.Config) error {
+		a := &agent.Agent{Config: settings, Clock: clock.System(), Log: p.logger(), Software: version}
+		if follow {
+			a.Follow = p.happening
+		}
+		summary, err := a.Run(ctx)
+		if err != nil {
+			err = &failure{exitFailure, err}
+		}
+		return errors.Join(err, p.summary(summary))
+	})
+}
+
+// happening prints one step of a read's life. An output that is gone (a closed
+// pipe) must not stop a unit, so errors are dropped.
+func (p *program) happening(h agent.Happening) {
+	if p.json {
+		_ = json.NewEncoder(p.out).Encode(h)
+		return
+	}
+	hit := ""
+	if h.Hit != "" {
+		hit = "  HIT " + h.Hit
+	}
+	at := h.At.Local().Format("15:04:05")
+	switch {
+	case h.What == "stored":
+		_, _ = fmt.Fprintf(p.out, "%s  %-10s %3d %%  %s  stored %d ms after it was kept%s\n", at, h.Plate, h.Confidence, h.Camera, h.FromKeptMS, hit)
+	case h.What == "provisional" && hit != "":
+		_, _ = fmt.Fprintf(p.out, "%s  %-10s %3d %%  %s  seen, not yet confirmed%s\n", at, h.Plate, h.Confidence, h.Camera, hit)
+	}
+}
+
+func (p *program) summary(s agent.Summary) error {
+	if p.json {
+		return json.NewEncoder(p.out).Encode(s)
+	}
+	_, err := fmt.Fprintf(p.out, "frames %d, passages %d, hits %d, stored %d, waiting %d, lost %d\nframe to stored: half within %d ms, 95 %% within %d ms\n",
+		s.Frames, s.Passages, s.Hits, s.Stored, s.Waiting, s.Lost, s.FrameToStoredP50, s.FrameToStoredP95)
+	return err
+}
+
+func (p *program) readCommand() *cobra.Command {
+	var engine, profile string
+	c := &cobra.Command{
+		Use: "read PATH...", Short: "Read the plates in photographs, folders of them and videos",
+		Args: cobra.MinimumNArgs(1),
+	}
+	c.Flags().StringVar(&engine, "engine", "networks", "the reader: networks or tesseract")
+	c.Flags().StringVar(&profile, "profile", nrd.DefaultProfile, "the standard whose limits hold")
+	c.RunE = func(cmd *cobra.Command, paths []string) error {
+		limits, err := nrd.LoadProfile(profile)
+		if err != nil {
+			return &failure{exitConfiguration, err}
+		}
+		err = read.Run(cmd.Context(), paths, p.out, p.err, read.Options{
+			JSON: p.json, Engine: engine, Profile: limits, Clock: clock.System(), Log: p.logger(),
+		})
+		switch {
+		case errors.Is(err, read.ErrSome):
+			return &failure{exitUnreadable, err}
+		case err != nil:
+			return &failure{exitFailure, err}
+		}
+		return nil
+	}
+	return c
+}
+
+func (p *program) doctorCommand() *cobra.Command {
+	var patience time.Duration
+	c := &cobra.Command{Use: "doctor", Short: "Look at camera, clock, position, store, keys, central and lists, and say what to do"}
+	c.Flags().DurationVar(&patience, "patience", 10*time.Second, "how long to wait for a part that does not answer")
+	return p.needsConfig(c, func(ctx context.Context, settings *agent.Config) error {
+		d := &agent.Doctor{Config: settings, Clock: clock.System(), Log: p.logger(), Patience: patience}
+		ill := 0
+		for _, f := range d.Examine(ctx) {
+			if !f.OK {
+				ill++
+			}
+			if err := p.finding(f); err != nil {
+				return &failure{exitFailure, err}
+			}
+		}
+		if ill > 0 {
+			return &failure{exitUnhealthy, fmt.Errorf("%d of the unit's parts need attention", ill)}
+		}
+		return nil
+	})
+}
+
+func (p *program) finding(f agent.Finding) error {
+	if p.json {
+		return json.NewEncoder(p.out).Encode(f)
+	}
+	mark := "ok  "
+	if !f.OK {
+		mark = "BAD "
+	}
+	_, err := fmt.Fprintf(p.out, "%s %-24s %s\n", mark, f.Part, f.Says)
+	if f.Do != "" {
+		_, err2 := fmt.Fprintf(p.out, "     %-24s → %s\n", "", f.Do)
+		err = errors.Join(err, err2)
+	}
+	return err
+}
+
+func (p *program) configCommand() *cobra.Command {
+	group := &cobra.Command{Use: "config", Short: "Check the configuration or print a sample"}
+	check := p.needsConfig(&cobra.Command{Use: "check", Short: "Say whether the configuration is right, and where not"},
+		func(_ context.Context, settings *agent.Config) error {
+			if p.json {
+				return json.NewEncoder(p.out).Encode(map[string]any{"file": p.config, "ok": true, "device": settings.Device})
+			}
+			_, err := fmt.Fprintf(p.out, "%s is right: device %s, %d camera(s), %d list(s)\n", p.config, settings.Device, len(settings.Cameras), len(settings.Lists))
+			return err
+		})
+	sample := &cobra.Command{
+		Use: "sample", Short: "Print a commented configuration to start from", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			_, err := p.out.Write(agent.Sample)
+			return err
+		},
+	}
+	group.AddCommand(check, sample)
+	return group
+}
+
+func (p *program) keyCommand() *cobra.Command {
+	group := &cobra.Command{Use: "key", Short: "Make the key that everything on the unit is sealed with"}
+	group.AddCommand(&cobra.Command{
+		Use: "create FILE", Short: "Make a new storage key; an existing file is never overwritten", Args: cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			if _, err := sealed.CreateKey(args[0]); err != nil {
+				return &failure{exitFailure, err}
+			}
+			return nil
+		},
+	})
+	return group
+}

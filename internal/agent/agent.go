@@ -1,0 +1,203 @@
+// Package agent is the program of a unit: it joins the stages that a read goes
+// through, from the camera to the buffer, and keeps them going.
+//
+// Each camera has a goroutine of its own that takes frames, recognises, matches
+// and appends; the link to central has one, the lists one, the status one. What
+// they share is the buffer and the cache of lists, which are safe for that.
+// Nothing waits for central: a record is done when the buffer has it.
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"nrd"
+	"nrd/hotlist"
+	"nrd/internal/identity"
+	"nrd/internal/notify"
+	"nrd/uplink"
+)
+
+// Agent runs a unit. Fill in the fields, then Run it once.
+type Agent struct {
+	Config   *Config
+	Clock    nrd.Clock
+	Log      *slog.Logger
+	Software string
+	// Follow, where set, is told what becomes of each read. It is called from
+	// several goroutines, one at a time, and must not block.
+	Follow func(Happening)
+
+	tally    *tally
+	buffer   *uplink.Buffer
+	cache    *hotlist.Cache
+	position position
+	client   *uplink.Client
+}
+
+// Run works until ctx ends or, where every camera is a file, until the footage
+// is over and central has stored all of it. The summary holds in both cases.
+func (a *Agent) Run(ctx context.Context) (Summary, error) {
+	a.tally = newTally(a.Clock, a.Follow)
+	if err := a.open(); err != nil {
+		return Summary{}, errors.Join(err, a.close())
+	}
+	a.tally.start(a.stats())
+
+	watched := &lists{agent: a}
+	if err := watched.begin(ctx); err != nil {
+		return Summary{}, errors.Join(err, a.close())
+	}
+
+	// The link outlives the cameras, so that what they saw last still goes out.
+	link, hangUp := context.WithCancel(context.WithoutCancel(ctx))
+	defer hangUp()
+	var group errgroup.Group
+	group.Go(func() error { return quiet(a.client.Run(link)) })
+	group.Go(func() error { return a.position.run(link) })
+	group.Go(func() error { return watched.run(link) })
+	group.Go(func() error { return notify.Watch(link, a.healthy) })
+	if err := notify.Ready(); err != nil {
+		a.Log.Warn("the service manager was not told", "error", err)
+	}
+
+	err := a.watchCameras(ctx)
+	a.drain(ctx)
+	hangUp()
+	err = errors.Join(err, group.Wait())
+	summary := a.tally.summary(a.stats())
+	return summary, errors.Join(err, a.close())
+}
+
+// open opens what the unit keeps and the link to central.
+func (a *Agent) open() error {
+	c := a.Config
+	key, err := c.storageKey()
+	if err != nil {
+		return err
+	}
+	if a.cache, err = hotlist.Open(hotlist.CacheConfig{Path: filepath.Join(c.Data, "lists"), Key: key, Clock: a.Clock, Log: a.Log}); err != nil {
+		return err
+	}
+	if a.buffer, err = uplink.OpenBuffer(uplink.BufferConfig{
+		Dir: filepath.Join(c.Data, "buffer"), Device: c.Device, Key: key, MaxBytes: int64(c.Buffer.MaxBytes), MaxAge: time.Duration(c.Buffer.MaxAge),
+		Clock: a.Clock, Log: a.Log,
+	}); err != nil {
+		return err
+	}
+	tls, err := identity.ClientTLS(c.Central.CA, c.Central.Certificate, c.Central.Key)
+	if err != nil {
+		return fmt.Errorf("%s: central: %w", c.file, err)
+	}
+	if a.position, err = openPosition(c.Position, a.Clock, a.Log); err != nil {
+		return fmt.Errorf("%s: position: %w", c.file, err)
+	}
+	a.client = &uplink.Client{
+		Broker: c.Central.Broker, TLS: tls, Device: c.Device, Buffer: a.buffer, Clock: a.Clock, Log: a.Log,
+		Status: a.status, OnReceipt: a.tally.receipt,
+	}
+	return nil
+}
+
+func (a *Agent) close() error {
+	var errs []error
+	if a.cache != nil {
+		errs = append(errs, a.cache.Close())
+	}
+	if a.buffer != nil {
+		errs = append(errs, a.buffer.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// watchCameras ends when every camera has: a live one at the end of ctx, a file
+// at its own end. One camera's failure leaves the others at work.
+func (a *Agent) watchCameras(ctx context.Context) error {
+	errs := make([]error, len(a.Config.Cameras))
+	var group errgroup.Group
+	for i, settings := range a.Config.Cameras {
+		group.Go(func() error {
+			w := &watch{agent: a, settings: settings}
+			if errs[i] = w.run(ctx); errs[i] != nil {
+				a.Log.Error("a camera has stopped", "camera", settings.Name, "error", errs[i])
+			}
+			return nil
+		})
+	}
+	_ = group.Wait() // the functions return nil; errs holds what happened
+	return errors.Join(errs...)
+}
+
+// drainGrace is how long a unit that is told to stop waits for receipts: what
+// has not gone by then waits in the buffer for the next start.
+const drainGrace = 5 * time.Second
+
+// drain waits until central has stored everything. Footage that came to its
+// end waits without a limit; a stop waits for drainGrace.
+func (a *Agent) drain(ctx context.Context) {
+	poll := time.NewTicker(50 * time.Millisecond)
+	defer poll.Stop()
+	var grace <-chan time.Time
+	stopped := ctx.Done()
+	for waiting := a.stats(); waiting.Records+waiting.Images+waiting.Events > 0; waiting = a.stats() {
+		select {
+		case <-stopped:
+			stopped, grace = nil, time.After(drainGrace)
+		case <-grace:
+			return
+		case <-poll.C:
+		}
+	}
+}
+
+// stats asks the buffer how it stands; that it cannot say is a problem to show.
+func (a *Agent) stats() uplink.Stats {
+	s, err := a.buffer.Stats()
+	a.tally.problem("buffer", err)
+	return s
+}
+
+// record matches what was recognised, keeps it, and tells whoever follows.
+func (a *Agent) record(rec *nrd.Record) {
+	c := a.Config
+	rec.Profile, rec.Controller, rec.Deployment, rec.Software = c.profile.Name, c.Controller, c.Deployment, a.Software
+	rec.Hits = a.match(rec.Read.VRM)
+	key, err := a.buffer.Append(rec)
+	if err != nil {
+		a.tally.lost(err)
+		a.Log.Error("a record could not be kept", "error", err)
+		return
+	}
+	a.Log.Debug("kept", "key", key.String(), "vrm", rec.Read.VRM)
+	if rec.IsHit() {
+		a.Log.Info("hit", "key", key.String(), "priority", rec.Hits[0].Entry.Priority.String(), "list", rec.Hits[0].List.List)
+	}
+	a.tally.kept(rec)
+}
+
+// provisional tells a hit before the passage is over; the record follows.
+func (a *Agent) provisional(rec *nrd.Record) {
+	hits := a.match(rec.Read.VRM)
+	if len(hits) == 0 {
+		return
+	}
+	for i := range hits {
+		hits[i].Provisional = true
+	}
+	rec.Hits = hits
+	a.tally.provisional(rec)
+}
+
+// quiet drops the error that every component gives when it is told to stop.
+func quiet(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}

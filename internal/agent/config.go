@@ -1,0 +1,233 @@
+package agent
+
+import (
+	_ "embed"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"nrd"
+	"nrd/capture"
+	"nrd/internal/config"
+	"nrd/internal/identity"
+	"nrd/internal/sealed"
+)
+
+// Sample is the commented configuration that a new unit starts from.
+//
+//go:embed nrd-agent.toml
+var Sample []byte
+
+// Config is a unit's configuration: the file nrd-agent.toml. Relative paths in
+// it are relative to its own folder.
+type Config struct {
+	// Device is the name in the unit's certificate.
+	Device string `toml:"device"`
+	// Profile is the standard whose limits hold: a built-in name or a file.
+	Profile string `toml:"profile"`
+	// Controller is the force that owns the unit; Deployment the incident-log
+	// reference under whose authority a vehicle-mounted unit is out.
+	Controller string `toml:"controller"`
+	Deployment string `toml:"deployment"`
+	// Data is the folder of the buffer and the lists; Key the file with the
+	// unit's storage key.
+	Data string `toml:"data"`
+	Key  string `toml:"key"`
+
+	Cameras   []CameraConfig  `toml:"camera"`
+	Position  PositionConfig  `toml:"position"`
+	Recognise RecogniseConfig `toml:"recognise"`
+	Lists     []ListConfig    `toml:"list"`
+	Central   CentralConfig   `toml:"central"`
+	Buffer    BufferConfig    `toml:"buffer"`
+
+	file    string
+	profile nrd.Profile
+}
+
+// CameraConfig is one camera.
+type CameraConfig struct {
+	// Footage is a V4L2 device, an RTSP address, a video file, a photograph
+	// or a folder of photographs.
+	Footage string `toml:"footage"`
+	Name    string `toml:"name"`
+	// Feed, Source and Camera are the back office's three identifiers.
+	Feed   uint16 `toml:"feed"`
+	Source uint16 `toml:"source"`
+	Camera uint16 `toml:"camera"`
+	// Stall is how long a live camera may give no frame before it is opened
+	// anew.
+	Stall config.Duration `toml:"stall"`
+	// Pace plays a video file at its own speed.
+	Pace bool `toml:"pace"`
+}
+
+// PositionConfig is where the unit is: fixed, or from a receiver.
+type PositionConfig struct {
+	Latitude  *float64 `toml:"latitude"`
+	Longitude *float64 `toml:"longitude"`
+	// GPS is a serial device, a file of NMEA sentences to play, or
+	// gpsd://host:port.
+	GPS  string `toml:"gps"`
+	Baud int    `toml:"baud"`
+}
+
+// RecogniseConfig chooses the reader.
+type RecogniseConfig struct {
+	// Engine is "networks" or "tesseract".
+	Engine string `toml:"engine"`
+	// MinimumConfidence leaves out reads that are less sure, 0-100.
+	MinimumConfidence int `toml:"minimum_confidence"`
+}
+
+// ListConfig is one list of vehicles of interest, kept as a file on the unit.
+type ListConfig struct {
+	Name string `toml:"name"`
+	File string `toml:"file"`
+}
+
+// CentralConfig is the way to central.
+type CentralConfig struct {
+	Broker      string `toml:"broker"`
+	CA          string `toml:"ca"`
+	Certificate string `toml:"certificate"`
+	Key         string `toml:"key"`
+}
+
+// BufferConfig bounds what is kept without a link.
+type BufferConfig struct {
+	MaxBytes config.Size     `toml:"max_bytes"`
+	MaxAge   config.Duration `toml:"max_age"`
+}
+
+// LoadConfig reads, completes and checks a configuration file.
+func LoadConfig(file string) (*Config, error) {
+	c := &Config{
+		file:      file,
+		Profile:   nrd.DefaultProfile,
+		Data:      "/var/lib/nrd-agent",
+		Recognise: RecogniseConfig{Engine: "networks"},
+		Buffer:    BufferConfig{MaxBytes: 8e9, MaxAge: config.Duration(30 * 24 * time.Hour)},
+	}
+	if err := config.Load(file, c); err != nil {
+		return nil, err
+	}
+	c.resolve()
+	return c, c.check()
+}
+
+// resolve makes paths absolute and fills what a camera leaves open.
+func (c *Config) resolve() {
+	if c.Key == "" {
+		if credentials := os.Getenv("CREDENTIALS_DIRECTORY"); credentials != "" {
+			c.Key = filepath.Join(credentials, "storage.key")
+		}
+	}
+	if strings.HasSuffix(c.Profile, ".json") {
+		c.Profile = config.Path(c.file, c.Profile)
+	}
+	for _, p := range []*string{&c.Data, &c.Key, &c.Central.CA, &c.Central.Certificate, &c.Central.Key} {
+		*p = config.Path(c.file, *p)
+	}
+	if c.Position.GPS != "" && !strings.Contains(c.Position.GPS, "://") {
+		c.Position.GPS = config.Path(c.file, c.Position.GPS)
+	}
+	for i := range c.Lists {
+		c.Lists[i].File = config.Path(c.file, c.Lists[i].File)
+	}
+	for i := range c.Cameras {
+		cam := &c.Cameras[i]
+		if !capture.IsLive(cam.Footage) {
+			cam.Footage = config.Path(c.file, cam.Footage)
+		}
+		if cam.Stall == 0 {
+			cam.Stall = config.Duration(10 * time.Second)
+		}
+		if cam.Name == "" {
+			cam.Name = fmt.Sprintf("camera %d", i+1)
+		}
+	}
+}
+
+func (c *Config) check() error {
+	var errs []error
+	say := func(key, format string, args ...any) {
+		errs = append(errs, fmt.Errorf("%s: %s: %s", c.file, key, fmt.Sprintf(format, args...)))
+	}
+	if err := identity.ValidDevice(c.Device); err != nil {
+		say("device", "%v", err)
+	}
+	var err error
+	if c.profile, err = nrd.LoadProfile(c.Profile); err != nil {
+		say("profile", "%v", err)
+	}
+	for _, needed := range []struct{ key, value string }{
+		{"controller", c.Controller}, {"key", c.Key}, {"central.broker", c.Central.Broker},
+		{"central.ca", c.Central.CA}, {"central.certificate", c.Central.Certificate}, {"central.key", c.Central.Key},
+	} {
+		if needed.value == "" {
+			say(needed.key, "is missing")
+		}
+	}
+	if len(c.Cameras) == 0 {
+		say("camera", "at least one [[camera]] is needed")
+	}
+	c.checkParts(say)
+	return errors.Join(errs...)
+}
+
+func (c *Config) checkParts(say func(key, format string, args ...any)) {
+	names := map[string]bool{}
+	for i, cam := range c.Cameras {
+		key := fmt.Sprintf("camera[%d]", i)
+		if cam.Footage == "" {
+			say(key+".footage", "is missing")
+		}
+		if names[cam.Name] {
+			say(key+".name", "%q is used twice", cam.Name)
+		}
+		names[cam.Name] = true
+	}
+	p := c.Position
+	if (p.Latitude == nil) != (p.Longitude == nil) {
+		say("position", "latitude and longitude go together")
+	}
+	if p.Latitude != nil && !(nrd.Fix{Latitude: *p.Latitude, Longitude: *p.Longitude}).Valid() {
+		say("position", "%g, %g is not on the Earth", *p.Latitude, *p.Longitude)
+	}
+	if e := c.Recognise.Engine; e != "networks" && e != "tesseract" {
+		say("recognise.engine", "%q is not an engine: networks or tesseract", e)
+	}
+	if m := c.Recognise.MinimumConfidence; m < 0 || m > 100 {
+		say("recognise.minimum_confidence", "must be 0 to 100, is %d", m)
+	}
+	if c.Buffer.MaxBytes < 10e6 {
+		say("buffer.max_bytes", "must be at least 10MB")
+	}
+	if time.Duration(c.Buffer.MaxAge) < time.Hour {
+		say("buffer.max_age", "must be at least 1h")
+	}
+	lists := map[string]bool{}
+	for i, l := range c.Lists {
+		key := fmt.Sprintf("list[%d]", i)
+		if l.Name == "" || l.File == "" {
+			say(key, "needs a name and a file")
+		}
+		if lists[l.Name] {
+			say(key+".name", "%q is used twice", l.Name)
+		}
+		lists[l.Name] = true
+	}
+}
+
+// storageKey reads the key that everything on the unit is sealed with.
+func (c *Config) storageKey() (*sealed.Key, error) {
+	key, err := sealed.LoadKey(c.Key)
+	if err != nil {
+		return nil, fmt.Errorf("%s: key: %w", c.file, err)
+	}
+	return key, nil
+}

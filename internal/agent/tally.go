@@ -1,0 +1,237 @@
+package agent
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"nrd"
+	"nrd/uplink"
+)
+
+// Happening is one step in the life of a read, told to whoever follows a unit
+// (`nrd-agent run --follow`). It holds personal data and is for the person at
+// the unit, never for a log.
+type Happening struct {
+	// What is "provisional", "kept" or "stored".
+	What       string    `json:"what"`
+	At         time.Time `json:"at"`
+	Key        string    `json:"key,omitempty"`
+	Plate      nrd.VRM   `json:"plate"`
+	Confidence int       `json:"confidence"`
+	Camera     string    `json:"camera"`
+	Captured   time.Time `json:"captured"`
+	// Hit is the highest priority and the list of the hit, "" for none.
+	Hit string `json:"hit,omitempty"`
+	// Milliseconds from the frame that was read, and from the record being
+	// kept, to central's receipt.
+	FromFrameMS int64 `json:"from_frame_ms,omitempty"`
+	FromKeptMS  int64 `json:"from_kept_ms,omitempty"`
+}
+
+// Summary counts what a run of the agent did.
+type Summary struct {
+	Frames   uint64 `json:"frames"`
+	Dropped  uint64 `json:"dropped_frames"`
+	Passages uint64 `json:"passages"`
+	Hits     uint64 `json:"hits"`
+	// Stored records have central's receipt; Waiting ones are in the buffer.
+	Stored  uint64 `json:"stored"`
+	Waiting int    `json:"waiting"`
+	// Lost is what was recognised but neither stored, waiting, set aside nor
+	// counted as dropped by the buffer's quota. It is 0 in a sound unit.
+	Lost     int64  `json:"lost"`
+	SetAside uint64 `json:"set_aside"`
+	// Percentiles over the records stored in this run, in milliseconds.
+	FrameToStoredP50 int64 `json:"frame_to_stored_p50_ms"`
+	FrameToStoredP95 int64 `json:"frame_to_stored_p95_ms"`
+	KeptToStoredP50  int64 `json:"kept_to_stored_p50_ms"`
+	KeptToStoredP95  int64 `json:"kept_to_stored_p95_ms"`
+}
+
+// tally counts and remembers the records on their way, so that a receipt can be
+// told as a read.
+type tally struct {
+	clock  nrd.Clock
+	follow func(Happening)
+
+	mu       sync.Mutex
+	started  time.Time
+	begun    uplink.Stats
+	frames   uint64
+	dropped  uint64
+	passages uint64
+	hits     uint64
+	stored   uint64
+	refused  uint64
+	last     time.Duration // of the newest frame, by the monotonic clock
+	onTheWay map[nrd.Key]pending
+	problems map[string]string
+	// Milliseconds, the newest latencies kept.
+	fromFrame, fromKept []int64
+}
+
+type pending struct {
+	happening Happening
+	kept      time.Time
+}
+
+// The tally remembers no more than this many records on their way and
+// latencies; a unit that is offline for days must not grow.
+const (
+	maxOnTheWay  = 10_000
+	maxLatencies = 10_000
+)
+
+func newTally(clock nrd.Clock, follow func(Happening)) *tally {
+	return &tally{clock: clock, started: clock.Now(), last: clock.Stamp().Monotonic, follow: follow, onTheWay: map[nrd.Key]pending{}, problems: map[string]string{}}
+}
+
+// start takes what the buffer holds from earlier runs as its zero.
+func (t *tally) start(begun uplink.Stats) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.begun = begun
+}
+
+func (t *tally) frame() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.frames++
+	t.last = t.clock.Stamp().Monotonic
+}
+
+func (t *tally) droppedFrames(n uint64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.dropped += n
+}
+
+// kept notes a record that the buffer holds.
+func (t *tally) kept(rec *nrd.Record) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.passages++
+	now := t.clock.Now()
+	h := happening(rec)
+	h.At = now
+	if rec.IsHit() {
+		t.hits++
+	}
+	if len(t.onTheWay) < maxOnTheWay {
+		t.onTheWay[rec.Key] = pending{happening: h, kept: now}
+	}
+	t.tell("kept", h)
+}
+
+// provisional tells a hit before its passage is over.
+func (t *tally) provisional(rec *nrd.Record) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	h := happening(rec)
+	h.Key, h.At = "", t.clock.Now()
+	t.tell("provisional", h)
+}
+
+func happening(rec *nrd.Record) Happening {
+	h := Happening{
+		Key: rec.Key.String(), Plate: rec.Read.VRM, Confidence: rec.Read.Confidence,
+		Camera: rec.Camera.Name, Captured: rec.Captured.UTC,
+	}
+	if rec.IsHit() {
+		first := rec.Hits[0]
+		h.Hit = fmt.Sprintf("%s (%s)", strings.ToUpper(first.Entry.Priority.String()), first.List.List)
+	}
+	return h
+}
+
+func (t *tally) tell(what string, h Happening) {
+	if t.follow != nil {
+		h.What = what
+		t.follow(h)
+	}
+}
+
+// lost notes a record that the buffer would not take.
+func (t *tally) lost(err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.passages++
+	t.problems["records"] = "a record was not kept: " + err.Error()
+}
+
+// receipt is called for each receipt from central.
+func (t *tally) receipt(key nrd.Key, kind, outcome string) {
+	if kind != "record" {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	p, found := t.onTheWay[key]
+	switch outcome {
+	case "stored", "quarantined":
+	case "refused":
+		t.refused++
+		return
+	default:
+		return
+	}
+	t.stored++
+	delete(t.onTheWay, key)
+	if !found {
+		return
+	}
+	now := t.clock.Now()
+	h := p.happening
+	h.At = now
+	h.FromFrameMS = now.Sub(h.Captured).Milliseconds()
+	h.FromKeptMS = now.Sub(p.kept).Milliseconds()
+	if len(t.fromFrame) < maxLatencies {
+		t.fromFrame = append(t.fromFrame, h.FromFrameMS)
+		t.fromKept = append(t.fromKept, h.FromKeptMS)
+	}
+	t.tell("stored", h)
+}
+
+// problem notes what a person should know; a nil error clears it.
+func (t *tally) problem(of string, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if err == nil {
+		delete(t.problems, of)
+		return
+	}
+	t.problems[of] = of + ": " + err.Error()
+}
+
+func (t *tally) summary(s uplink.Stats) Summary {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	dropped := s.Dropped["record"] - t.begun.Dropped["record"]
+	in := int64(t.begun.Records) + int64(t.passages)
+	out := int64(t.stored) + int64(s.Records) + int64(dropped) + int64(t.refused)
+	return Summary{
+		Frames: t.frames, Dropped: t.dropped, Passages: t.passages, Hits: t.hits,
+		Stored: t.stored, Waiting: s.Records, Lost: in - out, SetAside: t.refused,
+		FrameToStoredP50: percentile(t.fromFrame, 50), FrameToStoredP95: percentile(t.fromFrame, 95),
+		KeptToStoredP50: percentile(t.fromKept, 50), KeptToStoredP95: percentile(t.fromKept, 95),
+	}
+}
+
+// percentile gives the value that p of a hundred values do not exceed.
+func percentile(values []int64, p int) int64 {
+	if len(values) == 0 {
+		return 0
+	}
+	sorted := slices.Clone(values)
+	slices.Sort(sorted)
+	return sorted[min(len(sorted)-1, len(sorted)*p/100)]
+}
+
+func (t *tally) sinceFrame() time.Duration {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.clock.Stamp().Monotonic - t.last
+}
