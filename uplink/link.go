@@ -46,6 +46,10 @@ const (
 	keepAlive      = 30 * time.Second
 	pingTimeout    = 15 * time.Second
 	closeWait      = 250 // milliseconds
+	// handOver is how long paho may keep a payload that it cannot write yet.
+	// It waits that long even when the connection is broken meanwhile, so it
+	// is short, and a payload is offered again while the connection is open.
+	handOver = time.Second
 )
 
 // outboxSize is more than is ever in flight, so that publish never waits.
@@ -93,7 +97,7 @@ func connectPaho(ctx context.Context, c linkConfig) (link, error) {
 		SetOrderMatters(false).
 		SetStore(mqtt.NewMemoryStore()).
 		SetConnectTimeout(connectTimeout).
-		SetWriteTimeout(writeTimeout).
+		SetWriteTimeout(handOver).
 		SetKeepAlive(keepAlive).
 		SetPingTimeout(pingTimeout).
 		SetBinaryWill(wire.TopicStatus(c.device), will, 1, true).
@@ -103,7 +107,7 @@ func connectPaho(ctx context.Context, c linkConfig) (link, error) {
 				// Until the broker has answered, the end of ctx closes it.
 				established = context.AfterFunc(ctx, func() { conn.Close() }) //nolint:errcheck // it is given up
 			}
-			return conn, err
+			return patientConn{conn}, err
 		}).
 		SetDefaultPublishHandler(func(_ mqtt.Client, m mqtt.Message) { c.received(m.Topic(), m.Payload()) }).
 		SetConnectionLostHandler(func(_ mqtt.Client, err error) { l.broken <- err })
@@ -135,6 +139,20 @@ func dialTLS(ctx context.Context, host string, config *tls.Config) (net.Conn, er
 	return dialer.DialContext(ctx, "tcp", host)
 }
 
+// patientConn gives each packet writeTimeout to be written in, where paho would
+// give handOver.
+type patientConn struct{ net.Conn }
+
+func (c patientConn) SetWriteDeadline(time.Time) error { return nil }
+
+func (c patientConn) Write(p []byte) (int, error) {
+	// A deadline of the network, which no setting of the unit's clock moves.
+	if err := c.Conn.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+		return 0, err
+	}
+	return c.Conn.Write(p)
+}
+
 // await waits for a token's end.
 func await(ctx context.Context, t mqtt.Token) error {
 	timeout := time.NewTimer(connectTimeout + time.Second)
@@ -157,11 +175,26 @@ func (l *pahoLink) send() {
 			l.drain()
 			return
 		case o := <-l.outbox:
-			token := l.client.Publish(o.topic, 1, o.retain, o.payload)
+			token := l.hand(o)
 			l.work.Go(func() {
 				<-token.Done()
 				o.acked(token.Error())
 			})
+		}
+	}
+}
+
+// hand offers a payload to paho until it takes it or the connection is over.
+func (l *pahoLink) hand(o outgoing) mqtt.Token {
+	for {
+		token := l.client.Publish(o.topic, 1, o.retain, o.payload)
+		if token.Error() == nil || !l.client.IsConnectionOpen() {
+			return token
+		}
+		select {
+		case <-l.ended:
+			return token
+		default:
 		}
 	}
 }
@@ -188,7 +221,7 @@ func (l *pahoLink) publish(topic string, retain bool, payload []byte, acked func
 func (l *pahoLink) lost() <-chan error { return l.broken }
 
 // close waits for what was handed to paho; when a connection breaks under load
-// that can take its write time-out.
+// that can take handOver.
 func (l *pahoLink) close() {
 	l.once.Do(func() {
 		close(l.ended)

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -41,6 +42,22 @@ func onDisk(t testing.TB, c BufferConfig) int64 {
 	return n
 }
 
+// addMany appends records from many goroutines, which share fsyncs.
+func addMany(t testing.TB, b *Buffer, n int, make func() *nrd.Record) {
+	t.Helper()
+	var all sync.WaitGroup
+	for range 20 {
+		all.Go(func() {
+			for range n / 20 {
+				if _, err := b.Append(make()); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+}
+
 // text makes a record without images and with much text.
 func text(r *nrd.Record) *nrd.Record {
 	r.Patch, r.Overview = nrd.Image{}, nrd.Image{}
@@ -72,9 +89,7 @@ func TestAFullBufferLetsGoInThePromisedOrder(t *testing.T) {
 	}
 
 	// Text alone fills it up next: all images go, then the oldest reads.
-	for range 600 {
-		add(t, b, text(read(c.Clock, "LATER")))
-	}
+	addMany(t, b, 600, func() *nrd.Record { return text(read(c.Clock, "LATER")) })
 	n = count(t, b)
 	if n[hitText] != 1 || n[hitImage] != 2 || n[readImage] != 0 || n[readText] == 0 || n[readText] >= 660 {
 		t.Fatalf("waiting by rank: %v", n)
@@ -113,9 +128,7 @@ func TestDropsAreReportedToCentralOnce(t *testing.T) {
 	c := config(t)
 	c.MaxBytes = minBytes
 	b := open(t, c)
-	for range 60 {
-		add(t, b, read(c.Clock, "READ"))
-	}
+	addMany(t, b, 60, func() *nrd.Record { return read(c.Clock, "READ") })
 	dropped := stats(t, b).Dropped["image"]
 	if err := b.Close(); err != nil {
 		t.Fatal(err)
@@ -201,9 +214,7 @@ func TestDeadLettersOfReadsMakeRoomBeforeLiveOnes(t *testing.T) {
 	if n := count(t, b); n[readText]*2 != n[readImage] {
 		t.Errorf("live images went before dead ones: %v", n)
 	}
-	for range 100 {
-		add(t, b, read(c.Clock, "LIVE"))
-	}
+	addMany(t, b, 100, func() *nrd.Record { return read(c.Clock, "LIVE") })
 	if s := stats(t, b); s.DeadLetters != 10 {
 		t.Errorf("%d dead letters; want the text of ten", s.DeadLetters)
 	}
@@ -212,9 +223,7 @@ func TestDeadLettersOfReadsMakeRoomBeforeLiveOnes(t *testing.T) {
 func TestALongBacklogGivesItsDiskBack(t *testing.T) {
 	c := config(t)
 	b := open(t, c)
-	for range 300 {
-		add(t, b, read(c.Clock, "READ"))
-	}
+	addMany(t, b, 300, func() *nrd.Record { return read(c.Clock, "READ") })
 	if onDisk(t, c) < 300*20<<10 {
 		t.Fatalf("the backlog is only %d bytes", onDisk(t, c))
 	}
