@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"image"
 	"image/jpeg"
-	"io"
-	"log/slog"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -61,6 +59,9 @@ func (c *clock) advance(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
+// manual gives the clock of a test's buffer.
+func manual(c BufferConfig) *clock { return c.Clock.(*clock) } //nolint:errcheck // config made it
+
 // jpegOf makes a JPEG of about so many bytes that does not compress.
 func jpegOf(t testing.TB, w, h, quality int) nrd.Image {
 	t.Helper()
@@ -101,7 +102,7 @@ func hit(c nrd.Clock, vrm nrd.VRM) *nrd.Record {
 func config(t testing.TB) BufferConfig {
 	return BufferConfig{
 		Dir: filepath.Join(t.TempDir(), "buffer"), Device: "car-7", Key: sealed.NewKey(), MaxBytes: 1 << 30,
-		Clock: newClock(), Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Clock: newClock(), Log: discard(),
 	}
 }
 

@@ -206,10 +206,10 @@ func (c *central) until(what string, enough func(all []arrived) bool) {
 }
 
 // eventually looks again and again, for what nobody signals.
-func eventually(t testing.TB, what string, true func() bool) {
+func eventually(t testing.TB, what string, holds func() bool) {
 	t.Helper()
 	for range 4000 {
-		if true() {
+		if holds() {
 			return
 		}
 		time.Sleep(5 * time.Millisecond)
@@ -219,18 +219,19 @@ func eventually(t testing.TB, what string, true func() bool) {
 
 func (c *central) retained(t testing.TB, device string) (*nrd.Status, bool) {
 	t.Helper()
-	for _, pk := range c.server.Topics.Messages(wire.TopicStatus(device)) {
-		var m wire.Status
-		if err := wire.Unmarshal(pk.Payload, &m); err != nil {
-			t.Fatal(err)
-		}
-		s, offline, err := wire.ToStatus(&m)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return s, offline
+	retained := c.server.Topics.Messages(wire.TopicStatus(device))
+	if len(retained) == 0 {
+		return nil, false
 	}
-	return nil, false
+	var m wire.Status
+	if err := wire.Unmarshal(retained[0].Payload, &m); err != nil {
+		t.Fatal(err)
+	}
+	s, offline, err := wire.ToStatus(&m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, offline
 }
 
 // quick is a pace for tests. Deadlines are the test clock's.
@@ -343,7 +344,7 @@ func (p *proxy) block(refuse bool) {
 	p.refuse = refuse
 }
 
-func discard() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
+func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 // logged is a log that a test reads.
 type logged struct {

@@ -2,6 +2,7 @@ package uplink
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -245,7 +246,7 @@ func FuzzLeafElements(f *testing.F) {
 	f.Add(append(make([]byte, 8), 2, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 16, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 'k', 'v'))
 	f.Fuzz(func(t *testing.T, page []byte) {
 		got, err := readPage(bytes.NewReader(page), 0, 4096)
-		if err != nil && err != io.EOF {
+		if err != nil && !errors.Is(err, io.EOF) {
 			t.Fatal(err)
 		}
 		leafElements(got, func(k, v []byte) {

@@ -43,13 +43,13 @@ func onDisk(t testing.TB, c BufferConfig) int64 {
 }
 
 // addMany appends records from many goroutines, which share fsyncs.
-func addMany(t testing.TB, b *Buffer, n int, make func() *nrd.Record) {
+func addMany(t testing.TB, b *Buffer, n int, record func() *nrd.Record) {
 	t.Helper()
 	var all sync.WaitGroup
 	for range 20 {
 		all.Go(func() {
 			for range n / 20 {
-				if _, err := b.Append(make()); err != nil {
+				if _, err := b.Append(record()); err != nil {
 					t.Error(err)
 				}
 			}
@@ -158,7 +158,7 @@ func TestDropsAreReportedToCentralOnce(t *testing.T) {
 func TestReadsPastTheirAgeAreLetGoAndHitsAreNot(t *testing.T) {
 	c := config(t)
 	c.MaxAge = 7 * 24 * time.Hour
-	clock := c.Clock.(*clock)
+	clock := manual(c)
 	b := open(t, c)
 	unproved := read(clock, "UNPROVED")
 	unproved.Captured.Proved = false
