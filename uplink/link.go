@@ -119,7 +119,7 @@ func connectPaho(ctx context.Context, c linkConfig) (link, error) {
 	established()
 	l.work.Go(l.send)
 	listen := map[string]byte{wire.TopicReceipt(c.device): 1, wire.TopicCommand(c.device): 1}
-	subscribed := l.client.SubscribeMultiple(listen, nil).(*mqtt.SubscribeToken)
+	subscribed := l.client.SubscribeMultiple(listen, nil).(*mqtt.SubscribeToken) //nolint:errcheck // paho gives no other
 	err = await(ctx, subscribed)
 	for topic, granted := range subscribed.Result() {
 		if granted == 0x80 && err == nil {

@@ -27,13 +27,17 @@ func mosquitto(t *testing.T, site string) (address string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	port := l.Addr().(*net.TCPAddr).Port
+	address = l.Addr().String()
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
 	// As root it would change to a user who cannot read the test's files.
-	config := fmt.Sprintf(`listener %d 127.0.0.1
+	config := fmt.Sprintf(`listener %[1]s 127.0.0.1
 user root
 cafile %[2]s/ca.pem
 certfile %[2]s/central.pem
@@ -58,7 +62,6 @@ acl_file %[3]s/acl
 		}
 		_ = cmd.Wait() // it was killed
 	})
-	address = fmt.Sprintf("127.0.0.1:%d", port)
 	eventually(t, "mosquitto listens", func() bool {
 		conn, err := net.Dial("tcp", address)
 		if err != nil {

@@ -129,7 +129,7 @@ func TestASiteThatWasReopenedIssuesForTheSameDevices(t *testing.T) {
 }
 
 func TestAWrongCertificateIsRefusedWithItsReason(t *testing.T) {
-	here, elsewhere := newSite(t, now()), newSite(t, now())
+	here, elsewhere := newSite(t, now()), newSite(t, at(time.Now().Add(-time.Minute)))
 	expired := newSite(t, at(time.Now().AddDate(-2, 0, 0)))
 	early := newSite(t, at(time.Now().AddDate(0, 0, 2)))
 
@@ -255,7 +255,7 @@ func TestASiteIsNeverOverwritten(t *testing.T) {
 }
 
 func TestFilesThatDoNotBelongTogetherAreNamed(t *testing.T) {
-	here, elsewhere := newSite(t, now()), newSite(t, now())
+	here, elsewhere := newSite(t, now()), newSite(t, at(time.Now().Add(-time.Minute)))
 	ca, cert, key := filepath.Join(here, "ca.pem"), filepath.Join(here, "car-7.pem"), filepath.Join(here, "car-7.key")
 	for name, c := range map[string]struct {
 		ca, cert, key string

@@ -72,8 +72,11 @@ func NewSite(dir string, clock nrd.Clock) (*Site, error) {
 	}
 	now := clock.Now()
 	template := &x509.Certificate{
-		SerialNumber:          serial(),
-		Subject:               pkix.Name{CommonName: "NRD site CA " + now.UTC().Format("2006-01-02 15:04:05")},
+		SerialNumber: serial(),
+		// Every site's CA has this name. With names of their own a device of
+		// another site would hold its certificate back, and central could only
+		// say that none was given.
+		Subject:               pkix.Name{CommonName: "NRD site CA"},
 		NotBefore:             now.Add(-backdated),
 		NotAfter:              now.AddDate(caYears, 0, 0),
 		IsCA:                  true,
