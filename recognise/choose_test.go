@@ -33,6 +33,7 @@ func TestTheSyntaxIsAPriorAndNeverForces(t *testing.T) {
 		{"a personal mark passes", []Glyphs{seen("A1", 0.98)}, "A1", "dateless", false},
 		{"Northern Ireland", []Glyphs{seen("GIZ1234", 0.98)}, "GIZ1234", "northern ireland", false},
 		{"a bolt that was read as a letter goes", []Glyphs{with(seen("TAB12CDE", 0.95), 0.6), with(seen("AB12CDE", 0.95), 0.35)}, "AB12CDE", "current", true},
+		{"of two lengths of a foreign mark the likelier", []Glyphs{with(seen("AB4711XY", 0.99), 0.3), with(seen("BAB4711XY", 0.99), 0.6)}, "BAB4711XY", "", true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			read, ok := choose(c.look, today.Now())

@@ -110,6 +110,21 @@ func TestAPlateHiddenForASecondIsStillOnePassage(t *testing.T) {
 	}
 }
 
+func TestAPlateThatJumpsIsKnownByItsText(t *testing.T) {
+	r := newRoad(t)
+	for range 5 {
+		r.show(shown{x: 200, y: 300, width: 100, text: "AB12CDE", sure: 0.95})
+	}
+	for range 5 {
+		r.show(shown{x: 500, y: 340, width: 100, text: "AB12CDE", sure: 0.95}, shown{x: 800, y: 300, width: 100, text: "FG61HJK", sure: 0.95})
+	}
+	got := plates(r.end())
+	slices.Sort(got)
+	if !slices.Equal(got, []nrd.VRM{"AB12CDE", "FG61HJK"}) {
+		t.Errorf("records %v", got)
+	}
+}
+
 func TestACarThatTakesThePlaceOfAnotherIsANewPassage(t *testing.T) {
 	r := newRoad(t)
 	for range 6 {
@@ -173,6 +188,7 @@ func TestAWallClockThatJumpsSplitsNoPassage(t *testing.T) {
 			for i := range 10 {
 				if i == 5 {
 					r.wall = jump
+					r.empty(4)
 				}
 				r.show(shown{x: 100 + 20*float64(i), y: 300, width: 100, text: "AB12CDE", sure: 0.95})
 			}
