@@ -16,13 +16,13 @@ import (
 )
 
 // batch is one Insert: a transaction in each day that it touches. Commit puts on
-// stable storage first the places, then the images, then the rows; a row that
+// stable storage first the spans, then the images, then the rows; a row that
 // is committed never points to what is not there.
 type batch struct {
 	ctx      context.Context
 	store    *Store
 	days     map[string]*batchDay
-	places   map[place]bool
+	spans    map[place]span
 	arrivals map[arrival]bool
 	joined   []joined
 }
@@ -51,7 +51,7 @@ type batchDay struct {
 }
 
 func newBatch(ctx context.Context, s *Store) *batch {
-	return &batch{ctx: ctx, store: s, days: map[string]*batchDay{}, places: map[place]bool{}, arrivals: map[arrival]bool{}}
+	return &batch{ctx: ctx, store: s, days: map[string]*batchDay{}, spans: map[place]span{}, arrivals: map[arrival]bool{}}
 }
 
 // day joins a day to the batch.
@@ -76,8 +76,17 @@ func (b *batch) day(name string, create bool) (*batchDay, error) {
 
 // write gives the day in which something under key will be written.
 func (b *batch) write(name string, key nrd.Key) (*batchDay, error) {
-	if p := (place{blockOf(key), name}); !b.places[p] && !b.store.site.knowsPlace(p) {
-		b.places[p] = true
+	p := place{sourceOf(key), name}
+	known, ok := b.spans[p]
+	var err error
+	if !ok {
+		known, err = b.store.site.span(b.ctx, p)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if !known.holds(key.Sequence) {
+		b.spans[p] = known.with(key.Sequence)
 	}
 	d, err := b.day(name, true)
 	if err != nil {
@@ -100,9 +109,9 @@ func (b *batch) candidates(key nrd.Key) ([]*batchDay, error) {
 	if err != nil {
 		return nil, err
 	}
-	for p := range b.places {
-		if p.block == blockOf(key) && !slices.Contains(names, p.day) {
-			names = append(slices.Clone(names), p.day)
+	for p, span := range b.spans {
+		if p.source == sourceOf(key) && span.holds(key.Sequence) && !slices.Contains(names, p.day) {
+			names = append(names, p.day)
 		}
 	}
 	found := make([]*batchDay, 0, len(names))
@@ -120,7 +129,7 @@ func (b *batch) candidates(key nrd.Key) ([]*batchDay, error) {
 }
 
 func (b *batch) commit() error {
-	if err := b.store.site.note(b.ctx, b.places, b.arrivals); err != nil {
+	if err := b.store.site.note(b.ctx, b.spans, b.arrivals); err != nil {
 		return err
 	}
 	for _, name := range slices.Sorted(maps.Keys(b.days)) {
@@ -247,7 +256,7 @@ func (d *batchDay) digest(stmt *sql.Stmt, args ...any) (digest []byte, err error
 
 // sourceOf gives the number of a device's epoch, made where it is new.
 func (d *batchDay) sourceOf(key nrd.Key) (int64, error) {
-	s := source{key.Device, key.Epoch}
+	s := sourceOf(key)
 	if id, ok := d.sources[s]; ok {
 		return id, nil
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
@@ -56,11 +57,6 @@ type totals struct {
 	waitingBytes, imageEnd             int64
 }
 
-type source struct {
-	device string
-	epoch  uint64
-}
-
 // day is one open day: its database and its file of images, an append-only
 // sequence of boxes sealed under the day's key.
 type day struct {
@@ -105,10 +101,7 @@ func (s *statements) prepare(db *sql.DB) error {
 
 // openDay opens or makes the files of a day in its folder.
 func openDay(folder, name string, key *sealed.Key) (_ *day, err error) {
-	if err := os.MkdirAll(folder, 0o700); err != nil {
-		return nil, explain(err)
-	}
-	if err := sealed.SyncDir(filepath.Dir(folder)); err != nil {
+	if err := makeFolder(folder); err != nil {
 		return nil, explain(err)
 	}
 	d := &day{name: name, imageKey: key.Derive(imagesPurpose), sources: map[source]int64{}}
@@ -124,6 +117,18 @@ func openDay(folder, name string, key *sealed.Key) (_ *day, err error) {
 		return nil, errors.Join(fmt.Errorf("day %s: %w", name, explain(err)), d.close())
 	}
 	return d, nil
+}
+
+// makeFolder makes a new day's folder so that a power cut does not take it.
+func makeFolder(folder string) error {
+	err := os.Mkdir(folder, 0o700)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return sealed.SyncDir(filepath.Dir(folder))
 }
 
 // load reads the totals and cuts off images that were written but never
@@ -144,10 +149,15 @@ func (d *day) load(folder string) error {
 	if info.Size() < t.imageEnd {
 		return fmt.Errorf("%s has %d bytes of %d: images are missing", filepath.Join(folder, imagesFile), info.Size(), t.imageEnd)
 	}
-	if err := d.images.Truncate(t.imageEnd); err != nil {
-		return err
+	if info.Size() > t.imageEnd {
+		if err := d.images.Truncate(t.imageEnd); err != nil {
+			return err
+		}
 	}
-	return sealed.SyncDir(folder)
+	if t.imageEnd > 0 {
+		return nil
+	}
+	return sealed.SyncDir(folder) // the files may be new
 }
 
 func (d *day) close() error { return errors.Join(d.db.Close(), d.images.Close()) }
@@ -169,7 +179,7 @@ func (d *day) knownSource(s source) (int64, bool) {
 func (d *day) source(ctx context.Context, db interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }, key nrd.Key) (int64, error) {
-	s := source{key.Device, key.Epoch}
+	s := sourceOf(key)
 	if id, ok := d.knownSource(s); ok {
 		return id, nil
 	}

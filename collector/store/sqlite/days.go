@@ -14,7 +14,7 @@ import (
 )
 
 // maxOpen is how many days stay open though nobody uses them.
-const maxOpen = 8
+const maxOpen = 32
 
 // days opens days when they are asked for and closes the one that was not used
 // for longest.

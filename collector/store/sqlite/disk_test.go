@@ -322,21 +322,3 @@ func TestRoomForImagesWithoutRecordIsBounded(t *testing.T) {
 		t.Errorf("outcomes go from %d to %d, want Stored to Postponed", first, last)
 	}
 }
-
-func TestManyDaysAreOpenedInTurn(t *testing.T) {
-	s, ctx := openStore(t, t.TempDir(), sealed.NewKey()), context.Background()
-	defer s.Close() //nolint:errcheck // a test of what is open
-	const many = 3 * maxOpen
-	for i := range many {
-		r := storetest.Record("unit-1", uint64(i+1), "AB12CDE", storetest.Noon.Add(time.Duration(i)*24*time.Hour))
-		if _, err := s.Insert(ctx, storetest.Items(r, storetest.Noon)[:1]); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if found, err := s.Search(ctx, store.Query{}); err != nil || len(found) != many {
-		t.Errorf("search finds %d, %v, want %d", len(found), err, many)
-	}
-	if n := len(s.days.open); n > maxOpen {
-		t.Errorf("%d days are open, at most %d", n, maxOpen)
-	}
-}

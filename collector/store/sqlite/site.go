@@ -5,7 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"slices"
+	"math"
 	"sync"
 	"time"
 
@@ -24,15 +24,15 @@ const (
 	imagesPurpose  = "images"
 )
 
-// A block is 1024 sequences of one device's epoch; place says that items of a
-// block may lie in a day, arrival that records of a day may have been received
-// in an hour (hours since 1970). Both are written before the day is: they may
-// say too much, never too little. So a key is found without an index of all
-// keys, which weeding would have to clear.
+// A span says that items of a device's epoch with sequences from first to last
+// may lie in a day, arrival that records of a day may have been received in an
+// hour (hours since 1970). Both are written before the day is: they may say too
+// much, never too little. So a key is found without an index of all keys, which
+// weeding would have to clear.
 const siteSchema = `
 	CREATE TABLE day(day TEXT PRIMARY KEY, key BLOB NOT NULL) STRICT, WITHOUT ROWID;
-	CREATE TABLE place(device TEXT, epoch INTEGER, block INTEGER, day TEXT,
-		PRIMARY KEY(device, epoch, block, day)) STRICT, WITHOUT ROWID;
+	CREATE TABLE span(device TEXT, epoch INTEGER, day TEXT, first INTEGER NOT NULL, last INTEGER NOT NULL,
+		PRIMARY KEY(device, epoch, day)) STRICT, WITHOUT ROWID;
 	CREATE TABLE arrival(hour INTEGER, day TEXT, PRIMARY KEY(hour, day)) STRICT, WITHOUT ROWID;
 	CREATE TABLE account(name TEXT PRIMARY KEY, data TEXT NOT NULL) STRICT, WITHOUT ROWID;
 	CREATE TABLE device(name TEXT PRIMARY KEY, data TEXT NOT NULL) STRICT, WITHOUT ROWID;
@@ -42,19 +42,45 @@ const siteSchema = `
 	CREATE TABLE access_head(sequence INTEGER NOT NULL, chain BLOB NOT NULL) STRICT;
 	INSERT INTO access_head VALUES (0, zeroblob(32))`
 
-// maxBlocks bounds the memory of the blocks' places.
-const maxBlocks = 100_000
+// maxSpans bounds the memory of spans, in device epochs.
+const maxSpans = 20_000
 
-type block struct {
+// source is a device's epoch.
+type source struct {
 	device string
 	epoch  uint64
-	number uint64
 }
 
-func blockOf(k nrd.Key) block { return block{k.Device, k.Epoch, k.Sequence >> 10} }
+func sourceOf(k nrd.Key) source { return source{k.Device, k.Epoch} }
 
+// span is a range of sequences, both ends included; last is 0 for an empty one.
+type span struct{ first, last uint64 }
+
+func (s span) holds(sequence uint64) bool {
+	return s.last != 0 && s.first <= sequence && sequence <= s.last
+}
+
+// with gives the span grown to hold sequence. Upwards it grows by its own width
+// more than it must: a day's span is written a few times, not with each record,
+// and reaches little into the sequences of the days after it.
+func (s span) with(sequence uint64) span {
+	const least = 8
+	switch {
+	case s.last == 0:
+		s.first, s.last = sequence, sequence
+	case sequence < s.first:
+		s.first = sequence
+	}
+	if sequence >= s.last {
+		more := max(least, s.last-s.first)
+		s.last = sequence + min(more, math.MaxUint64-sequence)
+	}
+	return s
+}
+
+// place is a source's part of a day.
 type place struct {
-	block
+	source
 	day string
 }
 
@@ -69,8 +95,8 @@ type site struct {
 	keys *sealed.Key // seals the days' keys
 
 	mu       sync.Mutex
-	places   map[block][]string // what was looked up of table place
-	arrivals map[arrival]bool   // what is known to be in table arrival
+	spans    map[source]map[string]span // what was looked up of table span, by day
+	arrivals map[arrival]bool           // what is known to be in table arrival
 }
 
 func openSite(path string, master *sealed.Key) (*site, error) {
@@ -80,7 +106,7 @@ func openSite(path string, master *sealed.Key) (*site, error) {
 	}
 	return &site{
 		db: db, keys: master.Derive(dayKeysPurpose),
-		places: map[block][]string{}, arrivals: map[arrival]bool{},
+		spans: map[source]map[string]span{}, arrivals: map[arrival]bool{},
 	}, nil
 }
 
@@ -114,7 +140,7 @@ func (s *site) makeDayKey(ctx context.Context, day string) (*sealed.Key, error) 
 // from the database's free pages and write-ahead log.
 func (s *site) destroyDay(ctx context.Context, day string) error {
 	err := write(ctx, s.db, func(tx *sql.Tx) error {
-		for _, table := range []string{"day", "place", "arrival"} {
+		for _, table := range []string{"day", "span", "arrival"} {
 			if _, err := tx.Exec(`DELETE FROM `+table+` WHERE day=?`, day); err != nil {
 				return err
 			}
@@ -122,7 +148,7 @@ func (s *site) destroyDay(ctx context.Context, day string) error {
 		return nil
 	})
 	s.mu.Lock()
-	clear(s.places)
+	clear(s.spans)
 	clear(s.arrivals)
 	s.mu.Unlock()
 	if err != nil {
@@ -138,22 +164,52 @@ func (s *site) days(ctx context.Context) ([]string, error) {
 
 // daysOf lists the days in which an item with this key may lie.
 func (s *site) daysOf(ctx context.Context, key nrd.Key) ([]string, error) {
-	b := blockOf(key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if days, ok := s.places[b]; ok {
-		return days, nil
-	}
-	days, err := list(ctx, s.db, scanText, `SELECT day FROM place WHERE device=? AND epoch=? AND block=? ORDER BY day DESC`,
-		b.device, int64(b.epoch), int64(b.number))
+	spans, err := s.load(ctx, sourceOf(key))
 	if err != nil {
 		return nil, err
 	}
-	if len(s.places) >= maxBlocks {
-		clear(s.places)
+	var days []string
+	for day, span := range spans {
+		if span.holds(key.Sequence) {
+			days = append(days, day)
+		}
 	}
-	s.places[b] = days
 	return days, nil
+}
+
+// span gives a source's span in a day.
+func (s *site) span(ctx context.Context, p place) (span, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	spans, err := s.load(ctx, p.source)
+	return spans[p.day], err
+}
+
+// load gives a source's spans by day; mu is held.
+func (s *site) load(ctx context.Context, of source) (map[string]span, error) {
+	if spans, ok := s.spans[of]; ok {
+		return spans, nil
+	}
+	type row struct {
+		day         string
+		first, last int64
+	}
+	rows, err := list(ctx, s.db, func(scan scanner) (r row, err error) { return r, scan(&r.day, &r.first, &r.last) },
+		`SELECT day, first, last FROM span WHERE device=? AND epoch=?`, of.device, int64(of.epoch))
+	if err != nil {
+		return nil, err
+	}
+	if len(s.spans) >= maxSpans {
+		clear(s.spans)
+	}
+	spans := map[string]span{}
+	for _, r := range rows {
+		spans[r.day] = span{uint64(r.first), uint64(r.last)}
+	}
+	s.spans[of] = spans
+	return spans, nil
 }
 
 // daysHeard lists the days whose records were received in the hour before the
@@ -169,27 +225,22 @@ func (s *site) daysHeard(ctx context.Context, before int64) (int64, []string, er
 
 func hourOf(t time.Time) int64 { return t.Unix() / 3600 }
 
-// knowsPlace and knowsArrival report what needs no noting any more.
-func (s *site) knowsPlace(p place) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Contains(s.places[p.block], p.day)
-}
-
+// knowsArrival reports what needs no noting any more.
 func (s *site) knowsArrival(a arrival) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.arrivals[a]
 }
 
-// note puts places and arrivals on stable storage.
-func (s *site) note(ctx context.Context, places map[place]bool, arrivals map[arrival]bool) error {
-	if len(places)+len(arrivals) == 0 {
+// note puts spans and arrivals on stable storage.
+func (s *site) note(ctx context.Context, spans map[place]span, arrivals map[arrival]bool) error {
+	if len(spans)+len(arrivals) == 0 {
 		return nil
 	}
 	err := write(ctx, s.db, func(tx *sql.Tx) error {
-		for p := range places {
-			if _, err := tx.Exec(`INSERT OR IGNORE INTO place VALUES (?, ?, ?, ?)`, p.device, int64(p.epoch), int64(p.number), p.day); err != nil {
+		for p, span := range spans {
+			if _, err := tx.Exec(`INSERT OR REPLACE INTO span VALUES (?, ?, ?, ?, ?)`, p.device, int64(p.epoch), p.day,
+				int64(span.first), int64(span.last)); err != nil {
 				return err
 			}
 		}
@@ -205,8 +256,10 @@ func (s *site) note(ctx context.Context, places map[place]bool, arrivals map[arr
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for p := range places {
-		delete(s.places, p.block) // looked up anew
+	for p, span := range spans {
+		if known := s.spans[p.source]; known != nil {
+			known[p.day] = span
+		}
 	}
 	if len(s.arrivals) > 1000 {
 		clear(s.arrivals)

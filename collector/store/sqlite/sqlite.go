@@ -11,8 +11,8 @@
 // [Store.RemoveDay] destroys a day's key and unlinks its files, so that nothing of
 // the day is left in free pages or write-ahead logs.
 //
-// Items are found by key without an index of all keys: site.db knows in which
-// days each block of 1024 sequences of a device lies.
+// Items are found by key without an index of all keys: site.db knows between
+// which sequences a device's items of a day lie.
 package sqlite
 
 import (
