@@ -22,14 +22,22 @@ func Open(footage string, o Options) (Source, error) {
 	case IsLive(footage):
 		return OpenDevice(footage, o)
 	}
-	info, err := os.Stat(footage)
-	if err != nil {
+	if _, err := os.Stat(footage); err != nil {
 		return nil, fmt.Errorf("footage %w", err)
 	}
-	if info.IsDir() || isPhotograph(footage) {
+	if IsStills(footage) {
 		return NewStills([]string{footage}, o)
 	}
 	return OpenVideo(footage, o)
+}
+
+// IsStills reports whether footage names a photograph or a folder of them.
+func IsStills(footage string) bool {
+	if IsLive(footage) {
+		return false
+	}
+	info, err := os.Stat(footage)
+	return err == nil && (info.IsDir() || isPhotograph(footage))
 }
 
 // IsLive reports whether footage names a camera rather than a file, whether or

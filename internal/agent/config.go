@@ -195,7 +195,7 @@ func (c *Config) checkParts(say func(key, format string, args ...any)) {
 	if (p.Latitude == nil) != (p.Longitude == nil) {
 		say("position", "latitude and longitude go together")
 	}
-	if p.Latitude != nil && !(nrd.Fix{Latitude: *p.Latitude, Longitude: *p.Longitude}).Valid() {
+	if p.Latitude != nil && p.Longitude != nil && !(nrd.Fix{Latitude: *p.Latitude, Longitude: *p.Longitude}).Valid() {
 		say("position", "%g, %g is not on the Earth", *p.Latitude, *p.Longitude)
 	}
 	if e := c.Recognise.Engine; e != "networks" && e != "tesseract" {

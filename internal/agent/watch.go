@@ -70,6 +70,7 @@ func (w *watch) watchOnce(ctx context.Context, rec *recognise.Recogniser) (frame
 		err = errors.Join(err, source.Close())
 	}()
 	defer func() { w.keep(rec.Flush()) }()
+	file := ""
 	for {
 		frame, err := source.Next(ctx)
 		if errors.Is(err, capture.ErrUnreadable) || errors.Is(err, capture.ErrTooLarge) {
@@ -78,6 +79,11 @@ func (w *watch) watchOnce(ctx context.Context, rec *recognise.Recogniser) (frame
 		}
 		if err != nil {
 			return frames, err
+		}
+		// The next photograph is another scene: its vehicles are others.
+		if frame.File != file {
+			w.keep(rec.Flush())
+			file = frame.File
 		}
 		frames++
 		w.agent.tally.frame()
@@ -99,7 +105,7 @@ func (w *watch) keep(records []*nrd.Record) {
 // recogniser makes the camera's own recogniser with the configured engine.
 func (w *watch) recogniser() (*recognise.Recogniser, error) {
 	c := w.agent.Config
-	localiser, err := recognise.NewNetworkLocaliser(false)
+	localiser, err := recognise.NewNetworkLocaliser(capture.IsStills(w.settings.Footage))
 	if err != nil {
 		return nil, err
 	}

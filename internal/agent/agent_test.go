@@ -1,0 +1,244 @@
+package agent
+
+import (
+	"context"
+	"encoding/csv"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// truth gives the marks on the test photographs.
+func truth(t *testing.T) []string {
+	t.Helper()
+	file, err := os.Open(filepath.Join(footage, "truth.csv"))
+	must(t, err)
+	defer file.Close() //nolint:errcheck // it is only read
+	rows, err := csv.NewReader(file).ReadAll()
+	must(t, err)
+	var marks []string
+	for _, row := range rows[1:] {
+		if row[1] != "" {
+			marks = append(marks, row[1])
+		}
+	}
+	return marks
+}
+
+// most of the photographs must be read: how well, is evaluate's business.
+const most = 0.6
+
+func TestAReadTravelsFromTheCameraToCentralWithItsHitAndPictures(t *testing.T) {
+	s := newSite(t)
+	c := s.unit()
+	marks := truth(t)
+	wanted := marks[0]
+	list(t, c, entry(wanted, "High", "1"), entry(wanted, "Low", "2"), entry("ZZ99ZZZ", "High", "3"))
+	var stored atomic.Int64
+	a := newAgent(t, c, func(h Happening) {
+		if h.What == "stored" {
+			stored.Add(1)
+		}
+	})
+
+	summary, err := a.Run(within(t, 2*time.Minute))
+
+	must(t, err)
+	if summary.Lost != 0 || summary.Waiting != 0 || summary.Stored != summary.Passages || uint64(stored.Load()) != summary.Stored {
+		t.Fatalf("not everything was stored: %+v, followed %d", summary, stored.Load())
+	}
+	found := s.found()
+	right := 0
+	for _, m := range marks {
+		if _, ok := found[m]; ok {
+			right++
+		}
+	}
+	if float64(right) < most*float64(len(marks)) {
+		t.Fatalf("%d of %d marks arrived: %v", right, len(marks), found)
+	}
+	hit, ok := found[wanted]
+	if !ok {
+		t.Fatalf("%s is not at central", wanted)
+	}
+	if len(hit.Hits) != 2 || hit.Hits[0].Priority != "high" || hit.Hits[0].List != "local" || hit.Hits[1].Priority != "low" {
+		t.Fatalf("%s arrived with the hits %+v", wanted, hit.Hits)
+	}
+	if !hit.Patch || !hit.Overview || hit.Latitude == nil || *hit.Latitude != 51.5 || hit.Camera != camera1 {
+		t.Fatalf("%s arrived without all it was sent with: %+v", wanted, hit)
+	}
+	for _, f := range found {
+		if f.VRM != wanted && len(f.Hits) > 0 {
+			t.Fatalf("%s is on no list but has the hits %+v", f.VRM, f.Hits)
+		}
+	}
+}
+
+func TestADayWithoutALinkLosesNothing(t *testing.T) {
+	s := newSite(t)
+	address := s.devices
+	s.stop() // central is gone before the unit starts
+	c := s.unit()
+	seen := make(chan struct{}, 100)
+	a := newAgent(t, c, func(h Happening) {
+		if h.What == "kept" {
+			seen <- struct{}{}
+		}
+	})
+	list(t, c, entry("ZZ99ZZZ", "High", "1"))
+	ctx, cancel := context.WithCancel(within(t, 2*time.Minute))
+	go func() {
+		for range 3 {
+			<-seen
+		}
+		cancel() // the unit is switched off with records in its buffer
+	}()
+	first, err := a.Run(ctx)
+	must(t, err)
+	if first.Waiting < 3 || first.Stored != 0 || first.Lost != 0 {
+		t.Fatalf("without a link: %+v", first)
+	}
+
+	s.config.Ingest.Listen = address
+	s.start()
+	c.Cameras[0].Footage = filepath.Join(filepath.Dir(c.Cameras[0].Footage), "photographs", "no-plate.jpg") // nothing more is read
+	second, err := newAgent(t, c, nil).Run(within(t, 2*time.Minute))
+	must(t, err)
+	if second.Waiting != 0 || second.Stored != uint64(first.Waiting) || second.Lost != 0 {
+		t.Fatalf("with the link back: %+v after %+v", second, first)
+	}
+	if n := len(s.found()); n == 0 {
+		t.Fatal("central found nothing of what waited")
+	}
+}
+
+func TestAnotherSitesCertificateIsNamedAtTheStart(t *testing.T) {
+	s, other := newSite(t), newSite(t)
+	c := s.unit(filepath.Join(s.dir, "devices", ourUnit, ourUnit), filepath.Join(other.dir, "devices", ourUnit, ourUnit))
+	_, err := newAgent(t, c, nil).Run(within(t, 2*time.Minute))
+	if err == nil || !strings.Contains(err.Error(), "not of this site") || !strings.Contains(err.Error(), ourUnit+".pem") {
+		t.Fatalf("got %v", err)
+	}
+}
+
+func TestAUnitThatCentralDoesNotKnowKeepsEverythingAndSaysWhy(t *testing.T) {
+	s := newSite(t)
+	c := s.unit(ourUnit, "unit-2") // it has a certificate but is not approved
+	list(t, c, entry("ZZ99ZZZ", "High", "1"))
+	ctx, cancel := context.WithCancel(within(t, 2*time.Minute))
+	kept := make(chan struct{}, 100)
+	a := newAgent(t, c, func(h Happening) {
+		if h.What == "kept" {
+			kept <- struct{}{}
+		}
+	})
+	go func() {
+		defer cancel()
+		<-kept // by now the agent is open
+		for ctx.Err() == nil && len(a.client.Problems()) == 0 {
+			time.Sleep(20 * time.Millisecond)
+		}
+	}()
+	summary, err := a.Run(ctx)
+	must(t, err)
+	if summary.Stored != 0 || summary.Lost != 0 || uint64(summary.Waiting) != summary.Passages || summary.Passages == 0 {
+		t.Fatalf("%+v", summary)
+	}
+	if p := strings.Join(a.client.Problems(), "; "); !strings.Contains(p, "approved") {
+		t.Fatalf("the problem is told as %q", p)
+	}
+	if n := len(s.found()); n != 0 {
+		t.Fatalf("central stored %d records of a device that nobody approved", n)
+	}
+}
+
+func TestACameraThatIsNotThereDoesNotStopTheOthers(t *testing.T) {
+	s := newSite(t)
+	c := s.unit("[position]", "[[camera]]\nfootage = \"/nonexistent/drive.mp4\"\nname = \"gone\"\n[position]")
+	list(t, c, entry("ZZ99ZZZ", "High", "1"))
+	summary, err := newAgent(t, c, nil).Run(within(t, 2*time.Minute))
+	if err == nil || !strings.Contains(err.Error(), "gone") || !errors.Is(err, os.ErrNotExist) {
+		t.Fatalf("the missing camera was told as %v", err)
+	}
+	if summary.Passages == 0 || summary.Stored != summary.Passages || summary.Lost != 0 {
+		t.Fatalf("the other camera did not work on: %+v", summary)
+	}
+}
+
+func TestAListThatIsNoLongerConfiguredMatchesNoMore(t *testing.T) {
+	s := newSite(t)
+	c := s.unit()
+	list(t, c, entry(truth(t)[0], "High", "1"))
+	first, err := newAgent(t, c, nil).Run(within(t, 2*time.Minute))
+	must(t, err)
+	if first.Hits == 0 {
+		t.Fatal("the list did not match while it was configured")
+	}
+	c.Lists = nil
+	second, err := newAgent(t, c, nil).Run(within(t, 2*time.Minute))
+	must(t, err)
+	if second.Hits != 0 {
+		t.Fatalf("%d hits on a list that is not configured", second.Hits)
+	}
+}
+
+func TestABrokenListChangesNothing(t *testing.T) {
+	s := newSite(t)
+	c := s.unit()
+	list(t, c, entry(truth(t)[0], "High", "1"))
+	_, err := newAgent(t, c, nil).Run(within(t, 2*time.Minute))
+	must(t, err)
+	must(t, os.WriteFile(c.Lists[0].File, []byte("\x00\x01rubbish"), 0o600))
+	second, err := newAgent(t, c, nil).Run(within(t, 2*time.Minute))
+	must(t, err)
+	if second.Hits == 0 {
+		t.Fatal("a broken file took the list out of force")
+	}
+}
+
+func TestTheDoctorFindsWhatIsWrongAndSaysWhatToDo(t *testing.T) {
+	s := newSite(t)
+	c := s.unit()
+	examine := func() map[string]Finding {
+		d := &Doctor{Config: c, Clock: newAgent(t, c, nil).Clock, Log: newAgent(t, c, nil).Log, Patience: 5 * time.Second}
+		by := map[string]Finding{}
+		for _, f := range d.Examine(within(t, time.Minute)) {
+			if !f.OK && f.Do == "" {
+				t.Errorf("%s is wrong (%s) but nothing is said to do", f.Part, f.Says)
+			}
+			by[f.Part] = f
+		}
+		return by
+	}
+	well := examine()
+	for _, part := range []string{"camera " + camera1, "position", "storage key", "certificate", "central"} {
+		if !well[part].OK {
+			t.Errorf("%s: %s", part, well[part].Says)
+		}
+	}
+	s.stop()
+	c.Cameras[0].Footage = "/dev/video77"
+	must(t, os.Chmod(c.Key, 0o644))
+	ill := examine()
+	for part, says := range map[string]string{"camera " + camera1: "/dev/video77", "storage key": "", "central": "refused"} {
+		if ill[part].OK || !strings.Contains(ill[part].Says, says) {
+			t.Errorf("%s: %v %s", part, ill[part].OK, ill[part].Says)
+		}
+	}
+}
+
+func TestPercentiles(t *testing.T) {
+	values := []int64{}
+	for i := range int64(100) {
+		values = append(values, i+1)
+	}
+	slices.Reverse(values)
+	if percentile(values, 50) != 51 || percentile(values, 95) != 96 || percentile(nil, 50) != 0 || percentile(values[:1], 95) != 100 {
+		t.Fatal("percentiles are wrong")
+	}
+}

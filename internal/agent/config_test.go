@@ -1,0 +1,72 @@
+package agent
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// write puts a configuration file into a folder of its own.
+func write(t *testing.T, text string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "nrd-agent.toml")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+func TestTheSampleIsARightConfiguration(t *testing.T) {
+	c, err := LoadConfig(write(t, string(Sample)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Device != "roadside-0001" || len(c.Cameras) != 1 || time.Duration(c.Cameras[0].Stall) != 10*time.Second || c.Buffer.MaxBytes != 8e9 {
+		t.Fatalf("the sample was read as %+v", c)
+	}
+}
+
+func TestACommentedSettingOfTheSampleIsKnown(t *testing.T) {
+	text := string(Sample)
+	for _, setting := range []string{"deployment", "pace", "gps", "baud", "[[list]]", "name = \"local\"", "file"} {
+		if !strings.Contains(text, "\n#"+setting) {
+			t.Fatalf("the sample does not show %s", setting)
+		}
+		text = strings.Replace(text, "\n#"+setting, "\n"+setting, 1)
+	}
+	if _, err := LoadConfig(write(t, text)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAWrongConfigurationSaysWhere(t *testing.T) {
+	for name, c := range map[string]struct{ old, new, want string }{
+		"an unknown key":                {`device =`, "devise = 1\ndevice =", ":5: devise is not a setting"},
+		"a device name with a space":    {`"roadside-0001"`, `"road side"`, "device: "},
+		"an unknown profile":            {`"nasple-2.4"`, `"nasple-9"`, "profile: no profile"},
+		"no controller":                 {`controller = "Example Constabulary"`, ``, "controller: is missing"},
+		"no camera":                     {string(Sample[bytes.Index(Sample, []byte("[[camera]]")):bytes.Index(Sample, []byte("[position]"))]), "", "at least one [[camera]] is needed"},
+		"a camera without footage":      {`footage = "/dev/video0"`, ``, "camera[0].footage: is missing"},
+		"a latitude alone":              {"longitude = -0.1246\n", "", "latitude and longitude go together"},
+		"a place off the Earth":         {"51.5007", "151.5007", "not on the Earth"},
+		"an unknown engine":             {`engine = "networks"`, `engine = "magic"`, `"magic" is not an engine`},
+		"a confidence of 140":           {"= 40", "= 140", "must be 0 to 100"},
+		"a buffer too small for a day":  {`"8GB"`, `"8MB"`, "buffer.max_bytes"},
+		"a buffer that forgets at once": {`"30d"`, `"30s"`, "buffer.max_age"},
+		"a broker that is missing":      {`broker = "tls://central.example.police.uk:8883"`, ``, "central.broker: is missing"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if !strings.Contains(string(Sample), c.old) {
+				t.Fatalf("the sample has no %q to replace", c.old)
+			}
+			file := write(t, strings.Replace(string(Sample), c.old, c.new, 1))
+			_, err := LoadConfig(file)
+			if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), file) {
+				t.Fatalf("got %v, want %q and the file in it", err, c.want)
+			}
+		})
+	}
+}
