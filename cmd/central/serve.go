@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"nrd/collector"
+)
+
+func (p *program) serveCommand() *cobra.Command {
+	return p.needsConfig(&cobra.Command{
+		Use: "serve", Short: "Take in records and show the page, until stopped",
+		Long: `Take in the devices' records and show the page, until stopped (Ctrl-C, SIGTERM).
+The page's address answers https://ADDRESS/healthz with "ok" while all is well.`,
+	}, func(ctx context.Context, settings *collector.Config, _ []string) error {
+		server := &collector.Central{Config: settings, Log: p.logger(), OnReady: p.ready}
+		return server.Run(ctx)
+	})
+}
+
+func (p *program) configCommand() *cobra.Command {
+	group := &cobra.Command{Use: "config", Short: "Check the configuration or print a sample"}
+	check := p.needsConfig(&cobra.Command{Use: "check", Short: "Say whether the configuration, its keys and certificates are right, and where not"},
+		func(_ context.Context, settings *collector.Config, _ []string) error {
+			if err := settings.CheckFiles(); err != nil {
+				return err
+			}
+			return p.say(map[string]any{"file": p.config, "ok": true}, "%s is right: devices at %s, page at %s, data in %s\n",
+				p.config, settings.Ingest.Listen, settings.Page.Listen, settings.Data)
+		})
+	sample := &cobra.Command{
+		Use: "sample", Short: "Print a commented configuration to start from", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			_, err := p.out.Write(collector.Sample)
+			return failed(err)
+		},
+	}
+	group.AddCommand(check, sample)
+	return group
+}
+
+func (p *program) siteCommand() *cobra.Command {
+	group := &cobra.Command{Use: "site", Short: "Make a new site, or issue its certificates"}
+	group.AddCommand(p.siteInitCommand(), p.siteDeviceCommand(), p.siteRenewCommand())
+	return group
+}
+
+func (p *program) siteInitCommand() *cobra.Command {
+	var site collector.NewSite
+	c := &cobra.Command{
+		Use: "init DIR", Short: "Make a site: its CA, certificates, master key and configuration", Args: cobra.ExactArgs(1),
+		Example: "  central site init /etc/central --host central.example.police.uk --device roadside-0001",
+		RunE: func(_ *cobra.Command, args []string) error {
+			site.Dir = args[0]
+			if err := collector.InitSite(site); err != nil {
+				return failed(err)
+			}
+			return p.say(map[string]any{"site": site.Dir, "config": site.Dir + "/central.toml", "devices": site.Devices}, "%s", nextSteps(site))
+		},
+	}
+	c.Flags().StringSliceVar(&site.Hosts, "host", []string{"localhost", "127.0.0.1", "::1"}, "name or address under which central is reached (repeat for more)")
+	c.Flags().StringSliceVar(&site.Devices, "device", nil, "device that gets a certificate (repeat for more)")
+	c.Flags().StringVar(&site.Ingest, "listen-devices", ":8883", "where central listens for devices")
+	c.Flags().StringVar(&site.Page, "listen-page", ":8443", "where central listens for browsers")
+	return c
+}
+
+func nextSteps(s collector.NewSite) string {
+	text := fmt.Sprintf(`The site is made in %[1]s. What comes next:
+  1. Keep %[1]s/ca.key away from this machine, and a copy of %[1]s/master.key apart from the backups.
+  2. Make the first account:
+     central user add NAME -c %[1]s/central.toml --role anpr-manager --full-name "..." --authoriser "..." --generate
+`, s.Dir)
+	step := 3
+	for _, device := range s.Devices {
+		text += fmt.Sprintf("  %d. Copy %s/devices/%s to the unit, and approve it:\n     central device approve %s -c %s/central.toml --account NAME --by \"...\" --reference \"...\"\n",
+			step, s.Dir, device, device, s.Dir)
+		step++
+	}
+	return text + fmt.Sprintf("  %d. Start central:\n     central serve -c %s/central.toml\n", step, s.Dir)
+}
+
+func (p *program) siteDeviceCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "device DIR NAME...", Short: "Issue certificates to devices; an earlier one of the name is replaced", Args: cobra.MinimumNArgs(2),
+		RunE: func(_ *cobra.Command, args []string) error {
+			if err := collector.AddDevices(args[0], args[1:]); err != nil {
+				return failed(err)
+			}
+			for _, name := range args[1:] {
+				dir := args[0] + "/devices/" + name
+				if err := p.say(map[string]string{"device": name, "files": dir}, "%s: copy %s to the unit\n", name, dir); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+}
+
+func (p *program) siteRenewCommand() *cobra.Command {
+	var hosts []string
+	c := &cobra.Command{
+		Use: "renew DIR", Short: "Issue central's own certificate anew", Args: cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			if err := collector.RenewServer(args[0], hosts); err != nil {
+				return failed(err)
+			}
+			return p.say(map[string]string{"certificate": args[0] + "/central.pem"}, "%s/central.pem is new; restart central\n", args[0])
+		},
+	}
+	c.Flags().StringSliceVar(&hosts, "host", []string{"localhost", "127.0.0.1", "::1"}, "name or address under which central is reached (repeat for more)")
+	return c
+}

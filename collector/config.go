@@ -1,0 +1,174 @@
+package collector
+
+import (
+	_ "embed"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+	_ "time/tzdata" // a machine without zone files knows the site's zone all the same
+
+	"nrd"
+	"nrd/internal/clock"
+	"nrd/internal/config"
+	"nrd/internal/identity"
+	"nrd/internal/sealed"
+)
+
+// Sample is the commented configuration that a new site starts from.
+//
+//go:embed central.toml
+var Sample []byte
+
+// Config is central's configuration: the file central.toml. Relative paths in
+// it are relative to its own folder.
+type Config struct {
+	// Data is the folder of the store; Key the file with the site's master key.
+	Data string `toml:"data"`
+	Key  string `toml:"key"`
+	// Profile is the standard whose limits hold: a built-in name or a file.
+	Profile string `toml:"profile"`
+	// TimeZone is the zone in which the page shows times.
+	TimeZone string        `toml:"time_zone"`
+	Ingest   IngestConfig  `toml:"ingest"`
+	Page     PageConfig    `toml:"page"`
+	Session  SessionConfig `toml:"session"`
+
+	// Clock is the system's, unless a test sets another.
+	Clock nrd.Clock `toml:"-"`
+
+	file    string
+	profile nrd.Profile
+	zone    *time.Location
+}
+
+// IngestConfig is the way in for devices: MQTT over mutual TLS.
+type IngestConfig struct {
+	Listen      string `toml:"listen"`
+	CA          string `toml:"ca"`
+	Certificate string `toml:"certificate"`
+	Key         string `toml:"key"`
+}
+
+// PageConfig is the way in for people: HTTPS.
+type PageConfig struct {
+	Listen      string `toml:"listen"`
+	Certificate string `toml:"certificate"`
+	Key         string `toml:"key"`
+}
+
+// SessionConfig says when people are signed out: after Idle without use, and
+// after Absolute in any case.
+type SessionConfig struct {
+	Idle     config.Duration `toml:"idle"`
+	Absolute config.Duration `toml:"absolute"`
+}
+
+// LoadConfig reads, completes and checks a configuration file. The error is
+// ErrConfiguration.
+func LoadConfig(file string) (*Config, error) {
+	c := &Config{
+		Clock:    clock.System(),
+		file:     file,
+		Data:     "/var/lib/central",
+		Profile:  nrd.DefaultProfile,
+		TimeZone: "Europe/London",
+		Ingest:   IngestConfig{Listen: ":8883"},
+		Page:     PageConfig{Listen: ":8443"},
+		Session:  SessionConfig{Idle: config.Duration(30 * time.Minute), Absolute: config.Duration(12 * time.Hour)},
+	}
+	err := config.Load(file, c)
+	if err == nil {
+		c.resolve()
+		err = c.check()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w:\n%w", ErrConfiguration, err)
+	}
+	return c, nil
+}
+
+// resolve makes paths absolute. Where the file names no key, it is systemd's
+// credential.
+func (c *Config) resolve() {
+	if credentials := os.Getenv("CREDENTIALS_DIRECTORY"); c.Key == "" && credentials != "" {
+		c.Key = filepath.Join(credentials, "master.key")
+	}
+	if strings.HasSuffix(c.Profile, ".json") {
+		c.Profile = config.Path(c.file, c.Profile)
+	}
+	for _, p := range []*string{&c.Data, &c.Key, &c.Ingest.CA, &c.Ingest.Certificate, &c.Ingest.Key, &c.Page.Certificate, &c.Page.Key} {
+		*p = config.Path(c.file, *p)
+	}
+}
+
+func (c *Config) check() error {
+	var errs []error
+	say := func(key, format string, args ...any) {
+		errs = append(errs, fmt.Errorf("%s: %s: %s", c.file, key, fmt.Sprintf(format, args...)))
+	}
+	for _, setting := range []struct{ key, value string }{
+		{"data", c.Data}, {"key", c.Key},
+		{"ingest.listen", c.Ingest.Listen}, {"ingest.ca", c.Ingest.CA}, {"ingest.certificate", c.Ingest.Certificate}, {"ingest.key", c.Ingest.Key},
+		{"page.listen", c.Page.Listen}, {"page.certificate", c.Page.Certificate}, {"page.key", c.Page.Key},
+	} {
+		if setting.value == "" {
+			say(setting.key, "is missing")
+		}
+	}
+	var err error
+	if c.profile, err = nrd.LoadProfile(c.Profile); err != nil {
+		say("profile", "%v", err)
+	}
+	if c.zone, err = time.LoadLocation(c.TimeZone); err != nil || c.TimeZone == "" || c.TimeZone == "Local" {
+		say("time_zone", "%q is not a time zone such as Europe/London", c.TimeZone)
+	}
+	idle, absolute := time.Duration(c.Session.Idle), time.Duration(c.Session.Absolute)
+	if idle < time.Minute || idle > 24*time.Hour {
+		say("session.idle", "must be between 1m and 24h, is %s", idle)
+	}
+	if absolute < idle || absolute > 24*time.Hour {
+		say("session.absolute", "must be between idle and 24h, is %s", absolute)
+	}
+	return errors.Join(errs...)
+}
+
+// CheckFiles reads the keys and certificates that the configuration names. The
+// error is ErrConfiguration.
+func (c *Config) CheckFiles() error {
+	var errs []error
+	say := func(key string, err error) {
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: %s: %w", c.file, key, err))
+		}
+	}
+	_, err := sealed.LoadKey(c.Key)
+	say("key", err)
+	_, err = identity.ServerTLS(c.Ingest.CA, c.Ingest.Certificate, c.Ingest.Key)
+	say("ingest", err)
+	_, err = identity.PageTLS(c.Page.Certificate, c.Page.Key)
+	say("page", err)
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("%w:\n%w", ErrConfiguration, err)
+	}
+	return nil
+}
+
+// store is the folder of the store, socket the way in for the command line.
+func (c *Config) store() string  { return filepath.Join(c.Data, "store") }
+func (c *Config) socket() string { return filepath.Join(c.Data, "central.sock") }
+
+// Day and Moment write a time in the site's zone for people; nil is "".
+func (c *Config) Day(t *time.Time) string { return c.in(t, "2006-01-02") }
+
+// Moment is Day with the time of day and the offset from UTC.
+func (c *Config) Moment(t *time.Time) string { return c.in(t, "2006-01-02 15:04:05 -07:00") }
+
+func (c *Config) in(t *time.Time, layout string) string {
+	if t == nil || t.IsZero() {
+		return ""
+	}
+	return t.In(c.zone).Format(layout)
+}

@@ -1,0 +1,66 @@
+package collector
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"syscall"
+	"time"
+
+	"nrd/collector/access"
+	"nrd/collector/store/sqlite"
+	"nrd/internal/sealed"
+)
+
+// rooms are what the server and a command without a server have in common: the
+// store and the door to it.
+type rooms struct {
+	config *Config
+	log    *slog.Logger
+	store  *sqlite.Store
+	access *access.Service
+}
+
+// openRooms opens the store; it makes an empty one where there is none. The
+// errors are ErrConfiguration, ErrOwner and the store's.
+func openRooms(c *Config, log *slog.Logger) (*rooms, error) {
+	key, err := sealed.LoadKey(c.Key)
+	if err != nil {
+		return nil, fmt.Errorf("%w:\n%s: key: %w", ErrConfiguration, c.file, err)
+	}
+	if err := own(c.Data); err != nil {
+		return nil, err
+	}
+	st, err := sqlite.Open(sqlite.Config{Dir: c.store(), Key: key, Clock: c.Clock, Log: log})
+	if err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	door := &access.Service{
+		Store: st, Clock: c.Clock, Log: log,
+		Idle: time.Duration(c.Session.Idle), Absolute: time.Duration(c.Session.Absolute),
+	}
+	if err := door.Initialize(); err != nil {
+		return nil, errors.Join(err, st.Close())
+	}
+	return &rooms{config: c, log: log, store: st, access: door}, nil
+}
+
+func (r *rooms) close() error { return r.store.Close() }
+
+// own makes the data folder, or makes sure that it is this system user's: what
+// root makes in it, central could not open afterwards.
+func own(dir string) error {
+	info, err := os.Stat(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return os.MkdirAll(dir, 0o700)
+	}
+	if err != nil {
+		return err
+	}
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok && int(stat.Uid) != os.Geteuid() {
+		return fmt.Errorf("%s: %w", dir, ErrOwner)
+	}
+	return nil
+}

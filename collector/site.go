@@ -1,0 +1,125 @@
+package collector
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"nrd/internal/clock"
+	"nrd/internal/identity"
+	"nrd/internal/sealed"
+)
+
+// NewSite says what a site is to be made with.
+type NewSite struct {
+	// Dir is the site's folder; it must not hold a site already.
+	Dir string
+	// Hosts are the names and addresses under which central is reached.
+	Hosts []string
+	// Devices get a certificate each.
+	Devices []string
+	// Ingest and Page are the addresses to listen on; empty for the sample's.
+	Ingest, Page string
+}
+
+// InitSite makes a site in a folder:
+//
+//	ca.pem, ca.key            the site's own CA; the key belongs elsewhere once the site is set up
+//	central.pem, central.key  central's certificate, for devices and for the page
+//	master.key                what the store is encrypted with
+//	central.toml              the configuration, with data/ beside it
+//	devices/NAME/             ca.pem, NAME.pem and NAME.key: what the unit NAME needs
+func InitSite(n NewSite) error {
+	if len(n.Hosts) == 0 {
+		return fmt.Errorf("%w: a site needs the names or addresses under which central is reached", ErrInvalid)
+	}
+	for _, device := range n.Devices {
+		if err := identity.ValidDevice(device); err != nil {
+			return fmt.Errorf("%w: %w", ErrInvalid, err)
+		}
+	}
+	settings, err := siteConfig(n)
+	if err != nil {
+		return err
+	}
+	site, err := identity.NewSite(n.Dir, clock.System())
+	if err != nil {
+		return err
+	}
+	if err := site.IssueServer(n.Dir, "central", n.Hosts); err != nil {
+		return err
+	}
+	if _, err := sealed.CreateKey(filepath.Join(n.Dir, "master.key")); err != nil {
+		return err
+	}
+	if err := sealed.WriteFile(filepath.Join(n.Dir, "central.toml"), settings, 0o644); err != nil {
+		return err
+	}
+	return issueDevices(site, n.Dir, n.Devices)
+}
+
+// AddDevices issues certificates to more devices of a site, or new ones to
+// those whose certificate runs out.
+func AddDevices(dir string, devices []string) error {
+	site, err := identity.OpenSite(dir, clock.System())
+	if err != nil {
+		return err
+	}
+	return issueDevices(site, dir, devices)
+}
+
+// RenewServer issues central's certificate anew.
+func RenewServer(dir string, hosts []string) error {
+	site, err := identity.OpenSite(dir, clock.System())
+	if err != nil {
+		return err
+	}
+	return site.IssueServer(dir, "central", hosts)
+}
+
+func issueDevices(site *identity.Site, dir string, devices []string) error {
+	ca, err := os.ReadFile(filepath.Join(dir, "ca.pem"))
+	if err != nil {
+		return err
+	}
+	for _, device := range devices {
+		folder := filepath.Join(dir, "devices", device)
+		// The name is checked before a folder is made of it.
+		if err := identity.ValidDevice(device); err != nil {
+			return fmt.Errorf("%w: %w", ErrInvalid, err)
+		}
+		if err := os.MkdirAll(folder, 0o700); err != nil {
+			return err
+		}
+		err := errors.Join(sealed.WriteFile(filepath.Join(folder, "ca.pem"), ca, 0o644), site.IssueDevice(folder, device))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// siteConfig is the sample with the site's own addresses and data folder.
+func siteConfig(n NewSite) ([]byte, error) {
+	text := Sample
+	for _, change := range []struct{ from, to string }{
+		{`data = "/var/lib/central"`, `data = "data"`},
+		{`listen = ":8883"`, listenLine(n.Ingest, ":8883")},
+		{`listen = ":8443"`, listenLine(n.Page, ":8443")},
+	} {
+		if bytes.Count(text, []byte(change.from)) != 1 {
+			return nil, fmt.Errorf("the sample configuration has no single line %s", change.from)
+		}
+		text = bytes.Replace(text, []byte(change.from), []byte(change.to), 1)
+	}
+	return text, nil
+}
+
+func listenLine(address, otherwise string) string {
+	if address == "" {
+		address = otherwise
+	}
+	return fmt.Sprintf("listen = %q", address)
+}
