@@ -416,3 +416,25 @@ func TestDeadLettersAreKeptAndListed(t *testing.T) {
 		t.Errorf("queue: %v", got)
 	}
 }
+
+func TestNoImageTravelsWhileTextBeforeItIsLeftOver(t *testing.T) {
+	c := config(t)
+	b := open(t, c)
+	for range 3 {
+		add(t, b, hit(c.Clock, "HIT"))
+		add(t, b, read(c.Clock, "READ"))
+	}
+	for _, room := range []struct {
+		text, images int
+		want         []string
+	}{
+		{2, 8, []string{"HIT", "HIT"}},
+		{4, 2, []string{"HIT", "HIT", "HIT", "patch 1", "overview 1", "READ"}},
+		{6, 1, []string{"HIT", "HIT", "HIT", "patch 1", "READ", "READ", "READ"}},
+	} {
+		items, _, err := b.next(room.text, room.images, func(itemID) bool { return false })
+		if got := marks(t, items); err != nil || !reflect.DeepEqual(got, room.want) {
+			t.Errorf("room for %d and %d: %v, %v; want %v", room.text, room.images, got, err, room.want)
+		}
+	}
+}

@@ -234,6 +234,20 @@ func (c *central) retained(t testing.TB, device string) (*nrd.Status, bool) {
 	return s, offline
 }
 
+// statuses waits until n more statuses have come, so that the client has done
+// what there was to do. It moves the buffer's clock by a millisecond for each.
+func (c *central) statuses(t testing.TB, b *Buffer, n int) {
+	t.Helper()
+	for range n {
+		b.clock.(*clock).advance(time.Millisecond) //nolint:errcheck // config made it
+		now := b.clock.Now()
+		eventually(t, "another status comes", func() bool {
+			s, _ := c.retained(t, "car-7")
+			return s != nil && !s.At.Before(now)
+		})
+	}
+}
+
 // quick is a pace for tests. Deadlines are the test clock's.
 func quick() *pace {
 	return &pace{tick: 5 * time.Millisecond, status: 20 * time.Millisecond, receipt: time.Minute, retry: 2 * time.Millisecond, most: 20 * time.Millisecond, steady: time.Minute}

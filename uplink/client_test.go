@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -52,11 +53,16 @@ func TestARecordLeavesTheBufferWithItsReceiptAndNotBefore(t *testing.T) {
 		defer mu.Unlock()
 		receipts = append(receipts, told{key, kind, outcome})
 	}
+	var acked atomic.Int32
+	client.dial = func(ctx context.Context, lc linkConfig) (link, error) {
+		l, err := connectPaho(ctx, lc)
+		return countingLink{l, &acked}, err
+	}
 	start(t, client)
 	key := add(t, b, read(conf.Clock, "AB12CDE"))
 	c.until("all parts have arrived", func(all []arrived) bool { return len(all) == 3 })
-	// Two statuses later the acknowledgements have long been there.
-	eventually(t, "a status is retained", func() bool { s, _ := c.retained(t, "car-7"); return s != nil })
+	eventually(t, "the broker has acknowledged all and a status", func() bool { return acked.Load() >= 4 })
+	c.statuses(t, b, 5)
 	if n := waiting(t, b); n != 3 {
 		t.Fatalf("%d items wait; a broker's acknowledgement has removed some", n)
 	}
@@ -70,6 +76,39 @@ func TestARecordLeavesTheBufferWithItsReceiptAndNotBefore(t *testing.T) {
 	slices.SortFunc(want, func(a, b told) int { return strings.Compare(a.kind, b.kind) })
 	if !reflect.DeepEqual(receipts, want) {
 		t.Errorf("told %v", receipts)
+	}
+}
+
+// countingLink counts acknowledgements.
+type countingLink struct {
+	link
+	acked *atomic.Int32
+}
+
+func (l countingLink) publish(topic string, retain bool, payload []byte, acked func(error)) {
+	l.link.publish(topic, retain, payload, func(err error) {
+		acked(err)
+		l.acked.Add(1)
+	})
+}
+
+func TestWhatCentralCannotTakeNowWaitsLongerEachTime(t *testing.T) {
+	conf := config(t)
+	b, c := open(t, conf), newCentral(t)
+	c.reply(func(arrived) wire.Receipt_Outcome { return wire.Receipt_RETRY })
+	client := c.client(b)
+	client.pace.retry, client.pace.most = time.Second, time.Minute
+	start(t, client)
+	add(t, b, text(read(conf.Clock, "AB12CDE")))
+	for n, wait := range []time.Duration{time.Second, 2 * time.Second, 4 * time.Second} {
+		c.until("it is tried", func(all []arrived) bool { return len(all) == n+1 })
+		c.statuses(t, b, 5)
+		manual(conf).advance(wait - 200*time.Millisecond)
+		c.statuses(t, b, 5)
+		if got := len(c.arrivals()); got != n+1 {
+			t.Fatalf("after try %d it was sent again before %s had passed", n+1, wait)
+		}
+		manual(conf).advance(200 * time.Millisecond)
 	}
 }
 
