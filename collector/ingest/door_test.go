@@ -85,7 +85,11 @@ func TestADeviceHasItsOwnTopicsOnly(t *testing.T) {
 		if !token.WaitTimeout(deadline) {
 			t.Fatal("the broker does not answer")
 		}
-		if code, answered := token.(*paho.SubscribeToken).Result()[filter]; answered && code < 0x80 && u.IsConnectionOpen() {
+		subscription, ok := token.(*paho.SubscribeToken)
+		if !ok {
+			t.Fatalf("a subscription's token is a %T", token)
+		}
+		if code, answered := subscription.Result()[filter]; answered && code < 0x80 && u.IsConnectionOpen() {
 			t.Errorf("subscribing to %s was granted", filter)
 		}
 	}

@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"net"
@@ -89,7 +90,7 @@ func (g *guard) Close() error {
 func (c *conn) Read(p []byte) (int, error) {
 	if !c.shaken {
 		c.shaken = true
-		if err := c.Handshake(); err != nil {
+		if err := c.HandshakeContext(context.Background()); err != nil { // admit has set a deadline
 			c.guard.refused(c, err)
 			return 0, err
 		}

@@ -101,7 +101,7 @@ func (in *Ingest) Run(ctx context.Context) error {
 	if in.TLS == nil || in.TLS.ClientAuth != tls.RequireAndVerifyClientCert {
 		return errors.New("ingest needs a TLS configuration that verifies client certificates")
 	}
-	tcp, err := net.Listen("tcp", in.Listen)
+	tcp, err := (&net.ListenConfig{}).Listen(ctx, "tcp", in.Listen)
 	if err != nil {
 		return fmt.Errorf("devices cannot come in: %w", err)
 	}

@@ -152,7 +152,7 @@ type unit struct {
 	name     string
 	receipts chan *wire.Receipt_Item
 	commands chan *wire.Command
-	lost     chan error
+	lost     chan struct{} // closed when the connection has ended
 }
 
 // options of a client of the device with a certificate of the site in dir.
@@ -171,8 +171,8 @@ func (c *central) options(t testing.TB, device string) *paho.ClientOptions {
 // connect brings a device in, listening to its receipts and commands.
 func (c *central) connect(t testing.TB, device string) *unit {
 	t.Helper()
-	u := &unit{name: device, receipts: make(chan *wire.Receipt_Item, 1000), commands: make(chan *wire.Command, 10), lost: make(chan error, 1)}
-	options := c.options(t, device).SetConnectionLostHandler(func(_ paho.Client, err error) { u.lost <- err })
+	u := &unit{name: device, receipts: make(chan *wire.Receipt_Item, 1000), commands: make(chan *wire.Command, 10), lost: make(chan struct{})}
+	options := c.options(t, device).SetConnectionLostHandler(func(paho.Client, error) { close(u.lost) })
 	u.Client = paho.NewClient(options)
 	wait(t, u.Connect())
 	t.Cleanup(func() { u.Disconnect(0) })

@@ -174,7 +174,13 @@ func (c *copying) database(db *sql.DB, path string, key *sealed.Key, look func(*
 			return err
 		}
 	}
-	return conn.Raw(func(raw any) error { return c.pages(raw.(driver.Conn), path, key) })
+	return conn.Raw(func(raw any) error {
+		sqlite, ok := raw.(driver.Conn)
+		if !ok {
+			return fmt.Errorf("a connection to SQLite is a %T", raw)
+		}
+		return c.pages(sqlite, path, key)
+	})
 }
 
 func (c *copying) pages(conn driver.Conn, path string, key *sealed.Key) (err error) {

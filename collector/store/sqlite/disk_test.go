@@ -165,16 +165,16 @@ func decrypted(t *testing.T, path string, key *sealed.Key) []byte {
 		t.Fatal(err)
 	}
 	defer db.Close() //nolint:errcheck // only read
-	clear := filepath.Join(t.TempDir(), "clear.db")
+	inClear := filepath.Join(t.TempDir(), "clear.db")
 	conn, err := db.Conn(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close() //nolint:errcheck // only read
-	if err := conn.Raw(func(raw any) error { return raw.(driver.Conn).Raw().Backup("main", "file:"+clear) }); err != nil {
+	if err := conn.Raw(func(raw any) error { return raw.(driver.Conn).Raw().Backup("main", "file:"+inClear) }); err != nil {
 		t.Fatal(err)
 	}
-	pages, err := os.ReadFile(clear)
+	pages, err := os.ReadFile(inClear)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"time"
 
-	"nrd"
 	"nrd/collector/store"
 )
 
@@ -270,5 +269,3 @@ func digestOrNil(digest [32]byte) []byte {
 	}
 	return digest[:]
 }
-
-func kindOf(kind nrd.ImageKind) store.Kind { return store.Kind(kind) }

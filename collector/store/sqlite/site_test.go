@@ -51,7 +51,7 @@ func TestAKeyIsLookedUpInFewDays(t *testing.T) {
 	s, ctx := openStore(t, t.TempDir(), sealed.NewKey()), context.Background()
 	defer s.Close() //nolint:errcheck // a test of what is looked up
 	sequence := uint64(0)
-	for day := range 40 { // a quiet camera: three records a day
+	for day := range 36 { // a quiet camera: three records a day
 		for range 3 {
 			sequence++
 			r := storetest.Record("unit-1", sequence, "AB12CDE", storetest.Noon.Add(time.Duration(day)*24*time.Hour))

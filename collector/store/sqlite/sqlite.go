@@ -19,7 +19,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -63,7 +62,7 @@ var _ store.Store = (*Store)(nil)
 // ErrInUse, ErrKey and those of the file system.
 func Open(config Config) (_ *Store, err error) {
 	if config.Log == nil {
-		config.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
+		config.Log = slog.New(slog.DiscardHandler)
 	}
 	if err := os.MkdirAll(filepath.Join(config.Dir, daysFolder), 0o700); err != nil {
 		return nil, explain(err)

@@ -27,7 +27,11 @@ func TestStore(t *testing.T) {
 	behind := func(query string) func(*testing.T, store.Store, uint64) {
 		return func(t *testing.T, s store.Store, sequence uint64) {
 			t.Helper()
-			if _, err := s.(*Store).site.db.Exec(query, sequence); err != nil {
+			own, ok := s.(*Store)
+			if !ok {
+				t.Fatalf("the store is a %T", s)
+			}
+			if _, err := own.site.db.Exec(query, sequence); err != nil {
 				t.Fatal(err)
 			}
 		}
