@@ -39,7 +39,9 @@ func choose(look []Glyphs, now time.Time) (nrd.Read, bool) {
 		text += g.Weight
 		all += g.Weight * everything(g)
 		for _, c := range marks(nrd.Repair(raw, cost(g), now)) {
-			candidates = append(candidates, weigh(c, g))
+			weighed, lost := weigh(c, g)
+			candidates = append(candidates, weighed)
+			all -= lost
 		}
 	}
 	if len(candidates) == 0 || all <= 0 {
@@ -73,9 +75,9 @@ type candidate struct {
 	characters []int
 }
 
-// weigh gives a mark its mass.
-func weigh(c nrd.Candidate, g Glyphs) candidate {
-	w := candidate{Candidate: c, characters: make([]int, len(c.VRM))}
+// weigh gives a mark its mass, and what a future age field took from it.
+func weigh(c nrd.Candidate, g Glyphs) (w candidate, lost float64) {
+	w = candidate{Candidate: c, characters: make([]int, len(c.VRM))}
 	product := g.Weight
 	for i := range len(c.VRM) {
 		p := float64(twins(g.Probabilities[i], index(c.VRM[i])))
@@ -95,11 +97,12 @@ func weigh(c nrd.Candidate, g Glyphs) candidate {
 			likeliest, w.Syntax = density, l.Name
 		}
 	}
-	if c.FutureAge {
-		prior *= future
-	}
 	w.mass = product * prior
-	return w
+	if c.FutureAge {
+		lost = w.mass * (1 - future)
+		w.mass -= lost
+	}
+	return w, lost
 }
 
 // everything is the mass of all texts of a length together.

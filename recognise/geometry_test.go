@@ -126,7 +126,7 @@ func (m *plateMap) put(y, x int, logit float32, w, h float64) {
 func TestAPeakOfTheMapIsAPlateInPixelsOfThePhotograph(t *testing.T) {
 	m := newMap(80, 60)
 	m.put(20, 30, 3, 96, 20)
-	got := m.plates(nrd.Point{X: 2, Y: 3}, 1280, 1440)
+	got := m.plates(nrd.Point{X: 2, Y: 3}, nrd.Point{X: 5, Y: 7}, 1280, 1440)
 	if len(got) != 1 {
 		t.Fatalf("%d plates", len(got))
 	}
@@ -134,7 +134,7 @@ func TestAPeakOfTheMapIsAPlateInPixelsOfThePhotograph(t *testing.T) {
 		t.Errorf("confidence %g, want %g", got[0].Confidence, want)
 	}
 	box := got[0].Quad.Bounds()
-	want := nrd.Box{X: int((30.5*8 - 48) * 2), Y: int((20.5*8 - 10) * 3), W: 192, H: 60}
+	want := nrd.Box{X: int((30.5*8-48)*2) + 5, Y: int((20.5*8-10)*3) + 7, W: 192, H: 60}
 	if overlap(box, want) < 0.95 {
 		t.Errorf("the plate is at %+v, want %+v", box, want)
 	}
@@ -144,7 +144,7 @@ func TestAPlateAtTheEdgeStaysInThePicture(t *testing.T) {
 	m := newMap(80, 60)
 	m.put(0, 0, 3, 60, 14)
 	m.put(59, 79, 3, 60, 14)
-	for _, p := range m.plates(nrd.Point{X: 1, Y: 1}, 640, 480) {
+	for _, p := range m.plates(nrd.Point{X: 1, Y: 1}, nrd.Point{}, 640, 480) {
 		if b := p.Quad.Bounds(); b.X < 0 || b.Y < 0 || b.X+b.W > 640 || b.Y+b.H > 480 {
 			t.Errorf("a plate at %+v", b)
 		}
@@ -168,7 +168,7 @@ func TestAMapFullOfPeaksGivesBoundedPlates(t *testing.T) {
 			m.put(y, x, 5, 28, 12)
 		}
 	}
-	if got := distinct(m.plates(nrd.Point{X: 1, Y: 1}, 1280, 960)); len(got) != MaxPlates {
+	if got := distinct(m.plates(nrd.Point{X: 1, Y: 1}, nrd.Point{}, 1280, 960)); len(got) != MaxPlates {
 		t.Errorf("%d plates, want %d", len(got), MaxPlates)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"image"
+	"image/color"
 	"math"
 	"slices"
 
@@ -28,13 +29,17 @@ const (
 // networkLocaliser finds plates with a fully convolutional network: for each
 // cell of 8 by 8 pixels the probability that a plate's centre is there, and where
 // its corners are.
+//
+// It sees plates of middling size best. So each plate found is looked at again in
+// a small window in which it has that size, which sets its corners right.
 type networkLocaliser struct {
-	network *network
+	// network takes whole images, closer windows: OpenCV prepares a network
+	// anew whenever the size of its input changes.
+	network, closer *network
 	// sides are the lengths to which the image's longer side is brought, in
 	// the order in which they are tried.
-	sides       []int
-	scaled, bgr gocv.Mat
-	blob        gocv.Mat
+	sides                []int
+	scaled, padded, blob gocv.Mat
 }
 
 // The sides of a photograph, about which nothing is known, and of a camera that
@@ -51,7 +56,11 @@ func NewNetworkLocaliser(photographs bool) (Localiser, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &networkLocaliser{network: n, sides: cameraSides, scaled: gocv.NewMat(), bgr: gocv.NewMat(), blob: gocv.NewMat()}
+	closer, err := openNetwork("localiser")
+	if err != nil {
+		return nil, errors.Join(err, n.close())
+	}
+	l := &networkLocaliser{network: n, closer: closer, sides: cameraSides, scaled: gocv.NewMat(), padded: gocv.NewMat(), blob: gocv.NewMat()}
 	if photographs {
 		l.sides = photographSides
 	}
@@ -60,7 +69,7 @@ func NewNetworkLocaliser(photographs bool) (Localiser, error) {
 
 // Close gives the network back.
 func (l *networkLocaliser) Close() error {
-	return errors.Join(l.network.close(), l.scaled.Close(), l.bgr.Close(), l.blob.Close())
+	return errors.Join(l.network.close(), l.closer.close(), l.scaled.Close(), l.padded.Close(), l.blob.Close())
 }
 
 // Localise gives the plates in img, surest first.
@@ -76,27 +85,93 @@ func (l *networkLocaliser) Localise(img gocv.Mat) ([]Plate, error) {
 			break
 		}
 	}
+	found = distinct(found)
+	for i := range found {
+		var err error
+		if found[i], err = l.look(img, found[i]); err != nil {
+			return nil, err
+		}
+	}
 	return distinct(found), nil
 }
 
 // at searches the image with its longer side brought to side pixels.
 func (l *networkLocaliser) at(img gocv.Mat, side int) ([]Plate, error) {
 	w, h := inputSize(img.Cols(), img.Rows(), side)
-	interpolation := gocv.InterpolationArea
-	if w > img.Cols() {
-		interpolation = gocv.InterpolationLinear
+	resize(img, &l.scaled, w, h)
+	scale := nrd.Point{X: float64(img.Cols()) / float64(w), Y: float64(img.Rows()) / float64(h)}
+	return l.search(l.network, l.scaled, scale, nrd.Point{}, img)
+}
+
+// The window of a second look, in pixels of the network's input, and how wide
+// the plate is in it.
+const (
+	windowWidth, windowHeight = 256, 160
+	windowPlate               = 110
+)
+
+// look finds a plate again in a window of its own, and gives it as it was if it
+// is not seen there.
+func (l *networkLocaliser) look(img gocv.Mat, p Plate) (Plate, error) {
+	w, _ := size(p.Quad)
+	scale := w / windowPlate // pixels of the image a pixel of the window
+	c := centre(p.Quad)
+	window := image.Rect(0, 0, int(windowWidth*scale), int(windowHeight*scale)).
+		Add(image.Pt(int(c.X-windowWidth/2*scale), int(c.Y-windowHeight/2*scale)))
+	inside := window.Intersect(image.Rect(0, 0, img.Cols(), img.Rows()))
+	if inside.Empty() {
+		return p, nil
 	}
-	gocv.Resize(img, &l.scaled, image.Pt(w, h), 0, 0, interpolation)
+	// The part of the window within the image, and the rest as its edge.
+	part := img.Region(inside)
+	defer part.Close()
+	tw := max(1, min(windowWidth, int(math.Round(float64(inside.Dx())/scale))))
+	th := max(1, min(windowHeight, int(math.Round(float64(inside.Dy())/scale))))
+	resize(part, &l.scaled, tw, th)
+	left := max(0, min(windowWidth-tw, int(math.Round(float64(inside.Min.X-window.Min.X)/scale))))
+	top := max(0, min(windowHeight-th, int(math.Round(float64(inside.Min.Y-window.Min.Y)/scale))))
+	gocv.CopyMakeBorder(l.scaled, &l.padded, top, windowHeight-th-top, left, windowWidth-tw-left, gocv.BorderReplicate, color.RGBA{})
+	perPixel := nrd.Point{X: float64(inside.Dx()) / float64(tw), Y: float64(inside.Dy()) / float64(th)}
+	origin := nrd.Point{X: float64(inside.Min.X) - float64(left)*perPixel.X, Y: float64(inside.Min.Y) - float64(top)*perPixel.Y}
+	seen, err := l.search(l.closer, l.padded, perPixel, origin, img)
+	if err != nil {
+		return p, err
+	}
+	best := p
+	best.Confidence = 0
+	for _, s := range seen {
+		if s.Confidence > best.Confidence && covers(s.Quad.Bounds(), p.Quad.Bounds()) > 0.5 {
+			best = s
+		}
+	}
+	if best.Confidence == 0 {
+		return p, nil
+	}
+	best.Confidence = max(best.Confidence, p.Confidence)
+	return best, nil
+}
+
+// search sends a picture through a network. scale and origin take its pixels to
+// those of the image.
+func (l *networkLocaliser) search(n *network, picture gocv.Mat, scale, origin nrd.Point, img gocv.Mat) ([]Plate, error) {
+	w, h := picture.Cols(), picture.Rows()
 	const shift = 0.45 * 255
-	gocv.BlobFromImages([]gocv.Mat{l.scaled}, &l.blob, 1.0/255, image.Pt(w, h), gocv.NewScalar(shift, shift, shift, 0), false, false, gocv.MatTypeCV32F)
-	out, values, err := l.network.run(l.blob, 1, 9, h/stride, w/stride)
+	gocv.BlobFromImages([]gocv.Mat{picture}, &l.blob, 1.0/255, image.Pt(w, h), gocv.NewScalar(shift, shift, shift, 0), false, false, gocv.MatTypeCV32F)
+	out, values, err := n.run(l.blob, 1, 9, h/stride, w/stride)
 	if err != nil {
 		return nil, err
 	}
 	defer out.Close()
 	m := plateMap{values: values, w: w / stride, h: h / stride}
-	scale := nrd.Point{X: float64(img.Cols()) / float64(w), Y: float64(img.Rows()) / float64(h)}
-	return m.plates(scale, img.Cols(), img.Rows()), nil
+	return m.plates(scale, origin, img.Cols(), img.Rows()), nil
+}
+
+func resize(src gocv.Mat, dst *gocv.Mat, w, h int) {
+	interpolation := gocv.InterpolationArea
+	if w > src.Cols() {
+		interpolation = gocv.InterpolationLinear
+	}
+	gocv.Resize(src, dst, image.Pt(w, h), 0, 0, interpolation)
 }
 
 // inputSize brings the longer side to side and both to multiples of 16, which
@@ -115,9 +190,9 @@ type plateMap struct {
 
 func (m *plateMap) at(plane, y, x int) float64 { return float64(m.values[(plane*m.h+y)*m.w+x]) }
 
-// plates finds the peaks of the map. scale takes pixels of the network's input
-// to pixels of the image, which is w by h.
-func (m *plateMap) plates(scale nrd.Point, w, h int) []Plate {
+// plates finds the peaks of the map. scale and origin take pixels of the
+// network's input to pixels of the image, which is w by h.
+func (m *plateMap) plates(scale, origin nrd.Point, w, h int) []Plate {
 	least := math.Log(leastPlate / (1 - leastPlate))
 	var found []Plate
 	for y := range m.h {
@@ -127,8 +202,8 @@ func (m *plateMap) plates(scale nrd.Point, w, h int) []Plate {
 			}
 			q := m.quad(y, x)
 			for i := range q {
-				q[i].X = min(max(q[i].X*scale.X, 0), float64(w))
-				q[i].Y = min(max(q[i].Y*scale.Y, 0), float64(h))
+				q[i].X = min(max(origin.X+q[i].X*scale.X, 0), float64(w))
+				q[i].Y = min(max(origin.Y+q[i].Y*scale.Y, 0), float64(h))
 			}
 			if plausible(q) {
 				found = append(found, Plate{Quad: q, Confidence: 1 / (1 + math.Exp(-m.at(0, y, x)))})
