@@ -138,8 +138,9 @@ type Options struct {
 	// Stall is how long a camera may give no frame, the first one included,
 	// before the source ends with ErrStalled; 0: ten seconds.
 	Stall time.Duration
-	// Pace plays a video at its own speed, as a camera would show it: frames
-	// are stamped by the clock, and dropped when nobody takes them in time.
+	// Pace plays a video at its own speed, as a camera would show it, with
+	// stamps by the clock. Where frames are not taken in time it plays more
+	// slowly: a file never drops.
 	Pace bool
 	// Start is when a video's first frame was taken; zero: when the file was
 	// last written. It is not used with Pace.

@@ -42,7 +42,7 @@ func TestNoMatIsLeft(t *testing.T) {
 		{name: "a video to its end", footage: filepath.Join(dir, "film.avi"), frames: 20},
 		{name: "a video given up", footage: filepath.Join(dir, "film.avi"), frames: 3},
 		{name: "a video never looked at", footage: filepath.Join(dir, "film.avi")},
-		{name: "a paced video with drops", footage: filepath.Join(dir, "film.avi"), o: paced, before: func() { time.Sleep(400 * time.Millisecond) }},
+		{name: "a paced video taken late", footage: filepath.Join(dir, "film.avi"), o: paced, before: func() { time.Sleep(400 * time.Millisecond) }},
 		{name: "a paced video that nobody took", footage: filepath.Join(dir, "film.avi"), o: paced, before: func() { time.Sleep(1200 * time.Millisecond) }},
 		{name: "no video", footage: filepath.Join(dir, "bad.mp4")},
 		{name: "no camera", footage: "/dev/null", frames: 1},

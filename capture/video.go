@@ -39,7 +39,7 @@ func OpenVideo(path string, o Options) (Source, error) {
 	if err := v.inspect(); err != nil {
 		return nil, fmt.Errorf("video %s: %w", path, err)
 	}
-	return newStream(v, v.options.Pace, 0, v.options), nil
+	return newStream(v, false, 0, v.options), nil
 }
 
 // inspect opens the file and reads its header.
