@@ -11,6 +11,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/ncruces/go-sqlite3"
+
 	"nrd"
 	"nrd/collector/store"
 )
@@ -203,7 +205,7 @@ func (d *batchDay) commit() error {
 		return err
 	}
 	if err := d.tx.Commit(); err != nil {
-		d.unsure = true
+		d.unsure = !errors.Is(err, sqlite3.FULL)
 		return err
 	}
 	d.tx = nil
@@ -224,7 +226,13 @@ func (d *batchDay) rollback() error {
 		err = nil
 	}
 	d.tx = nil
-	if d.changed && !d.unsure {
+	switch {
+	case d.unsure:
+		// A crash now may bring the rows back, so their images stay.
+		d.mu.Lock()
+		d.day.total.imageEnd = d.total.imageEnd
+		d.mu.Unlock()
+	case d.changed:
 		err = errors.Join(err, d.images.Truncate(d.day.totals().imageEnd))
 	}
 	return err

@@ -180,6 +180,11 @@ func TestAFullDiskHoldsNothingByHalf(t *testing.T) {
 		}
 	}
 	holdsUpTo(t, s, promised)
+	for name, day := range s.days.open {
+		if info, err := os.Stat(filepath.Join(s.days.folder(name), imagesFile)); err != nil || info.Size() != day.totals().imageEnd {
+			t.Errorf("images that were refused still take room on day %s: %v", name, err)
+		}
+	}
 	if err := os.Remove(ballast); err != nil {
 		t.Fatal(err)
 	}

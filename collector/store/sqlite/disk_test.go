@@ -106,6 +106,9 @@ func TestARemovedDayIsGone(t *testing.T) {
 	if err := s.RemoveDay(ctx, day); err != nil {
 		t.Fatalf("RemoveDay: %v", err)
 	}
+	if info, err := os.Stat(filepath.Join(dir, siteFile+"-wal")); err != nil || info.Size() != 0 {
+		t.Errorf("the site database's log still holds what was removed: %v, %v", info, err)
+	}
 	if err := s.RemoveDay(ctx, day); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("RemoveDay again: %v, want ErrNotFound", err)
 	}
