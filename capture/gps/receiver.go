@@ -1,6 +1,7 @@
 package gps
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -57,14 +58,10 @@ func (r *Receiver) Run(ctx context.Context) error {
 		return fmt.Errorf("GPS receiver %s: %d is not a speed of a serial line", r.Address, r.Baud)
 	}
 	for ctx.Err() == nil {
-		err := r.listen(ctx)
-		if ctx.Err() != nil {
-			break
+		if err := r.listen(ctx); ctx.Err() == nil {
+			// Without an error the line has ended.
+			r.fail(fmt.Errorf("GPS receiver %s: %w", r.Address, cmp.Or(err, ErrSilent)))
 		}
-		if err == nil {
-			err = ErrSilent // the line ended
-		}
-		r.fail(fmt.Errorf("GPS receiver %s: %w", r.Address, err))
 		select {
 		case <-ctx.Done():
 		case <-time.After(pause):

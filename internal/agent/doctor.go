@@ -125,8 +125,7 @@ func (d *Doctor) firstFix(ctx context.Context, p position) (nrd.Fix, error) {
 	for {
 		if fix := p.Fix(d.Clock.Stamp()); fix.Known() {
 			cancel()
-			<-listening
-			return fix, nil
+			return fix, <-listening
 		}
 		select {
 		case err := <-listening:
