@@ -200,8 +200,11 @@ func TestARecordGoesTheWholeWayToTheSearchAndThePage(t *testing.T) {
 	if picture := jane.get(image); picture != string(drawn(640, 360).JPEG) {
 		t.Errorf("%s gives %d bytes", image, len(picture))
 	}
-	if text := jane.get("/devices"); !strings.Contains(text, "The lens is dirty.") {
-		t.Error("the devices' page does not show the unit's status")
+	// Statuses are stored now and then, many together.
+	for limit := time.Now().Add(time.Minute); !strings.Contains(jane.get("/devices"), "The lens is dirty."); time.Sleep(100 * time.Millisecond) {
+		if time.Now().After(limit) {
+			t.Fatal("the devices' page does not show the unit's status")
+		}
 	}
 	if text := s.must("device", "list"); !strings.Contains(text, "The lens is dirty.") {
 		t.Errorf("the devices are\n%s", text)

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/alexedwards/argon2id"
 	"go.uber.org/goleak"
 
 	"nrd"
@@ -18,7 +19,13 @@ import (
 	"nrd/internal/sealed"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// realCost is what a password costs outside these tests, which check many.
+var realCost = hashParams
+
+func TestMain(m *testing.M) {
+	hashParams = &argon2id.Params{Memory: 64, Iterations: 1, Parallelism: 1, SaltLength: 16, KeyLength: 32}
+	goleak.VerifyTestMain(m)
+}
 
 const password = "a long enough phrase"
 

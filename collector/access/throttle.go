@@ -1,8 +1,10 @@
 package access
 
 import (
+	"maps"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 )
@@ -67,30 +69,25 @@ func (t *throttle) succeeded(account, from string) {
 	}
 }
 
-// of gives the tries of a key. When the table is full, the oldest goes.
+// of gives the tries of a key. When the table is full, the oldest go.
 func (t *throttle) of(now time.Time, key string) *tries {
 	if x := t.tries[key]; x != nil && now.Sub(x.last) < forgetAfter {
 		return x
 	}
 	if len(t.tries) >= mostTries {
-		t.forget(now)
+		t.forget()
 	}
 	x := &tries{last: now}
 	t.tries[key] = x
 	return x
 }
 
-func (t *throttle) forget(now time.Time) {
-	var oldest string
-	for key, x := range t.tries {
-		if now.Sub(x.last) >= forgetAfter {
-			delete(t.tries, key)
-		} else if oldest == "" || x.last.Before(t.tries[oldest].last) {
-			oldest = key
-		}
-	}
-	if len(t.tries) >= mostTries {
-		delete(t.tries, oldest)
+// forget drops the quarter that was tried least recently, so that a full table
+// is not searched at every try.
+func (t *throttle) forget() {
+	oldest := slices.SortedFunc(maps.Keys(t.tries), func(a, b string) int { return t.tries[a].last.Compare(t.tries[b].last) })
+	for _, key := range oldest[:len(oldest)/4] {
+		delete(t.tries, key)
 	}
 }
 
