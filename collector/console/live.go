@@ -118,6 +118,8 @@ type stream struct {
 
 // follow sends what comes until one side ends.
 func (s *stream) follow(r *http.Request, coming <-chan event) {
+	// The server's time-out for reading a request would end HTTP/1 streams.
+	s.err = s.out.SetReadDeadline(time.Time{})
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
 	s.send(": here\n\n")
