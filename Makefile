@@ -59,8 +59,7 @@ build: deps-build ## bin/nrd-agent and bin/central
 
 .PHONY: demo
 demo: build deps-run ## the whole way on one machine: FOOTAGE=photograph, folder, video, device or address
-	go build -trimpath -ldflags '$(STAMP)' -o bin/demo ./cmd/demo
-	exec ./bin/demo $(if $(FOOTAGE),'$(FOOTAGE)')
+	exec scripts/demo $(if $(FOOTAGE),'$(FOOTAGE)')
 
 .PHONY: deps
 deps: ## install every Debian package that any target needs
@@ -84,6 +83,10 @@ test-go: deps-build deps-run deps-test ## every Go test, with the race detector
 .PHONY: test-train
 test-train: deps-train ## the training pipeline on a handful of plates
 	$(MAKE) -C recognise/train smoke
+
+.PHONY: test-demo
+test-demo: build deps-run ## the demonstration: its reads arrive and its hits are right
+	scripts/check-demo
 
 .PHONY: vet
 vet: deps-build ## go vet and gofmt
