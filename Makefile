@@ -166,7 +166,7 @@ test-arm: build build/arm64/nrd-agent deps-run ## the arm64 agent under qemu rea
 # --- Footage, packaging -----------------------------------------------------
 
 .PHONY: drive
-drive: deps-train ## render testdata's drive and photographs again (ten minutes)
+drive: deps-train ## render testdata's drive and photographs again (seven minutes of processor time)
 	cd testdata/render && /usr/bin/python3 photographs.py && /usr/bin/python3 drive.py
 
 UNITS := packaging/nrd-agent.service packaging/central.service
