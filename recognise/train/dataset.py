@@ -39,7 +39,7 @@ def crop_sample(rng, backgrounds):
     w = float(np.exp(rng.uniform(np.log(40), np.log(330))))
     w = max(w, 6.2 * len(p.text)) if not two else max(w * .6, 9 * max(p.lines))
     h = w * ph / pw * rng.uniform(.85, 1.15)
-    quad = scene.pose(rng, w, h)
+    quad = scene.pose(rng, w, h, two)
     margin = np.array([w * .15 + 4, h * .35 + 4])
     quad = quad - quad.min(0) + margin
     W, H = np.ceil(quad.max(0) + margin).astype(int)
@@ -51,7 +51,7 @@ def crop_sample(rng, backgrounds):
     m = scene.paste(photo, light.illuminate(flat.astype(np.float32), rng), quad)
     photo = light.sense(light.expose(photo, rng), rng, w / 210 * 2 + .35)
 
-    seen = _jitter(quad, rng)
+    seen = _jitter(quad, rng, two)
     mx, my = crop.MARGIN_X, crop.MARGIN_Y
     chosen = range(len(p.text))
     if two:
@@ -73,10 +73,10 @@ def crop_sample(rng, backgrounds):
     return image, "".join(p.text[i] for i in chosen), np.stack([x[:n], x[n:]], 1)
 
 
-def _jitter(quad, rng):
+def _jitter(quad, rng, two=False):
     """The quad as the localiser may report it."""
     q = quad.astype(np.float32)
-    if rng.random() < .3:  # an upright box about it
+    if rng.random() < (.1 if two else .3):  # an upright box about it
         lo, hi = q.min(0), q.max(0)
         q = np.array([lo, [hi[0], lo[1]], hi, [lo[0], hi[1]]], np.float32)
     w, h = crop.size(q)
@@ -164,7 +164,7 @@ class Chunks:
     def batch(self, rng, n, pieces=4):
         parts = []
         for _ in range(pieces):
-            c = self.loaded[self.names[-1 - int(len(self.names) * rng.random() ** 1.2)]]
+            c = self.loaded[self.names[-1 - int(len(self.names) * rng.random() ** 2)]]
             pick = np.array([rng.randrange(len(c["x"])) for _ in range(n // pieces)])
             parts.append({k: v[pick] for k, v in c.items()})
         return {k: np.concatenate([p[k] for p in parts]) for k in parts[0]}

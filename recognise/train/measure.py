@@ -3,14 +3,12 @@
 python3 measure.py --model ../model --images DIR --out out.jsonl [--truth truth.csv]
 writes one JSON line a photograph: file, reads (plate, confidence, box), cands, ms. With --truth the
 boxes of that file are read instead of the localiser's. It is a plain stand-in for the device's own
-reader: greedy decoding, O/0 and I/1 put right by the British layouts, two scales at most.
+reader: greedy decoding, the characters put right by the British layouts unless --plain, two scales.
 """
 import argparse
 import csv
-import itertools
 import json
 import os
-import re
 import time
 
 import cv2
@@ -19,18 +17,22 @@ import numpy as np
 import crop
 import glyphs
 
-LAYOUTS = [re.compile(p) for p in (
-    r"[A-HJ-PR-Y][A-HJ-PR-Y](0[2-9]|1\d|2[0-6]|5[1-9]|6\d|7[0-6])[A-HJ-PR-Z]{3}", r"[A-HJ-NPRSTV-Y][1-9]\d{0,2}[A-HJ-PR-Y]{3}",
-    r"[A-HJ-PR-Y]{3}[1-9]\d{0,2}[A-HJ-NPRSTV-Y]", r"[A-Z]{1,3}[1-9]\d{0,3}", r"[1-9]\d{0,3}[A-Z]{1,3}", r"\d{3}[DX]\d{3}",
-    r"[A-Z]{2}\d{2}[A-Z]{2}", r"\d{2}[A-Z]{2}\d{2}")]
-TWINS = {"0": "0O", "O": "O0", "1": "1I", "I": "I1"}
+# British layouts, L a letter and D a digit, the current one first: a later one must be likelier by a factor of e.
+LAYOUTS = ("LLDDLLL "
+           "LDDDLLL LDDLLL LDLLL LLLDDDL LLLDDL LLLDL LLLDDDD LLLDDD LLLDD LLLD LLDDDD LLDDD LLDD LLD LDDDD LDDD LDD LD "
+           "DDDDLLL DDDLLL DDLLL DLLL DDDDLL DDDLL DDLL DLL DDDDL DDDL DDL DL DDDLDDD LLDDLL DDLLDD").split()
+CLASS = {"D": slice(1, 11), "L": slice(11, 37)}
+YIELD = 3.5   # how much likelihood (natural logarithm) a layout may cost before the read stands as it is
+TWIN_CLASSES = [(glyphs.CHARS.index(a) + 1, glyphs.CHARS.index(b) + 1) for a, b in ("0O", "1I")]
+WIDEST = 300  # px in the localiser's input
 
 
 class Pipeline:
-    def __init__(self, folder, threshold=.35, longest=(640, 1280), views=1):
+    def __init__(self, folder, threshold=.35, longest=(640, 1280), views=1, british=True):
+        """views: crops of each plate with different margins, whose reads are added up."""
         self.localiser = cv2.dnn.readNetFromONNX(folder + "/localiser.onnx")
         self.reader = cv2.dnn.readNetFromONNX(folder + "/reader.onnx")
-        self.threshold, self.longest, self.views = threshold, longest, views
+        self.threshold, self.longest, self.views, self.british = threshold, longest, views, british
 
     def find(self, image):
         """Quads with confidences, best first, in the photograph's pixels."""
@@ -50,55 +52,71 @@ class Pipeline:
             peak = (heat >= cv2.dilate(heat, np.ones((3, 3)))) & (heat > self.threshold)
             for j, i in np.argwhere(peak):
                 q = m[1:, j, i].reshape(4, 2) * 32 + [(i + .5) * 8, (j + .5) * 8]
-                found.append((float(heat[j, i]), (q * [w / size[0], h / size[1]]).astype(np.float32)))
+                # A plate wider than the localiser was trained on is better seen at the smaller scale.
+                wide = crop.size(q)[0] > WIDEST
+                found.append((float(heat[j, i]) * (.5 if wide else 1), (q * [w / size[0], h / size[1]]).astype(np.float32)))
         found.sort(key=lambda f: -f[0])
         kept = []
         for c, q in found:
             pw, ph = crop.size(q)
-            if pw > 12 and ph > 5 and not any(overlap(box(q), box(k)) > .25 for _, k in kept):
+            if pw > 12 and ph > 5 and not any(overlap(box(q), box(k)) > .35 for _, k in kept):
                 kept.append((c, q))
         return kept[:12]
 
     def read(self, grey, quad):
         """Text and confidence of one plate."""
         best = {}
-        for v in range(self.views):
-            d = (0, -.03, .04)[v]
-            text, confidence = "", 1.0
+        for d in (0, -.03, .04)[:self.views]:
+            characters = []
             for (x0, y0, x1, y1), keep in crop.boxes(quad):
                 image, _ = crop.cut(grey, quad, (x0 - d, y0 - 1.5 * d, x1 + d, y1 + 1.5 * d), keep, double=True)
-                t, c = self.line(image)
-                text, confidence = text + t, min(confidence, c)
-            n, total = best.get(text, (0, 0.0))
-            best[text] = (n + 1, total + confidence)
-        text = max(best, key=lambda t: best[t][1])
-        return text, best[text][1] / self.views
+                characters += self.line(image)
+            text, sure = settle(characters, self.british)
+            best[text] = best.get(text, 0.0) + sure
+        text = max(best, key=best.get)
+        return text, best[text] / self.views
 
     def line(self, image):
+        """The characters of one line, each as its probabilities over the 37 classes."""
         self.reader.setInput(crop.normalise([image]))
         z = self.reader.forward()[0, :, 0]
         z = np.exp(z - z.max(0))
         p = z / z.sum(0)
-        classes = p.argmax(0)
-        text, sure = "", []
+        joint = p.copy()
+        for x, y in TWIN_CLASSES:  # one glyph: their shares belong together
+            joint[x] += joint[y]
+            joint[y] = 0
+        classes = joint.argmax(0)
+        out = []
         for i, c in enumerate(classes):
             if c and (i == 0 or c != classes[i - 1]):
-                text += glyphs.CHARS[c - 1]
-                sure.append(p[c, i])
-            elif c:
-                sure[-1] = max(sure[-1], p[c, i])
-        return text, float(min(sure)) if sure else 0.0
+                out.append(i)
+            elif c and joint[c, i] > joint[c, out[-1]]:
+                out[-1] = i
+        return [p[:, i] for i in out]
 
 
-def settle(text, british=True):
-    """O or 0, I or 1: the first layout that fits decides; without one the read stands."""
-    if not british:
-        return text
-    for layout in LAYOUTS:
-        for twin in itertools.product(*(TWINS.get(c, c) for c in text[:9])):
-            if layout.fullmatch("".join(twin)):
-                return "".join(twin)
-    return text
+def settle(characters, british):
+    """Text and confidence. British: the layout that fits best, if it costs little; O and 0, I and 1 cost nothing."""
+    if not characters:
+        return "", 0.0
+    p = np.array(characters)
+    joint = p.copy()
+    for x, y in TWIN_CLASSES:
+        joint[:, x] = joint[:, y] = p[:, x] + p[:, y]
+    free = "".join(glyphs.CHARS[int(row[1:].argmax())] for row in p)
+    sure = float(joint[:, 1:].max(1).min())
+    best, text = -YIELD, free
+    if british:
+        top = np.log(joint[:, 1:].max(1) + 1e-6).sum()
+        for n, layout in enumerate(LAYOUTS):
+            if len(layout) != len(p):
+                continue
+            picked = [CLASS[k].start + int(joint[i, CLASS[k]].argmax()) for i, k in enumerate(layout)]
+            cost = np.log(joint[range(len(p)), picked] + 1e-6).sum() - top - (1 if n else 0)
+            if cost > best:
+                best, text = cost, "".join(glyphs.CHARS[c - 1] for c in picked)
+    return text, sure
 
 
 def box(q):
@@ -107,10 +125,11 @@ def box(q):
 
 
 def overlap(a, b):
+    """Share of the smaller box that lies in the other."""
     w = min(a[0] + a[2], b[0] + b[2]) - max(a[0], b[0])
     h = min(a[1] + a[3], b[1] + b[3]) - max(a[1], b[1])
     i = max(0, w) * max(0, h)
-    return i / (a[2] * a[3] + b[2] * b[3] - i + 1e-9)
+    return i / (min(a[2] * a[3], b[2] * b[3]) + 1e-9)
 
 
 def files(folder):
@@ -133,7 +152,7 @@ def main():
     a.add_argument("--plain", action="store_true", help="no British layouts")
     a = a.parse_args()
     cv2.setNumThreads(1)
-    pipe = Pipeline(a.model, a.threshold, a.longest, a.views)
+    pipe = Pipeline(a.model, a.threshold, a.longest, a.views, not a.plain)
     truth = {}
     if a.truth:
         for r in csv.DictReader(open(a.truth, newline="")):
@@ -152,7 +171,7 @@ def main():
             for c, q in quads:
                 text, sure = pipe.read(grey, q)
                 if len(text) >= 2 and (a.truth or sure * min(1, c + .3) >= a.min_confidence):
-                    reads.append(dict(plate=settle(text, not a.plain), confidence=round(sure * c, 4), box=[round(v, 1) for v in box(q)]))
+                    reads.append(dict(plate=text, confidence=round(sure * c, 4), box=[round(v, 1) for v in box(q)]))
             ms = (time.perf_counter() - start) * 1e3
             out.write(json.dumps(dict(file=name, reads=reads, cands=[[round(v, 1) for v in box(q)] for _, q in quads], ms=round(ms, 1))) + "\n")
 

@@ -74,7 +74,32 @@ def _place(lines, font, mm, dash=None):
     return chars, marks, width, len(lines) * mm["height"] + (len(lines) - 1) * mm["line"]
 
 
-def _compose(chars, marks, font, offset, size, scale, back, ink):
+def _seal(mask, c, scale, rng):
+    """What stands between groups on the continent: a round seal, two of them, a coat of arms with or without a dash."""
+    kind = rng.choice(["seal", "two seals", "arms", "arms and dash"])
+    x, y = c
+    if kind == "seal":
+        y += round(rng.uniform(-18, 18) * scale)
+        cv2.circle(mask, (x, y), round(rng.uniform(10, 17) * scale), rng.randint(80, 220), max(1, round(5 * scale)), cv2.LINE_AA)
+        cv2.circle(mask, (x, y), round(6 * scale), rng.randint(60, 200), -1, cv2.LINE_AA)
+    elif kind == "two seals":
+        for dy in (-21, 21):
+            r = rng.uniform(11, 17) * scale
+            cv2.circle(mask, (x, round(y + dy * scale)), round(r), rng.randint(60, 230), rng.choice([-1, max(1, round(4 * scale))]), cv2.LINE_AA)
+            cv2.circle(mask, (x, round(y + dy * scale)), max(1, round(r * .5)), rng.randint(0, 255), -1, cv2.LINE_AA)
+    else:
+        w, h = rng.uniform(9, 15) * scale, rng.uniform(13, 22) * scale
+        top = y + rng.uniform(-30, -6) * scale if kind == "arms and dash" else y + rng.uniform(-22, 10) * scale
+        shield = np.array([[-w, -h], [w, -h], [w, h * .2], [0, h], [-w, h * .2]]) + [x, top]
+        cv2.fillPoly(mask, [shield.round().astype(np.int32)], rng.randint(70, 230), cv2.LINE_AA)
+        for _ in range(rng.randint(1, 3)):
+            p = (round(x + rng.uniform(-.7, .7) * w), round(top + rng.uniform(-.8, .5) * h))
+            cv2.circle(mask, p, max(1, round(rng.uniform(.2, .5) * w)), rng.randint(0, 255), -1, cv2.LINE_AA)
+        if kind == "arms and dash":
+            cv2.rectangle(mask, (round(x - 8 * scale), round(top + h + 8 * scale)), (round(x + 8 * scale), round(top + h + 15 * scale)), 255, -1)
+
+
+def _compose(chars, marks, font, offset, size, scale, back, ink, rng=None):
     """Paint characters on a plate of `size` mm at `scale` px a mm. Returns float32 BGR, ink mask, boxes."""
     w, h = max(8, round(size[0] * scale)), max(6, round(size[1] * scale))
     mask = np.zeros((h, w), np.uint8)
@@ -91,8 +116,7 @@ def _compose(chars, marks, font, offset, size, scale, back, ink):
         if kind == "-":
             cv2.rectangle(mask, (c[0] - round(9 * scale), c[1] - round(4 * scale)), (c[0] + round(9 * scale), c[1] + round(4 * scale)), 255, -1)
         else:
-            cv2.circle(mask, c, round(14 * scale), 150, max(1, round(5 * scale)), cv2.LINE_AA)
-            cv2.circle(mask, c, round(6 * scale), 120, -1, cv2.LINE_AA)
+            _seal(mask, c, scale, rng)
     m = mask.astype(np.float32)[..., None] * (1 / 255)
     image = np.asarray(back, np.float32) * (1 - m) + np.asarray(ink, np.float32) * m
     return image, m, np.array(boxes, np.float32).reshape(-1, 4)
@@ -101,13 +125,14 @@ def _compose(chars, marks, font, offset, size, scale, back, ink):
 def _band(image, scale, rng, right=False, code=None, colour=None):
     """The left (or right) band with its flag or stars and country code; width 42 mm or so."""
     h, w = image.shape[:2]
-    b = max(2, min(round(42 * scale), w // 6))
+    b = max(2, min(round(rng.uniform(36, 48) * scale), w // 6))
     x = w - b if right else 0
     blue = (rng.uniform(110, 190), rng.uniform(30, 80), rng.uniform(0, 40))
     image[:, x:x + b] = colour or blue
-    code = code or rng.choice(["UK", "GB", "GB", "UK", "D", "F", "NL", "I", "E", "PL", "B"])
-    size = b / 34 * .75
-    cv2.putText(image, code, (x + round(b * (.12 if len(code) > 1 else .32)), h - round(h * .12)), cv2.FONT_HERSHEY_SIMPLEX, size, (235, 235, 235), max(1, round(size * 2)), cv2.LINE_AA)
+    code = code or rng.choice(["UK", "GB", "GB", "UK", "D", "F", "NL", "I", "E", "PL", "B", "CZ", "SK", "RO", "H", "IRL", "A", "P"])
+    size = b / 34 * rng.uniform(.55, .85)
+    cv2.putText(image, code, (x + round(b * (.12 if len(code) > 1 else .3)), h - round(h * rng.uniform(.06, .16))), cv2.FONT_HERSHEY_SIMPLEX, size,
+                (235, 235, 235), max(1, round(size * rng.uniform(1.5, 3.2))), cv2.LINE_AA)
     top = (x + round(b * .15), round(h * .15)), (x + round(b * .85), round(h * .15 + b * .5))
     if code in ("UK", "GB") and rng.random() < .7:
         cv2.rectangle(image, *top, (150, 40, 10), -1)
@@ -117,7 +142,14 @@ def _band(image, scale, rng, right=False, code=None, colour=None):
         for p, q in (((top[0][0], mid[1]), (top[1][0], mid[1])), ((mid[0], top[0][1]), (mid[0], top[1][1]))):
             cv2.line(image, p, q, (40, 30, 200), max(1, round(5 * scale)))
     else:
-        cv2.circle(image, (x + b // 2, round(h * .32)), max(1, round(b * .3)), (30, 210, 235), max(1, round(2.5 * scale)), cv2.LINE_AA)
+        cx, cy, r = x + b / 2, h * rng.uniform(.26, .38), b * rng.uniform(.24, .36)
+        star = rng.choice([(30, 210, 235), (30, 210, 235), (230, 230, 230)])
+        if rng.random() < .35:
+            cv2.circle(image, (round(cx), round(cy)), max(1, round(r)), star, max(1, round(rng.uniform(2, 5) * scale)), cv2.LINE_AA)
+        else:  # twelve stars
+            for k in range(12):
+                a = k * np.pi / 6
+                cv2.circle(image, (round((cx + r * np.cos(a)) * 16), round((cy + r * np.sin(a)) * 16)), max(8, round(rng.uniform(2, 4) * scale * 16)), star, -1, cv2.LINE_AA, 4)
     return b
 
 
@@ -215,7 +247,7 @@ def random_plate(rng, scale=.5, uk=None, two_line=None):
     if uk and rng.random() < .05:
         mm["group"] = mm["gap"]  # badly spaced
     mm["line"] *= rng.uniform(.7, 1.5)
-    dash = None if uk else rng.choice([None, None, None, "-", "-", "o", "o"])
+    dash = None if uk else rng.choice([None, None, None, "-", "-", "o", "o", "o"])
     if two_line:
         if len(groups) == 1:
             half = rng.randint(1, max(1, len(groups[0]) - 1))
@@ -236,12 +268,12 @@ def random_plate(rng, scale=.5, uk=None, two_line=None):
             size[0] = tw + rng.uniform(12, 40)
         if size[0] < 2.8 * size[1]:
             size[0] = 2.8 * size[1]
-    band = 42 if rng.random() < ((.3 if not two_line else .05) if uk else .6) else 0
-    right = 42 if not uk and not two_line and rng.random() < .15 else 0
+    band = 45 if rng.random() < ((.3 if not two_line else .05) if uk else .6) else 0
+    right = 45 if not uk and not two_line and rng.random() < .15 else 0
     size[0] = max(size[0], tw + band + right + 14)
     offset = (band + (size[0] - band - right - tw) * rng.uniform(.4, .6), (size[1] - th) * rng.uniform(.38, .62))
     back, ink = _colours(uk, rng)
-    image, mask, boxes = _compose(chars, marks, font, offset, size, scale, back, ink)
+    image, mask, boxes = _compose(chars, marks, font, offset, size, scale, back, ink, rng)
     if band:
         _band(image, scale, rng, colour=(50, 150, 30) if uk and rng.random() < .15 else None)
     if right:

@@ -102,7 +102,7 @@ def lettering(im, rng, largest=.5):
         cv2.putText(im, line, (x, int(y + n * th * 1.6)), face, size, ink, thick, cv2.LINE_AA)
 
 
-def pose(rng, w, h):
+def pose(rng, w, h, two_line=False):
     """Corners of a w x h plate as a camera may see it, about the origin."""
     q = np.array([[-w / 2, -h / 2], [w / 2, -h / 2], [w / 2, h / 2], [-w / 2, h / 2]], np.float32)
     q[:, 1] += rng.gauss(0, .07) * q[:, 0]
@@ -111,7 +111,8 @@ def pose(rng, w, h):
         k = rng.gauss(0, .08)
         q[:, 1] *= 1 + k * np.sign(q[:, 0])
         q[:, 0] *= 1 + rng.gauss(0, .02) * np.sign(q[:, 1])
-    a = rng.gauss(0, .05) if rng.random() < .9 else rng.gauss(0, .2)
+    # Motorcycles lean, and are photographed from beside.
+    a = rng.gauss(0, .05) if rng.random() < (.6 if two_line else .9) else rng.gauss(0, .22)
     return q @ np.array([[np.cos(a), np.sin(a)], [-np.sin(a), np.cos(a)]], np.float32)
 
 
@@ -177,11 +178,11 @@ def _white_balance(im, rng):
 
 
 def _add_plate(im, quads, rng):
-    p = plate.random_plate(rng, scale=.55, two_line=rng.random() < .25)
+    p = plate.random_plate(rng, scale=.55, two_line=rng.random() < .3)
     ph, pw = p.image.shape[:2]
     w = float(np.exp(rng.uniform(np.log(26), np.log(340 if len(p.lines) == 1 else 220))))
     h = w * ph / pw * rng.uniform(.85, 1.18)
-    q = pose(rng, w, h)
+    q = pose(rng, w, h, len(p.lines) == 2)
     ext = q.max(0) - q.min(0)
     cx = WIDTH / 2 if ext[0] > WIDTH * .95 else rng.uniform(ext[0] * .5, WIDTH - ext[0] * .5)
     cy = HEIGHT / 2 if ext[1] > HEIGHT * .95 else rng.uniform(ext[1] * .5, HEIGHT - ext[1] * .5)
