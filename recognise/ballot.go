@@ -46,6 +46,24 @@ func (b *ballot) add(look []Glyphs, votes float64) {
 	}
 }
 
+// join adds the votes of another ballot.
+func (b *ballot) join(other *ballot) {
+	b.votes += other.votes
+	for n := range other.lengths {
+		from, to := &other.lengths[n], &b.lengths[n]
+		if to.rows == nil {
+			to.rows = make([][glyphs]float64, len(from.rows))
+		}
+		to.weight += from.weight
+		to.lines += from.lines
+		for i := range from.rows {
+			for k := range from.rows[i] {
+				to.rows[i][k] += from.rows[i][k]
+			}
+		}
+	}
+}
+
 // count gives the outcome in the form of a single look, surest length first.
 //
 // Looks that agree support each other, though less than if they were independent:

@@ -43,7 +43,7 @@ func (r *Recogniser) follow(img gocv.Mat, plates []Plate, now moment) error {
 		taken[p.plate] = ok
 	}
 	for i, p := range plates {
-		if taken[i] {
+		if taken[i] || now.cuts(p.Quad) {
 			continue
 		}
 		if err := r.welcome(img, p.Quad, now); err != nil {
@@ -56,7 +56,7 @@ func (r *Recogniser) follow(img gocv.Mat, plates []Plate, now moment) error {
 // advance moves a track to a plate and reads it where that helps. It reports
 // false when the text says that this is another vehicle's plate.
 func (r *Recogniser) advance(img gocv.Mat, t *track, q nrd.Quad, now moment) (bool, error) {
-	if !t.wants(q) {
+	if now.cuts(q) || !t.wants(q) {
 		t.move(q, now)
 		return true, nil
 	}
@@ -121,6 +121,7 @@ func (r *Recogniser) newEvidence() *evidence {
 // due makes the records that are due after a frame and drops the tracks whose
 // plate is gone.
 func (r *Recogniser) due(now moment) []*nrd.Record {
+	r.reunite(func(t *track) bool { return t.over(now) })
 	var out []*nrd.Record
 	r.tracks = slices.DeleteFunc(r.tracks, func(t *track) bool {
 		over := t.over(now)
@@ -138,6 +139,30 @@ func (r *Recogniser) due(now moment) []*nrd.Record {
 		return over
 	})
 	return out
+}
+
+// reunite joins each lost track with the one that began after it and shows the
+// same mark, if there is one: the vehicle was hidden, or turned up where it was
+// not expected.
+func (r *Recogniser) reunite(lost func(*track) bool) {
+	if !slices.ContainsFunc(r.tracks, lost) {
+		return
+	}
+	var left []*track
+	for i, t := range r.tracks {
+		later := -1
+		if lost(t) {
+			// Tracks lie in the order in which they began.
+			later = slices.IndexFunc(r.tracks[i+1:], t.returns)
+		}
+		if later < 0 {
+			left = append(left, t)
+			continue
+		}
+		r.tracks[i+1+later].inherit(t, r.now())
+		r.spare = append(r.spare, t.evidence)
+	}
+	r.tracks = left
 }
 
 // over reports whether the vehicle is gone.

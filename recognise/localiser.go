@@ -22,8 +22,6 @@ const (
 	MaxPlates = 32
 	// leastPlate is the probability from which a place counts as a plate.
 	leastPlate = 0.30
-	// surePlate is the probability from which no other scale is tried.
-	surePlate = 0.50
 )
 
 // networkLocaliser finds plates with a fully convolutional network: for each
@@ -35,22 +33,22 @@ const (
 type networkLocaliser struct {
 	// network takes whole images, closer windows: OpenCV prepares a network
 	// anew whenever the size of its input changes.
-	network, closer *network
-	// sides are the lengths to which the image's longer side is brought, in
-	// the order in which they are tried.
-	sides                []int
+	network, closer      *network
+	photographs          bool
 	scaled, padded, blob gocv.Mat
 }
 
-// The sides of a photograph, about which nothing is known, and of a camera that
-// is set up so that plates are neither tiny nor fill the picture.
-var (
-	photographSides = []int{640, 1152, 320}
-	cameraSides     = []int{640}
+// The longer side of a search, and that of a second one where the first found
+// nothing in a photograph of more than large pixels' side: its plates may be
+// tiny. A camera is set up so that they are not.
+const (
+	side      = 640
+	finerSide = 1280
+	large     = 1600
 )
 
 // NewNetworkLocaliser opens our own localiser for a camera's frames, or for
-// single photographs: those it searches at further scales while nothing is found.
+// single photographs: large ones it searches again where it finds nothing.
 func NewNetworkLocaliser(photographs bool) (Localiser, error) {
 	n, err := openNetwork("localiser")
 	if err != nil {
@@ -60,11 +58,7 @@ func NewNetworkLocaliser(photographs bool) (Localiser, error) {
 	if err != nil {
 		return nil, errors.Join(err, n.close())
 	}
-	l := &networkLocaliser{network: n, closer: closer, sides: cameraSides, scaled: gocv.NewMat(), padded: gocv.NewMat(), blob: gocv.NewMat()}
-	if photographs {
-		l.sides = photographSides
-	}
-	return l, nil
+	return &networkLocaliser{network: n, closer: closer, photographs: photographs, scaled: gocv.NewMat(), padded: gocv.NewMat(), blob: gocv.NewMat()}, nil
 }
 
 // Close gives the network back.
@@ -74,20 +68,17 @@ func (l *networkLocaliser) Close() error {
 
 // Localise gives the plates in img, surest first.
 func (l *networkLocaliser) Localise(img gocv.Mat) ([]Plate, error) {
-	var found []Plate
-	for _, side := range l.sides {
-		plates, err := l.at(img, side)
-		if err != nil {
+	found, err := l.at(img, side)
+	if err != nil {
+		return nil, err
+	}
+	if len(found) == 0 && l.photographs && max(img.Cols(), img.Rows()) > large {
+		if found, err = l.at(img, finerSide); err != nil {
 			return nil, err
-		}
-		found = append(found, plates...)
-		if slices.ContainsFunc(found, func(p Plate) bool { return p.Confidence >= surePlate }) {
-			break
 		}
 	}
 	found = distinct(found)
 	for i := range found {
-		var err error
 		if found[i], err = l.look(img, found[i]); err != nil {
 			return nil, err
 		}

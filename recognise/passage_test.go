@@ -125,6 +125,42 @@ func TestAPlateThatJumpsIsKnownByItsText(t *testing.T) {
 	}
 }
 
+func TestAPlateThatComesBackElsewhereIsTheSamePassage(t *testing.T) {
+	for _, until := range []string{"the end", "it is gone"} {
+		r := newRoad(t)
+		for i := range 6 {
+			r.show(shown{x: 200, y: 300, width: 90 + float64(i), text: "AB12CDE", sure: 0.97})
+		}
+		r.empty(5)
+		// Behind a van it came much nearer, and is hard to read at first.
+		for i := range 6 {
+			r.show(shown{x: 900, y: 400, width: 200, text: "AB12CDE", sure: 0.8 + 0.03*float64(i)})
+		}
+		if until == "it is gone" {
+			r.empty(30)
+		}
+		got := r.end()
+		if len(got) != 1 || got[0].Passage.FirstFrame != 1 || got[0].Passage.LastFrame != 17 || got[0].Direction != nrd.DirectionTowards {
+			t.Errorf("until %s: %d records %v", until, len(got), plates(got))
+		}
+	}
+}
+
+func TestAPlateThatLeavesTheFrameIsNotReadInPart(t *testing.T) {
+	r := newRoad(t)
+	for i := range 8 {
+		r.show(shown{x: 1000 + 25*float64(i), y: 300, width: 100, text: "AB12CDE", sure: 0.97})
+	}
+	for i := range 3 {
+		x := 1200 + 25*float64(i)
+		r.show(shown{x: x, y: 300, width: 1280 - x, text: "AB1", sure: 0.99})
+	}
+	r.show(shown{x: 0, y: 300, width: 60, text: "CDE", sure: 0.99})
+	if got := plates(r.end()); !slices.Equal(got, []nrd.VRM{"AB12CDE"}) {
+		t.Errorf("records %v", got)
+	}
+}
+
 func TestACarThatTakesThePlaceOfAnotherIsANewPassage(t *testing.T) {
 	r := newRoad(t)
 	for range 6 {

@@ -156,6 +156,7 @@ func (r *Recogniser) Track(f *capture.Frame) ([]*nrd.Record, error) {
 
 // Flush ends every passage: the footage is over. The recogniser can be used on.
 func (r *Recogniser) Flush() []*nrd.Record {
+	r.reunite(func(*track) bool { return true })
 	var out []*nrd.Record
 	for _, t := range r.tracks {
 		if record := r.finish(t); record != nil {

@@ -73,6 +73,14 @@ func (m moment) since(earlier moment) time.Duration {
 	return max(0, m.taken.UTC.Sub(earlier.taken.UTC))
 }
 
+// cuts reports whether a plate touches the edge of the frame: the rest of it may
+// lie outside.
+func (m moment) cuts(q nrd.Quad) bool {
+	const edge = 2
+	b := q.Bounds()
+	return b.X < edge || b.Y < edge || b.X+b.W > m.w-edge || b.Y+b.H > m.h-edge
+}
+
 // away is how many plate widths a quad lies from where the track expects its
 // plate; infinite where the sizes do not fit.
 func (t *track) away(q nrd.Quad, now moment) float64 {
@@ -122,11 +130,13 @@ func (t *track) hear(look []Glyphs, now time.Time) {
 		votes = 0.1 + certainty(look)
 	}
 	t.votes.add(look, votes)
-	// The frames of a passage are alike, so twice as many of them count for
-	// much less than twice the evidence.
-	sharpness := min(2, 1+0.25*math.Log2(float64(t.looks)))
-	t.read, t.ok = choose(t.votes.count(sharpness), now)
+	t.read, t.ok = choose(t.votes.count(t.sharpness()), now)
 }
+
+// sharpness is how much the track's looks support each other. The frames of a
+// passage are alike, so twice as many of them count for much less than twice the
+// evidence.
+func (t *track) sharpness() float64 { return min(2, 1+0.25*math.Log2(float64(t.looks))) }
 
 // quality is how good a frame is as evidence: sure, large, and saying what the
 // passage as a whole says.
@@ -186,6 +196,24 @@ func differences(a, b string) int {
 		}
 	}
 	return row[len(b)]
+}
+
+// returns reports whether a later track shows this one's plate again.
+func (t *track) returns(later *track) bool {
+	return t.ok && later.ok && !later.done && later.first.sequence > t.last.sequence && later.read.VRM == t.read.VRM
+}
+
+// inherit takes over what an earlier track of the same plate knows.
+func (t *track) inherit(earlier *track, now time.Time) {
+	t.first, t.firstWidth = earlier.first, earlier.firstWidth
+	t.told, t.done = t.told || earlier.told, earlier.done
+	t.looks += earlier.looks
+	t.votes.join(&earlier.votes)
+	t.read, t.ok = choose(t.votes.count(t.sharpness()), now)
+	if earlier.score > t.score {
+		t.score, t.best, t.bestWidth, t.bestQuad = earlier.score, earlier.best, earlier.bestWidth, earlier.bestQuad
+		t.evidence, earlier.evidence = earlier.evidence, t.evidence
+	}
 }
 
 // direction tells from the plate's size whether the vehicle comes or goes.
