@@ -51,8 +51,8 @@ func (b *ballot) join(other *ballot) {
 	b.votes += other.votes
 	for n := range other.lengths {
 		from, to := &other.lengths[n], &b.lengths[n]
-		if to.rows == nil {
-			to.rows = make([][glyphs]float64, len(from.rows))
+		if to.rows == nil && from.rows != nil {
+			to.rows = make([][glyphs]float64, n)
 		}
 		to.weight += from.weight
 		to.lines += from.lines

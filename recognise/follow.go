@@ -125,11 +125,14 @@ func (r *Recogniser) due(now moment) []*nrd.Record {
 	var out []*nrd.Record
 	r.tracks = slices.DeleteFunc(r.tracks, func(t *track) bool {
 		over := t.over(now)
-		if over || now.since(t.first) >= longest {
+		switch {
+		case over && t.looks == 1 && t.read.Confidence < surePassage:
+			// Seen once and hardly read: half hidden, or no plate at all.
+		case over || now.since(t.first) >= longest:
 			if record := r.finish(t); record != nil {
 				out = append(out, record)
 			}
-		} else if r.config.OnProvisional != nil && t.ripe() && r.keep(&t.read) {
+		case r.config.OnProvisional != nil && t.ripe() && r.keep(&t.read):
 			t.told = true
 			r.config.OnProvisional(r.record(t))
 		}

@@ -146,6 +146,49 @@ func TestAPlateThatComesBackElsewhereIsTheSamePassage(t *testing.T) {
 	}
 }
 
+func TestAPassageGoesOnAfterItInheritedAnother(t *testing.T) {
+	r := newRoad(t)
+	r.show(shown{x: 200, y: 300, width: 100, text: "AB12CDE", sure: 0.97})
+	r.empty(12)
+	for range 8 {
+		r.show(shown{x: 900, y: 300, width: 100, text: "AB12CDE", sure: 0.9})
+	}
+	for range 3 {
+		r.show(shown{x: 900, y: 300, width: 100, text: "AB12CD", sure: 0.7})
+	}
+	r.scene.plates = nil
+	if got := plates(r.end()); !slices.Equal(got, []nrd.VRM{"AB12CDE"}) {
+		t.Errorf("records %v", got)
+	}
+}
+
+func TestAGlimpseThatCouldHardlyBeReadMakesNoRecord(t *testing.T) {
+	r := newRoad(t)
+	r.show(shown{x: 200, y: 300, width: 100, text: "AB12CDE", sure: 0.85})
+	r.empty(30)
+	if len(r.told) != 0 {
+		t.Errorf("records %v", plates(r.told))
+	}
+	r.show(shown{x: 200, y: 300, width: 100, text: "AB12CDE", sure: 0.99})
+	r.empty(30)
+	if len(r.told) != 1 {
+		t.Errorf("want the clear glimpse, got %v", plates(r.told))
+	}
+}
+
+func TestWhatWasReadFromAfarGivesWayToWhatIsReadNear(t *testing.T) {
+	r := newRoad(t)
+	for i := range 30 {
+		r.show(shown{x: 300, y: 300, width: 20 + float64(i)/3, text: "A812COE", sure: 0.9})
+	}
+	for i := range 8 {
+		r.show(shown{x: 300 - 8*float64(i), y: 300, width: 32 + 12*float64(i), text: "AB12CDE", sure: 0.97})
+	}
+	if got := r.end(); len(got) != 1 || got[0].Read.VRM != "AB12CDE" || got[0].Read.Confidence < 80 {
+		t.Errorf("records %v, %+v", plates(got), got[0].Read)
+	}
+}
+
 func TestAPlateThatLeavesTheFrameIsNotReadInPart(t *testing.T) {
 	r := newRoad(t)
 	for i := range 8 {

@@ -29,6 +29,8 @@ const (
 	// A provisional record goes out once a second look agrees and the read is
 	// this sure, or at once when it is surer still.
 	provisional, provisionalAtOnce = 85, 97
+	// surePassage is the confidence that a passage of one look needs.
+	surePassage = 60
 	// DefaultLeastConfidence is the confidence below which a passage or a
 	// photograph gives no read.
 	DefaultLeastConfidence = 25

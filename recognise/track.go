@@ -22,6 +22,8 @@ const (
 	manyReads    = 40
 	settled      = 97
 	again        = 10
+	// legible is the width in pixels from which a plate is as good as larger.
+	legible = 80
 	// turned is the change of size from which a vehicle comes or goes.
 	turned = 1.15
 )
@@ -124,12 +126,9 @@ func (t *track) wants(q nrd.Quad) bool {
 func (t *track) hear(look []Glyphs, now time.Time) {
 	t.looks++
 	t.unread = 0
-	// A frame in which nothing was read says little against the others.
-	votes := 0.1
-	if len(look) > 0 {
-		votes = 0.1 + certainty(look)
-	}
-	t.votes.add(look, votes)
+	// What was read from afar, or hardly at all, says little against the rest.
+	scale := min(1, t.width/legible)
+	t.votes.add(look, (0.02+certainty(look))*scale*scale)
 	t.read, t.ok = choose(t.votes.count(t.sharpness()), now)
 }
 
