@@ -90,11 +90,11 @@ func LoadConfig(file string) (*Config, error) {
 	return c, nil
 }
 
-// resolve makes paths absolute. Where the file names no key, it is systemd's
-// credential.
+// resolve makes paths absolute. A credential master.key of systemd takes the
+// place of the key that the file names: that one is root's alone.
 func (c *Config) resolve() {
-	if credentials := os.Getenv("CREDENTIALS_DIRECTORY"); c.Key == "" && credentials != "" {
-		c.Key = filepath.Join(credentials, "master.key")
+	if credential := filepath.Join(os.Getenv("CREDENTIALS_DIRECTORY"), "master.key"); filepath.IsAbs(credential) {
+		c.Key = credential
 	}
 	if strings.HasSuffix(c.Profile, ".json") {
 		c.Profile = config.Path(c.file, c.Profile)

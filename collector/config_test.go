@@ -66,9 +66,9 @@ func TestAWrongConfigurationNamesFileAndKey(t *testing.T) {
 	}
 }
 
-func TestTheKeyIsACredentialWhereTheFileNamesNone(t *testing.T) {
+func TestACredentialOfTheServiceManagerIsTheKey(t *testing.T) {
 	t.Setenv("CREDENTIALS_DIRECTORY", "/run/credentials/central")
-	c, err := LoadConfig(write(t, strings.Replace(string(Sample), `key = "master.key"`, "", 1)))
+	c, err := LoadConfig(write(t, string(Sample)))
 	if err != nil || c.Key != "/run/credentials/central/master.key" {
 		t.Errorf("the key is %v, %v", c, err)
 	}

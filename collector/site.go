@@ -2,6 +2,7 @@ package collector
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -20,6 +21,8 @@ type NewSite struct {
 	Hosts []string
 	// Devices get a certificate each.
 	Devices []string
+	// Data is the folder of the store; empty: data beside the configuration.
+	Data string
 	// Ingest and Page are the addresses to listen on; empty for the sample's.
 	Ingest, Page string
 }
@@ -105,7 +108,7 @@ func issueDevices(site *identity.Site, dir string, devices []string) error {
 func siteConfig(n NewSite) ([]byte, error) {
 	text := Sample
 	for _, change := range []struct{ from, to string }{
-		{`data = "/var/lib/central"`, `data = "data"`},
+		{`data = "/var/lib/central"`, fmt.Sprintf("data = %q", cmp.Or(n.Data, "data"))},
 		{`listen = ":8883"`, listenLine(n.Ingest, ":8883")},
 		{`listen = ":8443"`, listenLine(n.Page, ":8443")},
 	} {

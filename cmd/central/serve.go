@@ -51,7 +51,7 @@ func (p *program) siteInitCommand() *cobra.Command {
 	var site collector.NewSite
 	c := &cobra.Command{
 		Use: "init DIR", Short: "Make a site: its CA, certificates, master key and configuration", Args: cobra.ExactArgs(1),
-		Example: "  central site init /etc/central --host central.example.police.uk --device roadside-0001",
+		Example: "  central site init /etc/central --data /var/lib/central --host central.example.police.uk --device roadside-0001",
 		RunE: func(_ *cobra.Command, args []string) error {
 			site.Dir = args[0]
 			if err := collector.InitSite(site); err != nil {
@@ -62,6 +62,7 @@ func (p *program) siteInitCommand() *cobra.Command {
 	}
 	c.Flags().StringSliceVar(&site.Hosts, "host", []string{"localhost", "127.0.0.1", "::1"}, "name or address under which central is reached (repeat for more)")
 	c.Flags().StringSliceVar(&site.Devices, "device", nil, "device that gets a certificate (repeat for more)")
+	c.Flags().StringVar(&site.Data, "data", "", "folder of the store (default: data in DIR; /var/lib/central for the packaged service)")
 	c.Flags().StringVar(&site.Ingest, "listen-devices", ":8883", "where central listens for devices")
 	c.Flags().StringVar(&site.Page, "listen-page", ":8443", "where central listens for browsers")
 	return c

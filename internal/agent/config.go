@@ -33,7 +33,7 @@ type Config struct {
 	Controller string `toml:"controller"`
 	Deployment string `toml:"deployment"`
 	// Data is the folder of the buffer and the lists; Key the file with the
-	// unit's storage key.
+	// unit's storage key. A systemd credential storage.key takes its place.
 	Data string `toml:"data"`
 	Key  string `toml:"key"`
 
@@ -121,10 +121,8 @@ func LoadConfig(file string) (*Config, error) {
 
 // resolve makes paths absolute and fills what a camera leaves open.
 func (c *Config) resolve() {
-	if c.Key == "" {
-		if credentials := os.Getenv("CREDENTIALS_DIRECTORY"); credentials != "" {
-			c.Key = filepath.Join(credentials, "storage.key")
-		}
+	if credential := filepath.Join(os.Getenv("CREDENTIALS_DIRECTORY"), "storage.key"); filepath.IsAbs(credential) {
+		c.Key = credential
 	}
 	if strings.HasSuffix(c.Profile, ".json") {
 		c.Profile = config.Path(c.file, c.Profile)

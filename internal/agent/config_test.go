@@ -70,3 +70,14 @@ func TestAWrongConfigurationSaysWhere(t *testing.T) {
 		})
 	}
 }
+
+func TestACredentialOfTheServiceManagerIsTheKey(t *testing.T) {
+	t.Setenv("CREDENTIALS_DIRECTORY", "/run/credentials/nrd-agent.service")
+	c, err := LoadConfig(write(t, string(Sample)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Key != "/run/credentials/nrd-agent.service/storage.key" {
+		t.Fatalf("the key is %s", c.Key)
+	}
+}
