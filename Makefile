@@ -72,7 +72,7 @@ deps-build deps-run deps-test deps-train deps-arm: deps-%:
 # --- Checks -----------------------------------------------------------------
 
 .PHONY: test
-test: deps check-generated check-units vet lint test-go test-train test-arm ## everything that must hold
+test: deps check-generated check-units vet lint test-go test-train test-demo test-arm ## everything that must hold
 
 # matprofile counts every image that OpenCV still holds, for the leak tests.
 .PHONY: test-go
