@@ -91,10 +91,10 @@ func weigh(c nrd.Candidate, g Glyphs) (w candidate, lost float64) {
 		if !l.Matches(c.VRM) {
 			continue
 		}
-		density := l.Prior * spread(l)
-		prior += density
-		if density > likeliest {
-			likeliest, w.Syntax = density, l.Name
+		d := density(l)
+		prior += d
+		if d > likeliest {
+			likeliest, w.Syntax = d, l.Name
 		}
 	}
 	w.mass = product * prior
@@ -113,7 +113,7 @@ func everything(g Glyphs) float64 {
 		if len(l.Positions) != len(g.Probabilities) {
 			continue
 		}
-		product := l.Prior * spread(l)
+		product := density(l)
 		for j, class := range l.Positions {
 			product *= allowed(g.Probabilities[j], class)
 		}
@@ -136,9 +136,17 @@ func allowed(row []float32, class nrd.Class) float64 {
 
 var layouts = nrd.Layouts()
 
-// spread is how much denser a layout's marks are than all texts of its length.
-func spread(l *nrd.Layout) float64 {
-	return math.Pow(float64(glyphs), float64(len(l.Positions))) / l.Marks()
+// trust is the power to which the odds of a layout against none are raised. The
+// reader's small probabilities are less small than it says, and the full odds of
+// the commonest layout, 3,000 to 1, would make a British mark of many a foreign
+// one.
+const trust = 0.7
+
+// density is how much likelier a mark of the layout is than it would be if all
+// texts of its length were alike.
+func density(l *nrd.Layout) float64 {
+	spread := math.Pow(float64(glyphs), float64(len(l.Positions))) / l.Marks()
+	return nrd.PriorNone * math.Pow(l.Prior*spread/nrd.PriorNone, trust)
 }
 
 // marks lists what a repaired text may stand for.

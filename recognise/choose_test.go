@@ -29,6 +29,7 @@ func TestTheSyntaxIsAPriorAndNeverForces(t *testing.T) {
 		{"an I in a digit's place is a 1", []Glyphs{seen("ABI2CDE", 0.99)}, "AB12CDE", "current", false},
 		{"a doubtful 8 becomes the B that the layout asks for", []Glyphs{doubt("A812CDE", 1, 'B', 0.2)}, "AB12CDE", "current", true},
 		{"a clear foreign mark passes", []Glyphs{seen("62JLH6", 0.999)}, "62JLH6", "", false},
+		{"a clear foreign mark that is nearly a British one passes", []Glyphs{doubt("RK641AL", 4, 'J', 0.001)}, "RK641AL", "", false},
 		{"a clear long foreign mark passes", []Glyphs{seen("BAB4711XY", 0.999)}, "BAB4711XY", "", false},
 		{"a personal mark passes", []Glyphs{seen("A1", 0.98)}, "A1", "dateless", false},
 		{"Northern Ireland", []Glyphs{seen("GIZ1234", 0.98)}, "GIZ1234", "northern ireland", false},

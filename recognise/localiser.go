@@ -21,7 +21,7 @@ const (
 	// MaxPlates bounds how many plates are taken from one image.
 	MaxPlates = 32
 	// leastPlate is the probability from which a place counts as a plate.
-	leastPlate = 0.30
+	leastPlate = 0.40
 )
 
 // networkLocaliser finds plates with a fully convolutional network: for each

@@ -151,10 +151,10 @@ func TestAPassageGoesOnAfterItInheritedAnother(t *testing.T) {
 	r.show(shown{x: 200, y: 300, width: 100, text: "AB12CDE", sure: 0.97})
 	r.empty(12)
 	for range 8 {
-		r.show(shown{x: 900, y: 300, width: 100, text: "AB12CDE", sure: 0.9})
+		r.show(shown{x: 1100, y: 300, width: 100, text: "AB12CDE", sure: 0.9})
 	}
 	for range 3 {
-		r.show(shown{x: 900, y: 300, width: 100, text: "AB12CD", sure: 0.7})
+		r.show(shown{x: 1100, y: 300, width: 100, text: "AB12CD", sure: 0.7})
 	}
 	r.scene.plates = nil
 	if got := plates(r.end()); !slices.Equal(got, []nrd.VRM{"AB12CDE"}) {

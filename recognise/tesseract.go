@@ -39,6 +39,10 @@ type tesseractReader struct {
 // NewTesseractReader opens Tesseract, which needs its English data installed.
 func NewTesseractReader() (Reader, error) {
 	r := &tesseractReader{client: gosseract.NewClient(), rectifier: newRectifier(), canvas: gocv.NewMat()}
+	// Its own remarks on crops that hold no text go nowhere.
+	if err := r.client.SetVariable("debug_file", "/dev/null"); err != nil {
+		return nil, errors.Join(err, r.Close())
+	}
 	if err := r.client.SetVariable("tessedit_pageseg_mode", "7"); err != nil { // one line of text
 		return nil, err
 	}
