@@ -2,8 +2,10 @@ package recognise
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"image"
+	"os"
 	"sync"
 
 	"github.com/otiai10/gosseract/v2"
@@ -39,25 +41,28 @@ type tesseractReader struct {
 // NewTesseractReader opens Tesseract, which needs its English data installed.
 func NewTesseractReader() (Reader, error) {
 	r := &tesseractReader{client: gosseract.NewClient(), rectifier: newRectifier(), canvas: gocv.NewMat()}
-	// Its own remarks on crops that hold no text go nowhere.
-	if err := r.client.SetVariable("debug_file", "/dev/null"); err != nil {
-		return nil, errors.Join(err, r.Close())
-	}
-	if err := r.client.SetVariable("tessedit_pageseg_mode", "7"); err != nil { // one line of text
-		return nil, err
-	}
-	if err := r.client.SetWhitelist(Alphabet); err != nil {
-		return nil, err
-	}
 	// The first text loads the data: an installation without it is found now,
 	// not at the first plate.
 	blank := gocv.NewMatWithSizeFromScalar(gocv.NewScalar(255, 0, 0, 0), tesseractHeight, tesseractHeight, gocv.MatTypeCV8U)
 	defer blank.Close()
-	if _, err := r.line(blank); err != nil {
-		_ = r.Close() // the first error is the one to tell
-		return nil, fmt.Errorf("tesseract: %w; is tesseract-ocr-eng installed?", err)
+	err := r.configure()
+	if err == nil {
+		_, err = r.line(blank)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("tesseract: %w; is tesseract-ocr-eng installed?", errors.Join(err, r.Close()))
 	}
 	return r, nil
+}
+
+// configure asks for one line of a plate's glyphs, and for silence: remarks on
+// crops that hold no text are nobody's business.
+func (r *tesseractReader) configure() error {
+	return errors.Join(
+		r.client.SetVariable("debug_file", os.DevNull),
+		r.client.SetVariable("tessedit_pageseg_mode", "7"),
+		r.client.SetWhitelist(Alphabet),
+	)
 }
 
 // Engine names Tesseract's version.
