@@ -1,11 +1,16 @@
 package recognise
 
 import (
+	"encoding/csv"
 	"errors"
 	"fmt"
 	"image"
 	"image/color"
+	"os"
+	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"gocv.io/x/gocv"
 
@@ -122,6 +127,92 @@ func TestAnyOutlineCanBeRead(t *testing.T) {
 		if look, err := reader.Read(img, q); err != nil || len(look) > readings {
 			t.Errorf("%s: %d readings, %v", name, len(look), err)
 		}
+	}
+}
+
+// truth gives the plates of testdata's rendered photographs, by file.
+func truth(t *testing.T) map[string][]string {
+	t.Helper()
+	file, err := os.Open(photographs + "truth.csv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	rows, err := csv.NewReader(file).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	plates := map[string][]string{}
+	for _, row := range rows[1:] {
+		plates[row[0]] = append(plates[row[0]], row[1])
+	}
+	return plates
+}
+
+const photographs = "../testdata/photographs/"
+
+// open reads a picture.
+func open(t *testing.T, path string) gocv.Mat {
+	t.Helper()
+	img := gocv.IMRead(path, gocv.IMReadColor)
+	if img.Empty() {
+		t.Fatalf("%s cannot be read", path)
+	}
+	t.Cleanup(func() { img.Close() })
+	return img
+}
+
+func TestEveryPlateOfTheRenderedPhotographsIsRead(t *testing.T) {
+	rec := newNetworks(t)
+	all := truth(t)
+	if len(all) < 10 {
+		t.Fatalf("only %d photographs", len(all))
+	}
+	for file, want := range all {
+		seen, err := rec.Photograph(&capture.Frame{Image: open(t, photographs+file)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, s := range seen {
+			got = append(got, string(s.Read.VRM))
+			if s.Read.Confidence < 60 {
+				t.Errorf("%s: %s with confidence %d only", file, s.Read.VRM, s.Read.Confidence)
+			}
+		}
+		slices.Sort(got)
+		slices.Sort(want)
+		if strings.Join(got, " ") != strings.Join(want, " ") {
+			t.Errorf("%s: read %v, there are %v", file, got, want)
+		}
+	}
+}
+
+func TestAPanOverAPhotographIsOnePassage(t *testing.T) {
+	rec := newNetworks(t)
+	img := open(t, photographs+"rear-near.jpg")
+	var records []*nrd.Record
+	for i := range 12 {
+		view := img.Region(image.Rect(20*i, 180, 20*i+800, 630))
+		got, err := rec.Track(&capture.Frame{Image: view, Sequence: uint64(i + 1), Taken: nrd.Stamp{UTC: today.Add(time.Duration(i) * 80 * time.Millisecond)}})
+		view.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		records = append(records, got...)
+	}
+	records = append(records, rec.Flush()...)
+	if len(records) != 1 || records[0].Read.VRM != "EK09SYJ" || records[0].Read.Confidence < 90 {
+		t.Fatalf("records %v", plates(records))
+	}
+	// The picture of the plate is of the plate: it can be read again.
+	patch, err := gocv.IMDecode(records[0].Patch.JPEG, gocv.IMReadColor)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer patch.Close()
+	if seen, err := rec.Photograph(&capture.Frame{Image: patch}); err != nil || len(seen) != 1 || seen[0].Read.VRM != "EK09SYJ" {
+		t.Errorf("the patch is read as %+v, %v", seen, err)
 	}
 }
 

@@ -143,6 +143,54 @@ func TestWhatIsNoFootageIsRefused(t *testing.T) {
 	}
 }
 
+func TestAPhotographsPlatesAreOnItsLine(t *testing.T) {
+	lines, complaints, err := reading(t, "../../../testdata/photographs/two-vehicles.jpg")
+	if err != nil || len(lines) != 1 {
+		t.Fatalf("%d lines, %v, %s", len(lines), err, complaints)
+	}
+	// Where the renderer put them.
+	want := map[string]image.Rectangle{
+		"T531PHM": image.Rect(268, 449, 368, 471), "HG19RBL": image.Rect(986, 474, 1065, 492),
+	}
+	if len(lines[0].Reads) != len(want) {
+		t.Fatalf("reads %+v", lines[0].Reads)
+	}
+	for _, r := range lines[0].Reads {
+		b := image.Rect(r.Box[0], r.Box[1], r.Box[0]+r.Box[2], r.Box[1]+r.Box[3])
+		shared := b.Intersect(want[r.Plate])
+		if 2*shared.Dx()*shared.Dy() < b.Dx()*b.Dy() {
+			t.Errorf("%s at %v", r.Plate, b)
+		}
+		if len(r.Raw) != 7 || r.Confidence < 60 || r.Confidence > 100 || r.Syntax == nil || *r.Syntax == "" || r.Repaired == nil || r.Alternatives == nil {
+			t.Errorf("%+v", r)
+		}
+	}
+}
+
+// TestAVideoGivesALineAPassage plays the drive until its first vehicle is gone.
+func TestAVideoGivesALineAPassage(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var out, errw bytes.Buffer
+	err := Run(ctx, []string{"../../../testdata/drive/drive.mp4"}, writerFunc(func(p []byte) (int, error) {
+		cancel()
+		return out.Write(p)
+	}), &errw, Options{JSON: true, Clock: clock.System()})
+	if !errors.Is(err, context.Canceled) {
+		t.Fatalf("%v, %s", err, errw.String())
+	}
+	var l line
+	if err := json.NewDecoder(&out).Decode(&l); err != nil {
+		t.Fatal(err)
+	}
+	if l.Plate != "KV13TRX" || l.Confidence < 80 || len(l.Box) != 4 || l.Reads != nil {
+		t.Errorf("%+v", l)
+	}
+	if l.FirstFrame < 1 || l.FirstFrame > l.Frame || l.Frame > l.LastFrame || l.LastFrame < 30 || l.LastFrame > 60 {
+		t.Errorf("frames %d, %d, %d", l.FirstFrame, l.Frame, l.LastFrame)
+	}
+}
+
 func TestATruncatedVideoIsNoCrash(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "cut.mp4")
 	if err := os.WriteFile(path, []byte("\x00\x00\x00\x18ftypisom then nothing"), 0o600); err != nil {
