@@ -192,15 +192,19 @@ func TestWhatWasReadFromAfarGivesWayToWhatIsReadNear(t *testing.T) {
 func TestAPlateThatLeavesTheFrameIsNotReadInPart(t *testing.T) {
 	r := newRoad(t)
 	for i := range 8 {
-		r.show(shown{x: 1000 + 25*float64(i), y: 300, width: 100, text: "AB12CDE", sure: 0.97})
+		r.show(shown{x: 1000 + 25*float64(i), y: 300, width: 65 + 5*float64(i), text: "AB12CDE", sure: 0.97})
 	}
 	for i := range 3 {
 		x := 1200 + 25*float64(i)
 		r.show(shown{x: x, y: 300, width: 1280 - x, text: "AB1", sure: 0.99})
 	}
 	r.show(shown{x: 0, y: 300, width: 60, text: "CDE", sure: 0.99})
-	if got := plates(r.end()); !slices.Equal(got, []nrd.VRM{"AB12CDE"}) {
-		t.Errorf("records %v", got)
+	got := r.end()
+	if !slices.Equal(plates(got), []nrd.VRM{"AB12CDE"}) {
+		t.Fatalf("records %v", plates(got))
+	}
+	if got[0].Direction != nrd.DirectionTowards || got[0].Plate[0].X > 1175 {
+		t.Errorf("direction %s, plate %v", got[0].Direction, got[0].Plate)
 	}
 }
 

@@ -109,7 +109,9 @@ func (t *track) move(q nrd.Quad, now moment) {
 		t.velocity = v
 	}
 	t.quad, t.last, t.unseen = q, now, 0
-	t.width, _ = size(q)
+	if !now.cuts(q) {
+		t.width, _ = size(q)
+	}
 	t.unread++
 }
 
@@ -215,7 +217,9 @@ func (t *track) inherit(earlier *track, now time.Time) {
 	}
 }
 
-// direction tells from the plate's size whether the vehicle comes or goes.
+// direction tells from the plate's size whether the vehicle comes nearer to the
+// camera or not. A camera that moves itself sees a car come nearer that it
+// overtakes.
 func (t *track) direction() nrd.Direction {
 	switch ratio := t.width / max(t.firstWidth, 1); {
 	case t.looks < 2:
