@@ -62,8 +62,16 @@ func (p *program) summary(s agent.Summary) error {
 	if p.json {
 		return json.NewEncoder(p.out).Encode(s)
 	}
-	_, err := fmt.Fprintf(p.out, "frames %d, passages %d, hits %d, stored %d, waiting %d, lost %d\nframe to stored: half within %d ms, 95 %% within %d ms\n",
-		s.Frames, s.Passages, s.Hits, s.Stored, s.Waiting, s.Lost, s.FrameToStoredP50, s.FrameToStoredP95)
+	_, err := fmt.Fprintf(p.out, "frames %d, passages %d, hits %d, stored %d, waiting %d, lost %d\n",
+		s.Frames, s.Passages, s.Hits, s.Stored, s.Waiting, s.Lost)
+	if s.FrameToStoredP95 > 0 {
+		_, e := fmt.Fprintf(p.out, "frame to stored: half within %d ms, 95 %% within %d ms (a record is made when its vehicle has gone by)\n", s.FrameToStoredP50, s.FrameToStoredP95)
+		err = errors.Join(err, e)
+	}
+	if s.KeptToStoredP95 > 0 {
+		_, e := fmt.Fprintf(p.out, "kept to stored: half within %d ms, 95 %% within %d ms\n", s.KeptToStoredP50, s.KeptToStoredP95)
+		err = errors.Join(err, e)
+	}
 	return err
 }
 

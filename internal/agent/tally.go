@@ -25,8 +25,8 @@ type Happening struct {
 	Captured   time.Time `json:"captured"`
 	// Hit is the highest priority and the list of the hit, "" for none.
 	Hit string `json:"hit,omitempty"`
-	// Milliseconds from the frame that was read, and from the record being
-	// kept, to central's receipt.
+	// Milliseconds from the frame that was read (0 where its time is a
+	// file's), and from the record being kept, to central's receipt.
 	FromFrameMS int64 `json:"from_frame_ms,omitempty"`
 	FromKeptMS  int64 `json:"from_kept_ms,omitempty"`
 }
@@ -76,6 +76,9 @@ type tally struct {
 type pending struct {
 	happening Happening
 	kept      time.Time
+	// fromFile says that the capture time is a file's: nothing can be
+	// measured from it.
+	fromFile bool
 }
 
 // The tally remembers no more than this many records on their way and
@@ -121,7 +124,7 @@ func (t *tally) kept(rec *nrd.Record) {
 		t.hits++
 	}
 	if len(t.onTheWay) < maxOnTheWay {
-		t.onTheWay[rec.Key] = pending{happening: h, kept: now}
+		t.onTheWay[rec.Key] = pending{happening: h, kept: now, fromFile: rec.Captured.Source == nrd.ClockFile}
 	}
 	t.tell("kept", h)
 }
@@ -186,11 +189,15 @@ func (t *tally) receipt(key nrd.Key, kind, outcome string) {
 	now := t.clock.Now()
 	h := p.happening
 	h.At = now
-	h.FromFrameMS = now.Sub(h.Captured).Milliseconds()
+	if !p.fromFile {
+		h.FromFrameMS = now.Sub(h.Captured).Milliseconds()
+	}
 	h.FromKeptMS = now.Sub(p.kept).Milliseconds()
-	if len(t.fromFrame) < maxLatencies {
-		t.fromFrame = append(t.fromFrame, h.FromFrameMS)
+	if len(t.fromKept) < maxLatencies {
 		t.fromKept = append(t.fromKept, h.FromKeptMS)
+		if !p.fromFile {
+			t.fromFrame = append(t.fromFrame, h.FromFrameMS)
+		}
 	}
 	t.tell("stored", h)
 }
