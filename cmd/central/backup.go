@@ -22,7 +22,7 @@ the key elsewhere. While central runs, the folder is written by its system user.
 		if err := d.Backup(ctx, args[0], p.progress()); err != nil {
 			return err
 		}
-		return p.say(map[string]string{"backup": args[0]}, "The backup is in %s.\n", args[0])
+		return p.Say(map[string]string{"backup": args[0]}, "The backup is in %s.\n", args[0])
 	})
 }
 
@@ -33,10 +33,10 @@ func (p *program) restoreCommand() *cobra.Command {
 part of it with the master key. central must not run, and nothing is overwritten:
 move the folder "store" in the data folder away first.`,
 	}, func(ctx context.Context, settings *collector.Config, args []string) error {
-		if err := collector.Restore(ctx, settings, p.actor(), args[0], p.logger(), p.progress()); err != nil {
+		if err := collector.Restore(ctx, settings, p.actor(), args[0], p.Logger(), p.progress()); err != nil {
 			return err
 		}
-		return p.say(map[string]string{"restored": args[0]}, "The backup in %s is restored.\n", args[0])
+		return p.Say(map[string]string{"restored": args[0]}, "The backup in %s is restored.\n", args[0])
 	})
 }
 
@@ -44,7 +44,7 @@ move the folder "store" in the data folder away first.`,
 // renews itself on a terminal, and else a line for each tenth. An output that is
 // gone must not stop a backup, so errors are dropped.
 func (p *program) progress() func(done, total int64) {
-	f, ok := p.err.(*os.File)
+	f, ok := p.Err.(*os.File)
 	terminal := ok && term.IsTerminal(int(f.Fd()))
 	told := int64(-1)
 	return func(done, total int64) {
@@ -61,15 +61,15 @@ func (p *program) progress() func(done, total int64) {
 		}
 		told = step
 		switch {
-		case p.json:
-			_ = json.NewEncoder(p.err).Encode(map[string]int64{"done": done, "total": total})
+		case p.JSON:
+			_ = json.NewEncoder(p.Err).Encode(map[string]int64{"done": done, "total": total})
 		case terminal:
-			_, _ = fmt.Fprintf(p.err, "\r%3d %% of %d MB", percent, total/1e6)
+			_, _ = fmt.Fprintf(p.Err, "\r%3d %% of %d MB", percent, total/1e6)
 			if percent == 100 {
-				_, _ = fmt.Fprintln(p.err)
+				_, _ = fmt.Fprintln(p.Err)
 			}
 		default:
-			_, _ = fmt.Fprintf(p.err, "%3d %%\n", percent)
+			_, _ = fmt.Fprintf(p.Err, "%3d %%\n", percent)
 		}
 	}
 }

@@ -29,7 +29,7 @@ func (p *program) deviceApproveCommand() *cobra.Command {
 		if err := d.ApproveDevice(ctx, a); err != nil {
 			return err
 		}
-		return p.say(map[string]string{"approved": a.Device}, "%s is approved.\n", a.Device)
+		return p.Say(map[string]string{"approved": a.Device}, "%s is approved.\n", a.Device)
 	})
 }
 
@@ -53,6 +53,6 @@ func (p *program) deviceRevokeCommand() *cobra.Command {
 			if err := d.RevokeDevice(ctx, args[0]); err != nil {
 				return err
 			}
-			return p.say(map[string]string{"revoked": args[0]}, "%s is revoked.\n", args[0])
+			return p.Say(map[string]string{"revoked": args[0]}, "%s is revoked.\n", args[0])
 		})
 }

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"nrd/internal/commandline"
+
 	"go.uber.org/goleak"
 )
 
@@ -35,7 +37,7 @@ func newSite(t *testing.T) *site {
 	s := &site{t: t, dir: filepath.Join(t.TempDir(), "site")}
 	s.config = filepath.Join(s.dir, "central.toml")
 	made := run(t, "", "site", "init", s.dir, "--device", "roadside-0001", "--listen-devices", "127.0.0.1:0", "--listen-page", "127.0.0.1:0")
-	if made.code != exitOK || !strings.Contains(made.out, "central serve -c "+s.config) {
+	if made.code != commandline.Done || !strings.Contains(made.out, "central serve -c "+s.config) {
 		t.Fatalf("%+v", made)
 	}
 	return s
@@ -44,7 +46,7 @@ func newSite(t *testing.T) *site {
 func run(t *testing.T, input string, args ...string) outcome {
 	t.Helper()
 	var out, err bytes.Buffer
-	p := &program{in: strings.NewReader(input), out: &out, err: &err}
+	p := &program{Frame: commandline.Frame{In: strings.NewReader(input), Out: &out, Err: &err}}
 	code := p.run(t.Context(), args)
 	return outcome{code, out.String(), err.String()}
 }
@@ -59,7 +61,7 @@ func (s *site) do(args ...string) outcome {
 func (s *site) must(args ...string) string {
 	s.t.Helper()
 	o := s.do(args...)
-	if o.code != exitOK {
+	if o.code != commandline.Done {
 		s.t.Fatalf("central %s: %+v", strings.Join(args, " "), o)
 	}
 	return o.out
@@ -84,7 +86,7 @@ func (s *site) serve() (page, devices net.Addr, stop func() int) {
 	type addresses struct{ page, devices net.Addr }
 	up, ended := make(chan addresses, 1), make(chan int, 1)
 	var log locked
-	p := &program{in: strings.NewReader(""), out: &log, err: &log, ready: func(page, devices net.Addr) { up <- addresses{page, devices} }}
+	p := &program{Frame: commandline.Frame{In: strings.NewReader(""), Out: &log, Err: &log}, ready: func(page, devices net.Addr) { up <- addresses{page, devices} }}
 	go func() { ended <- p.run(ctx, []string{"serve", "-c", s.config, "-v"}) }()
 	stop = sync.OnceValue(func() int {
 		cancel()
@@ -134,18 +136,18 @@ func TestTheExitCodeAndTheErrorSayWhatWasWrong(t *testing.T) {
 		code int
 		want string
 	}{
-		"an unknown command":         {[]string{"sreve"}, exitUsage, `unknown command "sreve"`},
-		"an unknown flag":            {[]string{"version", "--x"}, exitUsage, "unknown flag"},
-		"an argument too many":       {[]string{"user", "list", "all", "-c", s.config}, exitUsage, "unknown command"},
-		"no configuration":           {[]string{"serve", "-c", s.dir + "/none.toml"}, exitConfiguration, "none.toml"},
+		"an unknown command":         {[]string{"sreve"}, commandline.WrongUsage, `unknown command "sreve"`},
+		"an unknown flag":            {[]string{"version", "--x"}, commandline.WrongUsage, "unknown flag"},
+		"an argument too many":       {[]string{"user", "list", "all", "-c", s.config}, commandline.WrongUsage, "unknown command"},
+		"no configuration":           {[]string{"serve", "-c", s.dir + "/none.toml"}, commandline.WrongConfiguration, "none.toml"},
 		"a search without a reason":  {[]string{"search", "--vrm", "AB*", "-c", s.config, "--account", "jane.doe"}, exitRefused, "a reason is needed"},
 		"an account that is not":     {[]string{"search", "--reason", "incident 7", "-c", s.config, "--account", "who"}, exitRefused, `no account "who"`},
-		"a time that is none":        {[]string{"search", "--from", "noon", "--reason", "x1", "-c", s.config, "--account", "jane.doe"}, exitUsage, `"noon" is not a time`},
-		"a pattern that is none":     {[]string{"search", "--vrm", "A%", "--reason", "x1", "-c", s.config, "--account", "jane.doe"}, exitUsage, "pattern"},
+		"a time that is none":        {[]string{"search", "--from", "noon", "--reason", "x1", "-c", s.config, "--account", "jane.doe"}, commandline.WrongUsage, `"noon" is not a time`},
+		"a pattern that is none":     {[]string{"search", "--vrm", "A%", "--reason", "x1", "-c", s.config, "--account", "jane.doe"}, commandline.WrongUsage, "pattern"},
 		"a device nobody knows":      {[]string{"device", "revoke", "car-9", "-c", s.config, "--account", "jane.doe"}, exitNotFound, "car-9"},
-		"an approval by nobody":      {[]string{"device", "approve", "car-9", "-c", s.config, "--account", "jane.doe"}, exitUsage, "is missing"},
-		"a second site":              {[]string{"site", "init", s.dir}, exitFailure, "already"},
-		"a backup that is not there": {[]string{"restore", s.dir + "/none", "-c", s.config}, exitFailure, "none"},
+		"an approval by nobody":      {[]string{"device", "approve", "car-9", "-c", s.config, "--account", "jane.doe"}, commandline.WrongUsage, "is missing"},
+		"a second site":              {[]string{"site", "init", s.dir}, commandline.Failed, "already"},
+		"a backup that is not there": {[]string{"restore", s.dir + "/none", "-c", s.config}, commandline.Failed, "none"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := run(t, "", c.args...)
@@ -171,26 +173,26 @@ func TestHelpSaysTheExitCodesAndCompletionIsThere(t *testing.T) {
 			t.Errorf("the help does not say %q", want)
 		}
 	}
-	if o := run(t, "", "completion", "bash"); o.code != exitOK || !strings.Contains(o.out, "central") {
+	if o := run(t, "", "completion", "bash"); o.code != commandline.Done || !strings.Contains(o.out, "central") {
 		t.Errorf("completion: %+v", o)
 	}
-	if o := run(t, "", "version", "--json"); o.code != exitOK || !strings.Contains(o.out, `"version":"development"`) {
+	if o := run(t, "", "version", "--json"); o.code != commandline.Done || !strings.Contains(o.out, `"version":"development"`) {
 		t.Errorf("version: %+v", o)
 	}
 }
 
 func TestTheConfigurationIsCheckedAndTheSamplePrinted(t *testing.T) {
 	s := newSite(t)
-	if o := run(t, "", "config", "check", "-c", s.config); o.code != exitOK || !strings.Contains(o.out, "is right") {
+	if o := run(t, "", "config", "check", "-c", s.config); o.code != commandline.Done || !strings.Contains(o.out, "is right") {
 		t.Errorf("%+v", o)
 	}
 	if err := os.Remove(filepath.Join(s.dir, "central.pem")); err != nil {
 		t.Fatal(err)
 	}
-	if o := run(t, "", "config", "check", "-c", s.config); o.code != exitConfiguration || !strings.Contains(o.err, "central.pem") {
+	if o := run(t, "", "config", "check", "-c", s.config); o.code != commandline.WrongConfiguration || !strings.Contains(o.err, "central.pem") {
 		t.Errorf("without its certificate: %+v", o)
 	}
-	if o := run(t, "", "config", "sample"); o.code != exitOK || !strings.Contains(o.out, "# Configuration of central") {
+	if o := run(t, "", "config", "sample"); o.code != commandline.Done || !strings.Contains(o.out, "# Configuration of central") {
 		t.Errorf("%+v", o)
 	}
 }
@@ -199,10 +201,10 @@ func TestAccountsAndDevicesAreKeptFromTheCommandLine(t *testing.T) {
 	s := newSite(t)
 	s.staff()
 	o := run(t, "a long enough phrase\n", "user", "add", "sam.hill", "--full-name", "Sam Hill", "--role", "officer", "--authoriser", "Supt Gray", "-c", s.config, "--account", "jane.doe")
-	if o.code != exitOK || strings.Contains(o.out, "phrase") {
+	if o.code != commandline.Done || strings.Contains(o.out, "phrase") {
 		t.Errorf("%+v", o)
 	}
-	if o := run(t, "short\n", "user", "add", "li.wu", "--full-name", "Li Wu", "--role", "officer", "--authoriser", "Supt Gray", "-c", s.config, "--account", "jane.doe"); o.code != exitUsage {
+	if o := run(t, "short\n", "user", "add", "li.wu", "--full-name", "Li Wu", "--role", "officer", "--authoriser", "Supt Gray", "-c", s.config, "--account", "jane.doe"); o.code != commandline.WrongUsage {
 		t.Errorf("a short password: %+v", o)
 	}
 	s.must("user", "remove", "sam.hill")
@@ -226,13 +228,13 @@ func TestABackupTellsHowFarItIsAndIsRestored(t *testing.T) {
 	s.staff()
 	dir := filepath.Join(t.TempDir(), "backup")
 	o := s.do("backup", dir, "--json")
-	if lines := strings.Split(strings.TrimSpace(o.err), "\n"); o.code != exitOK || !strings.Contains(lines[len(lines)-1], `"done"`) {
+	if lines := strings.Split(strings.TrimSpace(o.err), "\n"); o.code != commandline.Done || !strings.Contains(lines[len(lines)-1], `"done"`) {
 		t.Fatalf("%+v", o)
 	}
 	if err := os.RemoveAll(filepath.Join(s.dir, "data", "store")); err != nil {
 		t.Fatal(err)
 	}
-	if o := run(t, "", "restore", dir, "-c", s.config); o.code != exitOK || !strings.Contains(o.err, "100 %") {
+	if o := run(t, "", "restore", dir, "-c", s.config); o.code != commandline.Done || !strings.Contains(o.err, "100 %") {
 		t.Fatalf("%+v", o)
 	}
 	if list := s.must("user", "list"); !strings.Contains(list, "Jane Doe") {

@@ -15,7 +15,7 @@ func (p *program) serveCommand() *cobra.Command {
 		Long: `Take in the devices' records and show the page, until stopped (Ctrl-C, SIGTERM).
 The page's address answers https://ADDRESS/healthz with "ok" while all is well.`,
 	}, func(ctx context.Context, settings *collector.Config, _ []string) error {
-		server := &collector.Central{Config: settings, Log: p.logger(), OnReady: p.ready}
+		server := &collector.Central{Config: settings, Log: p.Logger(), OnReady: p.ready}
 		return server.Run(ctx)
 	})
 }
@@ -27,13 +27,13 @@ func (p *program) configCommand() *cobra.Command {
 			if err := settings.CheckFiles(); err != nil {
 				return err
 			}
-			return p.say(map[string]any{"file": p.config, "ok": true}, "%s is right: devices at %s, page at %s, data in %s\n",
+			return p.Say(map[string]any{"file": p.config, "ok": true}, "%s is right: devices at %s, page at %s, data in %s\n",
 				p.config, settings.Ingest.Listen, settings.Page.Listen, settings.Data)
 		})
 	sample := &cobra.Command{
 		Use: "sample", Short: "Print a commented configuration to start from", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			_, err := p.out.Write(collector.Sample)
+			_, err := p.Out.Write(collector.Sample)
 			return failed(err)
 		},
 	}
@@ -57,7 +57,7 @@ func (p *program) siteInitCommand() *cobra.Command {
 			if err := collector.InitSite(site); err != nil {
 				return failed(err)
 			}
-			return p.say(map[string]any{"site": site.Dir, "config": site.Dir + "/central.toml", "devices": site.Devices}, "%s", nextSteps(site))
+			return p.Say(map[string]any{"site": site.Dir, "config": site.Dir + "/central.toml", "devices": site.Devices}, "%s", nextSteps(site))
 		},
 	}
 	c.Flags().StringSliceVar(&site.Hosts, "host", []string{"localhost", "127.0.0.1", "::1"}, "name or address under which central is reached (repeat for more)")
@@ -92,7 +92,7 @@ func (p *program) siteDeviceCommand() *cobra.Command {
 			}
 			for _, name := range args[1:] {
 				dir := args[0] + "/devices/" + name
-				if err := p.say(map[string]string{"device": name, "files": dir}, "%s: copy %s to the unit\n", name, dir); err != nil {
+				if err := p.Say(map[string]string{"device": name, "files": dir}, "%s: copy %s to the unit\n", name, dir); err != nil {
 					return err
 				}
 			}
@@ -109,7 +109,7 @@ func (p *program) siteRenewCommand() *cobra.Command {
 			if err := collector.RenewServer(args[0], hosts); err != nil {
 				return failed(err)
 			}
-			return p.say(map[string]string{"certificate": args[0] + "/central.pem"}, "%s/central.pem is new; restart central\n", args[0])
+			return p.Say(map[string]string{"certificate": args[0] + "/central.pem"}, "%s/central.pem is new; restart central\n", args[0])
 		},
 	}
 	c.Flags().StringSliceVar(&hosts, "host", []string{"localhost", "127.0.0.1", "::1"}, "name or address under which central is reached (repeat for more)")

@@ -20,6 +20,7 @@ import (
 
 	"nrd"
 	"nrd/internal/clock"
+	"nrd/internal/commandline"
 	"nrd/internal/identity"
 	"nrd/internal/sealed"
 	"nrd/uplink"
@@ -212,13 +213,13 @@ func TestARecordGoesTheWholeWayToTheSearchAndThePage(t *testing.T) {
 
 	dir := filepath.Join(t.TempDir(), "backup")
 	s.must("backup", dir)
-	if o := run(t, "", "restore", dir, "-c", s.config); o.code != exitFailure || !strings.Contains(o.err, "central is running") {
+	if o := run(t, "", "restore", dir, "-c", s.config); o.code != commandline.Failed || !strings.Contains(o.err, "central is running") {
 		t.Errorf("a restore under the running server: %+v", o)
 	}
-	if o := run(t, "", "serve", "-c", s.config); o.code != exitFailure || !strings.Contains(o.err, "another process has this store open") {
+	if o := run(t, "", "serve", "-c", s.config); o.code != commandline.Failed || !strings.Contains(o.err, "another process has this store open") {
 		t.Errorf("a second server: %+v", o)
 	}
-	if code := stop(); code != exitOK {
+	if code := stop(); code != commandline.Done {
 		t.Errorf("the server ended with %d", code)
 	}
 	if text := s.must("search", "--vrm", "AB12CDE", "--reason", "incident 7"); !strings.Contains(text, "AB12CDE") {
@@ -239,7 +240,7 @@ func TestTheServerEndsWhileALivePageIsOpen(t *testing.T) {
 	if err != nil || answer.StatusCode != http.StatusOK {
 		t.Fatal(answer, err)
 	}
-	if code := stop(); code != exitOK {
+	if code := stop(); code != commandline.Done {
 		t.Errorf("the server ended with %d", code)
 	}
 	if _, err := io.Copy(io.Discard, answer.Body); err != nil {
@@ -266,7 +267,7 @@ func TestAPortThatIsTakenIsNamedWithItsSetting(t *testing.T) {
 	if err := os.WriteFile(s.config, []byte(fmt.Sprint(ingest, "[page]", pageSection)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if o := run(t, "", "serve", "-c", s.config); o.code != exitFailure || !strings.Contains(o.err, "page.listen") || !strings.Contains(o.err, "in use") {
+	if o := run(t, "", "serve", "-c", s.config); o.code != commandline.Failed || !strings.Contains(o.err, "page.listen") || !strings.Contains(o.err, "in use") {
 		t.Errorf("%+v", o)
 	}
 }

@@ -50,9 +50,9 @@ Roles: ` + strings.Join(collector.Roles(), ", "),
 			return err
 		}
 		if generate {
-			return p.say(map[string]string{"user": u.Name, "role": u.Role, "password": u.Password}, "%s is added as %s. Password, shown only now: %s\n", u.Name, u.Role, u.Password)
+			return p.Say(map[string]string{"user": u.Name, "role": u.Role, "password": u.Password}, "%s is added as %s. Password, shown only now: %s\n", u.Name, u.Role, u.Password)
 		}
-		return p.say(map[string]string{"user": u.Name, "role": u.Role}, "%s is added as %s.\n", u.Name, u.Role)
+		return p.Say(map[string]string{"user": u.Name, "role": u.Role}, "%s is added as %s.\n", u.Name, u.Role)
 	})
 }
 
@@ -62,10 +62,10 @@ func (p *program) password(generate bool) (string, error) {
 		text := strings.ToLower(rand.Text()[:20]) // 100 bits
 		return text[:5] + "-" + text[5:10] + "-" + text[10:15] + "-" + text[15:], nil
 	}
-	if f, ok := p.in.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+	if f, ok := p.In.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		return p.askPassword(int(f.Fd()))
 	}
-	line, err := bufio.NewReader(p.in).ReadString('\n')
+	line, err := bufio.NewReader(p.In).ReadString('\n')
 	if err != nil && !errors.Is(err, io.EOF) {
 		return "", err
 	}
@@ -75,14 +75,14 @@ func (p *program) password(generate bool) (string, error) {
 func (p *program) askPassword(terminal int) (string, error) {
 	var typed [2]string
 	for i, question := range []string{"Password: ", "Again: "} {
-		if _, err := fmt.Fprint(p.err, question); err != nil {
+		if _, err := fmt.Fprint(p.Err, question); err != nil {
 			return "", err
 		}
 		text, err := term.ReadPassword(terminal)
 		if err != nil {
 			return "", err
 		}
-		if _, err := fmt.Fprintln(p.err); err != nil {
+		if _, err := fmt.Fprintln(p.Err); err != nil {
 			return "", err
 		}
 		typed[i] = string(text)
@@ -112,14 +112,14 @@ func (p *program) userRemoveCommand() *cobra.Command {
 			if err := d.RemoveUser(ctx, args[0]); err != nil {
 				return err
 			}
-			return p.say(map[string]string{"removed": args[0]}, "%s is removed.\n", args[0])
+			return p.Say(map[string]string{"removed": args[0]}, "%s is removed.\n", args[0])
 		})
 }
 
 // table prints a list: JSON, a line each, or columns for people.
 func table[T any](p *program, items []T, head string, columns func(T) string) error {
-	if p.json {
-		lines := json.NewEncoder(p.out)
+	if p.JSON {
+		lines := json.NewEncoder(p.Out)
 		for _, item := range items {
 			if err := lines.Encode(item); err != nil {
 				return err
@@ -127,7 +127,7 @@ func table[T any](p *program, items []T, head string, columns func(T) string) er
 		}
 		return nil
 	}
-	w := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
+	w := tabwriter.NewWriter(p.Out, 0, 0, 2, ' ', 0)
 	_, err := fmt.Fprintln(w, head)
 	for _, item := range items {
 		_, e := fmt.Fprintln(w, columns(item))

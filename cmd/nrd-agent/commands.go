@@ -13,6 +13,7 @@ import (
 	"nrd/internal/agent"
 	"nrd/internal/agent/read"
 	"nrd/internal/clock"
+	"nrd/internal/commandline"
 	"nrd/internal/sealed"
 )
 
@@ -26,13 +27,13 @@ printed at the end.`,
 	}
 	c.Flags().BoolVar(&follow, "follow", false, "print each hit when it is seen and each read when central has stored it (personal data)")
 	return p.needsConfig(c, func(ctx context.Context, settings *agent.Config) error {
-		a := &agent.Agent{Config: settings, Clock: clock.System(), Log: p.logger(), Software: version}
+		a := &agent.Agent{Config: settings, Clock: clock.System(), Log: p.Logger(), Software: version}
 		if follow {
 			a.Follow = p.happening
 		}
 		summary, err := a.Run(ctx)
 		if err != nil {
-			err = &failure{exitFailure, err}
+			err = commandline.Fail(commandline.Failed, err)
 		}
 		return errors.Join(err, p.summary(summary))
 	})
@@ -41,8 +42,8 @@ printed at the end.`,
 // happening prints one step of a read's life. An output that is gone (a closed
 // pipe) must not stop a unit, so errors are dropped.
 func (p *program) happening(h agent.Happening) {
-	if p.json {
-		_ = json.NewEncoder(p.out).Encode(h)
+	if p.JSON {
+		_ = json.NewEncoder(p.Out).Encode(h)
 		return
 	}
 	hit := ""
@@ -52,24 +53,24 @@ func (p *program) happening(h agent.Happening) {
 	at := h.At.Local().Format("15:04:05")
 	switch {
 	case h.What == "stored":
-		_, _ = fmt.Fprintf(p.out, "%s  %-10s %3d %%  %s  stored %d ms after it was kept%s\n", at, h.Plate, h.Confidence, h.Camera, h.FromKeptMS, hit)
+		_, _ = fmt.Fprintf(p.Out, "%s  %-10s %3d %%  %s  stored %d ms after it was kept%s\n", at, h.Plate, h.Confidence, h.Camera, h.FromKeptMS, hit)
 	case h.What == "provisional" && hit != "":
-		_, _ = fmt.Fprintf(p.out, "%s  %-10s %3d %%  %s  seen, not yet confirmed%s\n", at, h.Plate, h.Confidence, h.Camera, hit)
+		_, _ = fmt.Fprintf(p.Out, "%s  %-10s %3d %%  %s  seen, not yet confirmed%s\n", at, h.Plate, h.Confidence, h.Camera, hit)
 	}
 }
 
 func (p *program) summary(s agent.Summary) error {
-	if p.json {
-		return json.NewEncoder(p.out).Encode(s)
+	if p.JSON {
+		return json.NewEncoder(p.Out).Encode(s)
 	}
-	_, err := fmt.Fprintf(p.out, "frames %d, passages %d, hits %d, stored %d, waiting %d, lost %d\n",
+	_, err := fmt.Fprintf(p.Out, "frames %d, passages %d, hits %d, stored %d, waiting %d, lost %d\n",
 		s.Frames, s.Passages, s.Hits, s.Stored, s.Waiting, s.Lost)
 	if s.FrameToStoredP95 > 0 {
-		_, e := fmt.Fprintf(p.out, "frame to stored: half within %d ms, 95 %% within %d ms (a record is made when its vehicle has gone by)\n", s.FrameToStoredP50, s.FrameToStoredP95)
+		_, e := fmt.Fprintf(p.Out, "frame to stored: half within %d ms, 95 %% within %d ms (a record is made when its vehicle has gone by)\n", s.FrameToStoredP50, s.FrameToStoredP95)
 		err = errors.Join(err, e)
 	}
 	if s.KeptToStoredP95 > 0 {
-		_, e := fmt.Fprintf(p.out, "kept to stored: half within %d ms, 95 %% within %d ms\n", s.KeptToStoredP50, s.KeptToStoredP95)
+		_, e := fmt.Fprintf(p.Out, "kept to stored: half within %d ms, 95 %% within %d ms\n", s.KeptToStoredP50, s.KeptToStoredP95)
 		err = errors.Join(err, e)
 	}
 	return err
@@ -86,16 +87,16 @@ func (p *program) readCommand() *cobra.Command {
 	c.RunE = func(cmd *cobra.Command, paths []string) error {
 		limits, err := nrd.LoadProfile(profile)
 		if err != nil {
-			return &failure{exitConfiguration, err}
+			return commandline.Fail(commandline.WrongConfiguration, err)
 		}
-		err = read.Run(cmd.Context(), paths, p.out, p.err, read.Options{
-			JSON: p.json, Engine: engine, Profile: limits, Clock: clock.System(), Log: p.logger(),
+		err = read.Run(cmd.Context(), paths, p.Out, p.Err, read.Options{
+			JSON: p.JSON, Engine: engine, Profile: limits, Clock: clock.System(), Log: p.Logger(),
 		})
 		switch {
 		case errors.Is(err, read.ErrSome):
-			return &failure{exitUnreadable, err}
+			return commandline.Fail(exitUnreadable, err)
 		case err != nil:
-			return &failure{exitFailure, err}
+			return commandline.Fail(commandline.Failed, err)
 		}
 		return nil
 	}
@@ -107,34 +108,34 @@ func (p *program) doctorCommand() *cobra.Command {
 	c := &cobra.Command{Use: "doctor", Short: "Look at camera, clock, position, store, keys, central and lists, and say what to do"}
 	c.Flags().DurationVar(&patience, "patience", 10*time.Second, "how long to wait for a part that does not answer")
 	return p.needsConfig(c, func(ctx context.Context, settings *agent.Config) error {
-		d := &agent.Doctor{Config: settings, Clock: clock.System(), Log: p.logger(), Patience: patience}
+		d := &agent.Doctor{Config: settings, Clock: clock.System(), Log: p.Logger(), Patience: patience}
 		ill := 0
 		for _, f := range d.Examine(ctx) {
 			if !f.OK {
 				ill++
 			}
 			if err := p.finding(f); err != nil {
-				return &failure{exitFailure, err}
+				return commandline.Fail(commandline.Failed, err)
 			}
 		}
 		if ill > 0 {
-			return &failure{exitUnhealthy, fmt.Errorf("%d of the unit's parts need attention", ill)}
+			return commandline.Fail(exitUnhealthy, fmt.Errorf("%d of the unit's parts need attention", ill))
 		}
 		return nil
 	})
 }
 
 func (p *program) finding(f agent.Finding) error {
-	if p.json {
-		return json.NewEncoder(p.out).Encode(f)
+	if p.JSON {
+		return json.NewEncoder(p.Out).Encode(f)
 	}
 	mark := "ok  "
 	if !f.OK {
 		mark = "BAD "
 	}
-	_, err := fmt.Fprintf(p.out, "%s %-24s %s\n", mark, f.Part, f.Says)
+	_, err := fmt.Fprintf(p.Out, "%s %-24s %s\n", mark, f.Part, f.Says)
 	if f.Do != "" {
-		_, err2 := fmt.Fprintf(p.out, "     %-24s → %s\n", "", f.Do)
+		_, err2 := fmt.Fprintf(p.Out, "     %-24s → %s\n", "", f.Do)
 		err = errors.Join(err, err2)
 	}
 	return err
@@ -144,16 +145,16 @@ func (p *program) configCommand() *cobra.Command {
 	group := &cobra.Command{Use: "config", Short: "Check the configuration or print a sample"}
 	check := p.needsConfig(&cobra.Command{Use: "check", Short: "Say whether the configuration is right, and where not"},
 		func(_ context.Context, settings *agent.Config) error {
-			if p.json {
-				return json.NewEncoder(p.out).Encode(map[string]any{"file": p.config, "ok": true, "device": settings.Device})
+			if p.JSON {
+				return json.NewEncoder(p.Out).Encode(map[string]any{"file": p.config, "ok": true, "device": settings.Device})
 			}
-			_, err := fmt.Fprintf(p.out, "%s is right: device %s, %d camera(s), %d list(s)\n", p.config, settings.Device, len(settings.Cameras), len(settings.Lists))
+			_, err := fmt.Fprintf(p.Out, "%s is right: device %s, %d camera(s), %d list(s)\n", p.config, settings.Device, len(settings.Cameras), len(settings.Lists))
 			return err
 		})
 	sample := &cobra.Command{
 		Use: "sample", Short: "Print a commented configuration to start from", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			_, err := p.out.Write(agent.Sample)
+			_, err := p.Out.Write(agent.Sample)
 			return err
 		},
 	}
@@ -167,7 +168,7 @@ func (p *program) keyCommand() *cobra.Command {
 		Use: "create FILE", Short: "Make a new storage key; an existing file is never overwritten", Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if _, err := sealed.CreateKey(args[0]); err != nil {
-				return &failure{exitFailure, err}
+				return commandline.Fail(commandline.Failed, err)
 			}
 			return nil
 		},

@@ -3,15 +3,12 @@ package main
 
 import (
 	"context"
-	"os"
-	"os/signal"
-	"syscall"
+
+	"nrd/internal/commandline"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	p := &program{out: os.Stdout, err: os.Stderr}
-	code := p.run(ctx, os.Args[1:])
-	stop()
-	os.Exit(code)
+	commandline.Main(func(ctx context.Context, f commandline.Frame, args []string) int {
+		return (&program{Frame: f}).run(ctx, args)
+	})
 }

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/goleak"
 
 	"nrd/internal/agent"
+	"nrd/internal/commandline"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -22,7 +23,7 @@ const photographs = "../../testdata/photographs"
 func call(t *testing.T, args ...string) (code int, out, errs string) {
 	t.Helper()
 	var o, e bytes.Buffer
-	code = (&program{out: &o, err: &e}).run(context.Background(), args)
+	code = (&program{Frame: commandline.Frame{Out: &o, Err: &e}}).run(context.Background(), args)
 	return code, o.String(), e.String()
 }
 
@@ -49,13 +50,13 @@ func TestEachKindOfFailureHasItsExitCode(t *testing.T) {
 		code int
 		says string
 	}{
-		"an unknown command":              {[]string{"fly"}, exitUsage, `unknown command "fly"`},
-		"an unknown flag":                 {[]string{"read", "--fast", "x"}, exitUsage, "--fast"},
-		"read without a path":             {[]string{"read"}, exitUsage, "requires at least 1 arg"},
-		"a configuration that is missing": {[]string{"config", "check", "-c", "/nonexistent.toml"}, exitConfiguration, "/nonexistent.toml"},
-		"an unknown profile":              {[]string{"read", "--profile", "nasple-9", rubbish}, exitConfiguration, "nasple-9"},
+		"an unknown command":              {[]string{"fly"}, commandline.WrongUsage, `unknown command "fly"`},
+		"an unknown flag":                 {[]string{"read", "--fast", "x"}, commandline.WrongUsage, "--fast"},
+		"read without a path":             {[]string{"read"}, commandline.WrongUsage, "requires at least 1 arg"},
+		"a configuration that is missing": {[]string{"config", "check", "-c", "/nonexistent.toml"}, commandline.WrongConfiguration, "/nonexistent.toml"},
+		"an unknown profile":              {[]string{"read", "--profile", "nasple-9", rubbish}, commandline.WrongConfiguration, "nasple-9"},
 		"a photograph that is none":       {[]string{"read", rubbish}, exitUnreadable, rubbish},
-		"a key that exists already":       {[]string{"key", "create", rubbish}, exitFailure, rubbish},
+		"a key that exists already":       {[]string{"key", "create", rubbish}, commandline.Failed, rubbish},
 	} {
 		t.Run(name, func(t *testing.T) {
 			code, _, errs := call(t, c.args...)
@@ -69,11 +70,11 @@ func TestEachKindOfFailureHasItsExitCode(t *testing.T) {
 func TestConfigCheckNamesFileLineAndKey(t *testing.T) {
 	file := sample(t, "controller =", "controler =")
 	code, _, errs := call(t, "config", "check", "-c", file)
-	if code != exitConfiguration || !strings.Contains(errs, file+":12: controler is not a setting") {
+	if code != commandline.WrongConfiguration || !strings.Contains(errs, file+":12: controler is not a setting") {
 		t.Fatalf("exit code %d, said %q", code, errs)
 	}
 	code, out, _ := call(t, "config", "check", "-c", sample(t, "x", "x"))
-	if code != exitOK || !strings.Contains(out, "is right: device roadside-0001") {
+	if code != commandline.Done || !strings.Contains(out, "is right: device roadside-0001") {
 		t.Fatalf("exit code %d, said %q", code, out)
 	}
 }
@@ -84,14 +85,14 @@ func TestErrorsAreJSONWhereAskedFor(t *testing.T) {
 		Error string
 		Code  int
 	}
-	if err := json.Unmarshal([]byte(errs), &line); err != nil || line.Code != exitConfiguration || line.Error == "" {
+	if err := json.Unmarshal([]byte(errs), &line); err != nil || line.Code != commandline.WrongConfiguration || line.Error == "" {
 		t.Fatalf("said %q: %v", errs, err)
 	}
 }
 
 func TestAPhotographIsReadAsALineOfJSON(t *testing.T) {
 	code, out, errs := call(t, "read", "--json", filepath.Join(photographs, "rear-near.jpg"))
-	if code != exitOK {
+	if code != commandline.Done {
 		t.Fatalf("exit code %d: %s", code, errs)
 	}
 	var line struct {
@@ -122,7 +123,7 @@ func TestAPhotographIsReadAsALineOfJSON(t *testing.T) {
 
 func TestAStorageKeyIsMadeForItsOwnerAlone(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "storage.key")
-	if code, _, errs := call(t, "key", "create", file); code != exitOK {
+	if code, _, errs := call(t, "key", "create", file); code != commandline.Done {
 		t.Fatal(errs)
 	}
 	info, err := os.Stat(file)
@@ -135,10 +136,10 @@ func TestTheHelpTellsTheExitCodesAndShellsAreCompleted(t *testing.T) {
 	if _, out, _ := call(t, "--help"); !strings.Contains(out, "5 the doctor found something") {
 		t.Fatalf("the help says %q", out)
 	}
-	if code, out, _ := call(t, "completion", "bash"); code != exitOK || !strings.Contains(out, "nrd-agent") {
+	if code, out, _ := call(t, "completion", "bash"); code != commandline.Done || !strings.Contains(out, "nrd-agent") {
 		t.Fatalf("exit code %d", code)
 	}
-	if code, out, _ := call(t, "version"); code != exitOK || !strings.HasPrefix(out, "nrd-agent ") {
+	if code, out, _ := call(t, "version"); code != commandline.Done || !strings.HasPrefix(out, "nrd-agent ") {
 		t.Fatalf("exit code %d, %q", code, out)
 	}
 }
