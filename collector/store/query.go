@@ -4,12 +4,16 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"nrd"
 )
 
 // Limits of [Query.Limit].
 const (
 	DefaultLimit = 100
 	MaxLimit     = 10_000
+	// maxPattern leaves room for a wildcard at each character of a mark.
+	maxPattern = 2 * nrd.MaxVRM
 )
 
 // Normalise gives the query as implementations run it: the pattern in upper
@@ -25,6 +29,12 @@ func (q Query) Normalise() (Query, error) {
 		default:
 			return q, fmt.Errorf("%w: the VRM pattern holds %q; letters, digits, ? and * are possible", ErrQuery, r)
 		}
+	}
+	switch {
+	case b.Len() == 0 && strings.TrimSpace(q.Pattern) != "":
+		return q, fmt.Errorf("%w: the VRM pattern %q holds no letter, digit, ? or *; leave it empty to search all", ErrQuery, q.Pattern)
+	case b.Len() > maxPattern:
+		return q, fmt.Errorf("%w: the VRM pattern has %d characters, at most %d are possible", ErrQuery, b.Len(), maxPattern)
 	}
 	q.Pattern = b.String()
 	if !q.From.IsZero() && !q.To.IsZero() && !q.From.Before(q.To) {
