@@ -119,18 +119,18 @@ fuzz: deps-build ## each fuzz target for FUZZTIME
 GENERATED := uplink/wire/wire.pb.go
 
 .PHONY: generate
-generate: build/generated/$(GENERATED) ## write the code that is generated from uplink/wire/wire.proto
+generate: build/_generated/$(GENERATED) ## write the code that is generated from uplink/wire/wire.proto
 	cp $< $(GENERATED)
 
 .PHONY: check-generated
-check-generated: build/generated/$(GENERATED) ## fails where generated code is not current
+check-generated: build/_generated/$(GENERATED) ## fails where generated code is not current
 	diff $(GENERATED) $<
 
-build/generated/$(GENERATED): uplink/wire/wire.proto go.mod
+build/_generated/$(GENERATED): uplink/wire/wire.proto go.mod
 	@scripts/packages protobuf-compiler
-	@mkdir -p build/generated build/tools
+	@mkdir -p build/_generated build/tools
 	go build -o build/tools/protoc-gen-go google.golang.org/protobuf/cmd/protoc-gen-go
-	protoc --plugin=build/tools/protoc-gen-go --go_out=build/generated --go_opt=module=nrd uplink/wire/wire.proto
+	protoc --plugin=build/tools/protoc-gen-go --go_out=build/_generated --go_opt=module=nrd uplink/wire/wire.proto
 
 # --- ARM --------------------------------------------------------------------
 
