@@ -89,21 +89,74 @@ func newCentral(t testing.TB) *central {
 	if err := c.server.AddHook(c, nil); err != nil {
 		t.Fatal(err)
 	}
-	listener := listeners.NewTCP(listeners.Config{ID: "tls", Address: "127.0.0.1:0", TLSConfig: config})
-	if err := c.server.AddListener(listener); err != nil {
+	listener, err := tls.Listen("tcp", "127.0.0.1:0", config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	door := &door{Listener: listener, open: map[net.Conn]bool{}}
+	if err := c.server.AddListener(listeners.NewNet("tls", door)); err != nil {
 		t.Fatal(err)
 	}
 	if err := c.server.Serve(); err != nil {
 		t.Fatal(err)
 	}
-	c.proxy = newProxy(t, listener.Address())
+	c.proxy = newProxy(t, listener.Addr().String())
 	t.Cleanup(func() {
 		c.ended.Wait()
+		door.shut()
 		if err := c.server.Close(); err != nil {
 			t.Error(err)
 		}
 	})
 	return c
+}
+
+// door is the broker's listener. The broker must not be closed while one of its
+// connections only just begins, so shut ends them all and waits.
+type door struct {
+	net.Listener
+	mu   sync.Mutex
+	open map[net.Conn]bool
+	gone sync.WaitGroup
+}
+
+func (d *door) Accept() (net.Conn, error) {
+	c, err := d.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.open[c] = true
+	d.gone.Add(1)
+	return &visitor{Conn: c, door: d}, nil
+}
+
+func (d *door) shut() {
+	d.Close() //nolint:errcheck // the broker closes it again
+	d.mu.Lock()
+	for c := range d.open {
+		c.Close() //nolint:errcheck // there is nobody to tell
+	}
+	d.mu.Unlock()
+	d.gone.Wait()
+}
+
+type visitor struct {
+	net.Conn
+	door *door
+	once sync.Once
+}
+
+func (v *visitor) Close() error {
+	err := v.Conn.Close()
+	v.once.Do(func() {
+		v.door.mu.Lock()
+		delete(v.door.open, v.Conn)
+		v.door.mu.Unlock()
+		v.door.gone.Done()
+	})
+	return err
 }
 
 func (c *central) ID() string { return "test" }

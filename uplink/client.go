@@ -163,6 +163,9 @@ func (c *Client) session(ctx context.Context) (worked bool, err error) {
 	if err != nil {
 		close(s.over)
 		c.setProblem(func(p *problems) { p.connection = fmt.Sprintf("central cannot be reached: %v", err) })
+		if errors.Is(err, errCut) {
+			c.kicked()
+		}
 		return false, err
 	}
 	// A link that broke under load takes a while to close: nobody waits for it
@@ -188,10 +191,16 @@ func (c *Client) afterwards(s *session, err error) {
 		c.kicks = 0
 		return
 	}
-	c.kicks++
+	c.kicked()
 	if unacked := s.unacked(); len(unacked) == 1 {
 		c.suspect(unacked[0])
 	}
+}
+
+// kicked counts a connection that the other side ended soon, and says so where
+// it is no accident any more.
+func (c *Client) kicked() {
+	c.kicks++
 	if c.kicks >= patience {
 		c.setProblem(func(p *problems) {
 			p.rival = fmt.Sprintf("probably another agent uses this device's certificate: central has ended %d connections in a row", c.kicks)

@@ -77,6 +77,10 @@ type outgoing struct {
 
 var errLinkClosed = errors.New("the connection was closed")
 
+// errCut says that the broker took the device in and ended the connection at
+// once, before it could listen.
+var errCut = errors.New("central ended the connection as soon as it was made")
+
 // connectPaho connects, and subscribes to the device's receipts and commands, so
 // that no answer can be missed.
 func connectPaho(ctx context.Context, c linkConfig) (link, error) {
@@ -120,7 +124,9 @@ func connectPaho(ctx context.Context, c linkConfig) (link, error) {
 	l.work.Go(l.send)
 	listen := map[string]byte{wire.TopicReceipt(c.device): 1, wire.TopicCommand(c.device): 1}
 	subscribed := l.client.SubscribeMultiple(listen, nil).(*mqtt.SubscribeToken) //nolint:errcheck // paho gives no other
-	err = await(ctx, subscribed)
+	if err = await(ctx, subscribed); err != nil && ctx.Err() == nil {
+		err = fmt.Errorf("%w: %w", errCut, err)
+	}
 	for topic, granted := range subscribed.Result() {
 		if granted == 0x80 && err == nil {
 			err = fmt.Errorf("the broker does not let this device listen to %s", topic)

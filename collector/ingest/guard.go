@@ -22,6 +22,8 @@ type guard struct {
 
 	mu   sync.Mutex
 	open map[*conn]bool // nil: closed
+	// gone waits for every connection's goroutine to have let go of it.
+	gone sync.WaitGroup
 }
 
 // conn is a connection whose handshake is done by its first reader.
@@ -29,6 +31,7 @@ type conn struct {
 	*tls.Conn
 	guard  *guard
 	shaken bool
+	once   sync.Once
 }
 
 func newGuard(in *Ingest, tcp net.Listener) *guard {
@@ -61,8 +64,12 @@ func (g *guard) admit(c *conn) error {
 	case len(g.open) >= maxConnections:
 		return errors.New("there are too many connections")
 	}
+	if err := c.SetDeadline(time.Now().Add(handshakeTime)); err != nil { // the network's deadlines are real time
+		return err
+	}
 	g.open[c] = true
-	return c.SetDeadline(time.Now().Add(handshakeTime)) // the network's deadlines are real time
+	g.gone.Add(1)
+	return nil
 }
 
 func (g *guard) refused(c net.Conn, err error) {
@@ -70,19 +77,20 @@ func (g *guard) refused(c net.Conn, err error) {
 	g.in.Log.Warn("a connection was refused", "from", c.RemoteAddr().String(), "reason", identity.Explain(err))
 }
 
-// Close ends the listener and every connection.
+// Close ends the listener and every connection, and waits until the broker has
+// let go of them: one that is only just beginning must not outlive the broker.
 func (g *guard) Close() error {
 	err := g.Listener.Close()
 	if errors.Is(err, net.ErrClosed) {
 		err = nil
 	}
 	g.mu.Lock()
-	open := g.open
-	g.open = nil
-	g.mu.Unlock()
-	for c := range open {
+	for c := range g.open {
 		c.NetConn().Close() //nolint:errcheck // there is nobody to tell
 	}
+	g.open = nil
+	g.mu.Unlock()
+	g.gone.Wait()
 	return err
 }
 
@@ -103,5 +111,7 @@ func (c *conn) Close() error {
 	c.guard.mu.Lock()
 	delete(c.guard.open, c)
 	c.guard.mu.Unlock()
-	return c.Conn.Close()
+	err := c.Conn.Close()
+	c.once.Do(c.guard.gone.Done)
+	return err
 }
