@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -66,6 +67,9 @@ type central struct {
 	swallow func(arrived) bool
 	all     []arrived
 	news    chan struct{}
+	// inside is the newest connection of each name, visits how many there were.
+	inside map[string]*mochi.Client
+	visits int
 }
 
 // arrived is an item that came to central.
@@ -80,7 +84,7 @@ func always(arrived) wire.Receipt_Outcome { return wire.Receipt_STORED }
 
 func newCentral(t testing.TB) *central {
 	t.Helper()
-	c := &central{t: t, site: newSite(t), answer: always, news: make(chan struct{}, 1)}
+	c := &central{t: t, site: newSite(t), answer: always, news: make(chan struct{}, 1), inside: map[string]*mochi.Client{}}
 	config, err := identity.ServerTLS(pem(c.site, "central"))
 	if err != nil {
 		t.Fatal(err)
@@ -161,10 +165,33 @@ func (v *visitor) Close() error {
 
 func (c *central) ID() string { return "test" }
 func (c *central) Provides(b byte) bool {
-	return slices.Contains([]byte{mochi.OnConnectAuthenticate, mochi.OnACLCheck, mochi.OnPublish}, b)
+	return slices.Contains([]byte{mochi.OnConnectAuthenticate, mochi.OnSessionEstablished, mochi.OnACLCheck, mochi.OnPublish}, b)
 }
-func (c *central) OnConnectAuthenticate(*mochi.Client, packets.Packet) bool { return true }
-func (c *central) OnACLCheck(*mochi.Client, string, bool) bool              { return true }
+
+// OnConnectAuthenticate names each connection anew, as central does: the
+// broker's own way of ending an older session may end the newer one's instead.
+func (c *central) OnConnectAuthenticate(cl *mochi.Client, pk packets.Packet) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.visits++
+	cl.Properties.Username = []byte(pk.Connect.ClientIdentifier)
+	cl.ID = fmt.Sprintf("%s %d", pk.Connect.ClientIdentifier, c.visits)
+	return true
+}
+
+// OnSessionEstablished ends the older connection of the same name.
+func (c *central) OnSessionEstablished(cl *mochi.Client, _ packets.Packet) {
+	name := string(cl.Properties.Username)
+	c.mu.Lock()
+	older := c.inside[name]
+	c.inside[name] = cl
+	c.mu.Unlock()
+	if older != nil {
+		older.Stop(packets.ErrSessionTakenOver)
+	}
+}
+
+func (c *central) OnACLCheck(*mochi.Client, string, bool) bool { return true }
 
 func (c *central) OnPublish(cl *mochi.Client, pk packets.Packet) (packets.Packet, error) {
 	device, kind, err := wire.ParseTopic(pk.TopicName)
