@@ -40,9 +40,13 @@ func TestAReadTravelsFromTheCameraToCentralWithItsHitAndPictures(t *testing.T) {
 	wanted := marks[0]
 	list(t, c, entry(wanted, "High", "1"), entry(wanted, "Low", "2"), entry("ZZ99ZZZ", "High", "3"))
 	var stored atomic.Int64
+	var told atomic.Value
 	a := newAgent(t, c, func(h Happening) {
 		if h.What == "stored" {
 			stored.Add(1)
+			if string(h.Plate) == wanted {
+				told.Store(h.Hit)
+			}
 		}
 	})
 
@@ -51,6 +55,12 @@ func TestAReadTravelsFromTheCameraToCentralWithItsHitAndPictures(t *testing.T) {
 	must(t, err)
 	if summary.Lost != 0 || summary.Waiting != 0 || summary.Stored != summary.Passages || uint64(stored.Load()) != summary.Stored {
 		t.Fatalf("not everything was stored: %+v, followed %d", summary, stored.Load())
+	}
+	if told.Load() != "HIGH (local)" {
+		t.Fatalf("the hit was told as %q, want its highest priority and its list", told.Load())
+	}
+	if summary.FrameToStoredP95 != 0 || a.tally.fromKept == nil {
+		t.Fatalf("a file's time was taken for a measured one: %+v", summary)
 	}
 	found := s.found()
 	right := 0
@@ -76,6 +86,24 @@ func TestAReadTravelsFromTheCameraToCentralWithItsHitAndPictures(t *testing.T) {
 		if f.VRM != wanted && len(f.Hits) > 0 {
 			t.Fatalf("%s is on no list but has the hits %+v", f.VRM, f.Hits)
 		}
+	}
+}
+
+func TestTwoPhotographsOfOneVehicleAreTwoRecords(t *testing.T) {
+	s := newSite(t)
+	c := s.unit()
+	picture, err := os.ReadFile(filepath.Join(footage, "rear-near.jpg"))
+	must(t, err)
+	dir := t.TempDir()
+	for _, name := range []string{"1.jpg", "2.jpg"} {
+		must(t, os.WriteFile(filepath.Join(dir, name), picture, 0o600))
+	}
+	c.Cameras[0].Footage = dir
+	list(t, c, entry("ZZ99ZZZ", "High", "1"))
+	summary, err := newAgent(t, c, nil).Run(within(t, 2*time.Minute))
+	must(t, err)
+	if summary.Passages != 2 || summary.Stored != 2 {
+		t.Fatalf("%+v", summary)
 	}
 }
 
