@@ -180,3 +180,9 @@ func TestTheInputKeepsItsShapeInMultiplesOfSixteen(t *testing.T) {
 		}
 	}
 }
+
+// overlap is the shared area of two boxes as a share of their union.
+func overlap(a, b nrd.Box) float64 {
+	i := intersection(a, b)
+	return i / max(1, float64(a.W*a.H+b.W*b.H)-i)
+}

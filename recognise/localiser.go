@@ -262,12 +262,6 @@ func covers(a, b nrd.Box) float64 {
 	return intersection(a, b) / max(1, float64(min(a.W*a.H, b.W*b.H)))
 }
 
-// overlap is the shared area of two boxes as a share of their union.
-func overlap(a, b nrd.Box) float64 {
-	i := intersection(a, b)
-	return i / max(1, float64(a.W*a.H+b.W*b.H)-i)
-}
-
 func intersection(a, b nrd.Box) float64 {
 	w := min(a.X+a.W, b.X+b.W) - max(a.X, b.X)
 	h := min(a.Y+a.H, b.Y+b.H) - max(a.Y, b.Y)

@@ -155,7 +155,7 @@ func marks(t testing.TB, items []item) []string {
 	var names []string
 	for _, i := range items {
 		if i.id.part != partRecord {
-			names = append(names, fmt.Sprintf("%s %d", i.kind(), i.id.sequence))
+			names = append(names, fmt.Sprintf("%s %d", kinds[i.id.part], i.id.sequence))
 			continue
 		}
 		names = append(names, string(recordOf(t, i).Read.VRM))

@@ -147,5 +147,3 @@ type item struct {
 	id      itemID
 	payload []byte
 }
-
-func (i item) kind() string { return kinds[i.id.part] }

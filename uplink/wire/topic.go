@@ -38,10 +38,6 @@ func TopicReceipt(device string) string { return devices + device + "/" + topicR
 // TopicCommand is where central commands a device.
 func TopicCommand(device string) string { return devices + device + "/" + topicCommand }
 
-// TopicNotice is where central retains a pointer to new metadata of a kind:
-// lists or firmware.
-func TopicNotice(kind string) string { return "nrd/1/notice/" + kind }
-
 // ParseTopic gives the device and the last level (record, image, event, status,
 // receipt or command) of a device's topic. The error is ErrTopic.
 func ParseTopic(topic string) (device, kind string, err error) {

@@ -364,9 +364,6 @@ func TestTopics(t *testing.T) {
 			t.Errorf("%s: %q %q %v", topic, device, got, err)
 		}
 	}
-	if got := TopicNotice("lists"); got != "nrd/1/notice/lists" {
-		t.Errorf("notice: %q", got)
-	}
 	for _, topic := range []string{
 		"", "nrd/1/device/", "nrd/1/device/car-7", "nrd/1/device//record", "nrd/1/device/car-7/selfie", "nrd/2/device/car-7/record",
 		"nrd/1/device/car-7/record/x", "nrd/1/device/+/record", "nrd/1/device/#", "nrd/1/device/Car/record", "x/nrd/1/device/a/record",
