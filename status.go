@@ -26,4 +26,26 @@ type Status struct {
 	Fix   Fix
 	// Problems are sentences for a person, worst first.
 	Problems []string
+	// Configuration is what became of the one that central ordered last.
+	Configuration ConfigurationState
+	// Wiped is the number of central's order by which the unit destroyed its
+	// keys, 0 for none.
+	Wiped uint64
 }
+
+// ConfigurationState is what became of a configuration from central: Order is
+// its number (0: none came yet), State one of the words below, Reason why it is
+// not in force.
+type ConfigurationState struct {
+	Order         uint64
+	State, Reason string
+}
+
+// The states of a configuration from central. One on trial is in use until
+// central is reached with it, or is rolled back.
+const (
+	ConfigurationTrial      = "trial"
+	ConfigurationInForce    = "in force"
+	ConfigurationRolledBack = "rolled back"
+	ConfigurationRefused    = "refused"
+)

@@ -42,6 +42,9 @@ type Client struct {
 	// kind of item (record, patch, overview, event) and the outcome (stored,
 	// quarantined, refused, retry). It must not block.
 	OnReceipt func(key nrd.Key, kind, outcome string)
+	// OnOrder, if set, is called with each order of central's, unchecked. It
+	// must not block.
+	OnOrder func(*wire.Signed)
 
 	// dial, pace and random are replaced by tests.
 	dial   func(context.Context, linkConfig) (link, error)

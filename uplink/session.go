@@ -305,6 +305,10 @@ func (s *session) command(payload []byte) error {
 		s.paused = false
 		s.Log.Info("central has resumed this device")
 		s.setProblem(func(p *problems) { p.paused = "" })
+	case *wire.Command_Signed:
+		if s.OnOrder != nil {
+			s.OnOrder(what.Signed)
+		}
 	}
 	return nil
 }

@@ -83,6 +83,10 @@ func FromStatus(s *nrd.Status) *Status {
 		DiskFree:        s.DiskFree,
 		Clock:           fromStamp(s.Clock),
 		Fix:             fromFix(s.Fix),
+		Wiped:           s.Wiped,
+	}
+	if c := s.Configuration; c != (nrd.ConfigurationState{}) {
+		m.Configuration = &Configuration{Order: c.Order, State: cut(c.State, maxName), Reason: cut(c.Reason, maxText)}
 	}
 	if len(s.Dropped) > 0 {
 		m.Dropped = map[string]uint64{}

@@ -98,6 +98,12 @@ func ToStatus(m *Status) (status *nrd.Status, offline bool, err error) {
 		DiskFree:      m.GetDiskFree(),
 		Clock:         c.stamp("clock", m.GetClock()),
 		Fix:           c.fix("fix", m.GetFix()),
+		Wiped:         m.GetWiped(),
+		Configuration: nrd.ConfigurationState{
+			Order:  m.GetConfiguration().GetOrder(),
+			State:  c.text("configuration.state", m.GetConfiguration().GetState(), maxName),
+			Reason: c.text("configuration.reason", m.GetConfiguration().GetReason(), maxText),
+		},
 	}
 	c.count("dropped", len(m.GetDropped()), maxDropped)
 	c.count("lists", len(m.GetLists()), maxLists)

@@ -1603,6 +1603,8 @@ type Status struct {
 	Fix             *Fix                   `protobuf:"bytes,16,opt,name=fix,proto3" json:"fix,omitempty"`
 	Problems        []string               `protobuf:"bytes,17,rep,name=problems,proto3" json:"problems,omitempty"`
 	Offline         bool                   `protobuf:"varint,18,opt,name=offline,proto3" json:"offline,omitempty"`
+	Configuration   *Configuration         `protobuf:"bytes,40,opt,name=configuration,proto3" json:"configuration,omitempty"`
+	Wiped           uint64                 `protobuf:"varint,41,opt,name=wiped,proto3" json:"wiped,omitempty"` // the order by which the device destroyed its keys
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
 }
@@ -1763,6 +1765,82 @@ func (x *Status) GetOffline() bool {
 	return false
 }
 
+func (x *Status) GetConfiguration() *Configuration {
+	if x != nil {
+		return x.Configuration
+	}
+	return nil
+}
+
+func (x *Status) GetWiped() uint64 {
+	if x != nil {
+		return x.Wiped
+	}
+	return 0
+}
+
+// Configuration says what became of the configuration that central ordered
+// last.
+type Configuration struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Order         uint64                 `protobuf:"varint,1,opt,name=order,proto3" json:"order,omitempty"`
+	State         string                 `protobuf:"bytes,2,opt,name=state,proto3" json:"state,omitempty"` // trial, in force, rolled back, refused
+	Reason        string                 `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Configuration) Reset() {
+	*x = Configuration{}
+	mi := &file_uplink_wire_wire_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Configuration) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Configuration) ProtoMessage() {}
+
+func (x *Configuration) ProtoReflect() protoreflect.Message {
+	mi := &file_uplink_wire_wire_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Configuration.ProtoReflect.Descriptor instead.
+func (*Configuration) Descriptor() ([]byte, []int) {
+	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *Configuration) GetOrder() uint64 {
+	if x != nil {
+		return x.Order
+	}
+	return 0
+}
+
+func (x *Configuration) GetState() string {
+	if x != nil {
+		return x.State
+	}
+	return ""
+}
+
+func (x *Configuration) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 // Command is central's word to one device.
 type Command struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1771,6 +1849,7 @@ type Command struct {
 	//
 	//	*Command_Paused
 	//	*Command_Resumed
+	//	*Command_Signed
 	What          isCommand_What `protobuf_oneof:"what"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1778,7 +1857,7 @@ type Command struct {
 
 func (x *Command) Reset() {
 	*x = Command{}
-	mi := &file_uplink_wire_wire_proto_msgTypes[18]
+	mi := &file_uplink_wire_wire_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1790,7 +1869,7 @@ func (x *Command) String() string {
 func (*Command) ProtoMessage() {}
 
 func (x *Command) ProtoReflect() protoreflect.Message {
-	mi := &file_uplink_wire_wire_proto_msgTypes[18]
+	mi := &file_uplink_wire_wire_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1803,7 +1882,7 @@ func (x *Command) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Command.ProtoReflect.Descriptor instead.
 func (*Command) Descriptor() ([]byte, []int) {
-	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{18}
+	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Command) GetAtNs() int64 {
@@ -1838,6 +1917,15 @@ func (x *Command) GetResumed() *Resumed {
 	return nil
 }
 
+func (x *Command) GetSigned() *Signed {
+	if x != nil {
+		if x, ok := x.What.(*Command_Signed); ok {
+			return x.Signed
+		}
+	}
+	return nil
+}
+
 type isCommand_What interface {
 	isCommand_What()
 }
@@ -1850,9 +1938,15 @@ type Command_Resumed struct {
 	Resumed *Resumed `protobuf:"bytes,3,opt,name=resumed,proto3,oneof"`
 }
 
+type Command_Signed struct {
+	Signed *Signed `protobuf:"bytes,4,opt,name=signed,proto3,oneof"`
+}
+
 func (*Command_Paused) isCommand_What() {}
 
 func (*Command_Resumed) isCommand_What() {}
+
+func (*Command_Signed) isCommand_What() {}
 
 // Paused: keep everything, send no records and show the reason. It holds until
 // Resumed or until the connection ends; central says it again on the next one.
@@ -1865,7 +1959,7 @@ type Paused struct {
 
 func (x *Paused) Reset() {
 	*x = Paused{}
-	mi := &file_uplink_wire_wire_proto_msgTypes[19]
+	mi := &file_uplink_wire_wire_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1877,7 +1971,7 @@ func (x *Paused) String() string {
 func (*Paused) ProtoMessage() {}
 
 func (x *Paused) ProtoReflect() protoreflect.Message {
-	mi := &file_uplink_wire_wire_proto_msgTypes[19]
+	mi := &file_uplink_wire_wire_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1890,7 +1984,7 @@ func (x *Paused) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Paused.ProtoReflect.Descriptor instead.
 func (*Paused) Descriptor() ([]byte, []int) {
-	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{19}
+	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Paused) GetReason() string {
@@ -1909,7 +2003,7 @@ type Resumed struct {
 
 func (x *Resumed) Reset() {
 	*x = Resumed{}
-	mi := &file_uplink_wire_wire_proto_msgTypes[20]
+	mi := &file_uplink_wire_wire_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1921,7 +2015,7 @@ func (x *Resumed) String() string {
 func (*Resumed) ProtoMessage() {}
 
 func (x *Resumed) ProtoReflect() protoreflect.Message {
-	mi := &file_uplink_wire_wire_proto_msgTypes[20]
+	mi := &file_uplink_wire_wire_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1934,7 +2028,276 @@ func (x *Resumed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Resumed.ProtoReflect.Descriptor instead.
 func (*Resumed) Descriptor() ([]byte, []int) {
-	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{20}
+	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{21}
+}
+
+// Signed is an order that the site's issuer has signed, so that no broker on the
+// way can make one up.
+type Signed struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Order         []byte                 `protobuf:"bytes,1,opt,name=order,proto3" json:"order,omitempty"`             // an Order, as it was signed
+	Signature     []byte                 `protobuf:"bytes,2,opt,name=signature,proto3" json:"signature,omitempty"`     // ECDSA P-256, ASN.1, of SHA-256 over "NRD order 1\n" and order
+	Certificate   []byte                 `protobuf:"bytes,3,opt,name=certificate,proto3" json:"certificate,omitempty"` // the issuer's, by the site's CA, DER
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Signed) Reset() {
+	*x = Signed{}
+	mi := &file_uplink_wire_wire_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Signed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Signed) ProtoMessage() {}
+
+func (x *Signed) ProtoReflect() protoreflect.Message {
+	mi := &file_uplink_wire_wire_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Signed.ProtoReflect.Descriptor instead.
+func (*Signed) Descriptor() ([]byte, []int) {
+	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *Signed) GetOrder() []byte {
+	if x != nil {
+		return x.Order
+	}
+	return nil
+}
+
+func (x *Signed) GetSignature() []byte {
+	if x != nil {
+		return x.Signature
+	}
+	return nil
+}
+
+func (x *Signed) GetCertificate() []byte {
+	if x != nil {
+		return x.Certificate
+	}
+	return nil
+}
+
+// Order binds one device, of one enrolment, once: a device does nothing on an
+// order whose number is not above the last that it obeyed.
+type Order struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Device    string                 `protobuf:"bytes,1,opt,name=device,proto3" json:"device,omitempty"`
+	Enrolment string                 `protobuf:"bytes,2,opt,name=enrolment,proto3" json:"enrolment,omitempty"` // the serialNumber in the subject of the device's certificate
+	Number    uint64                 `protobuf:"varint,3,opt,name=number,proto3" json:"number,omitempty"`
+	IssuedNs  int64                  `protobuf:"fixed64,4,opt,name=issued_ns,json=issuedNs,proto3" json:"issued_ns,omitempty"`
+	// Types that are valid to be assigned to What:
+	//
+	//	*Order_Wipe
+	//	*Order_Configure
+	What          isOrder_What `protobuf_oneof:"what"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Order) Reset() {
+	*x = Order{}
+	mi := &file_uplink_wire_wire_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Order) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Order) ProtoMessage() {}
+
+func (x *Order) ProtoReflect() protoreflect.Message {
+	mi := &file_uplink_wire_wire_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Order.ProtoReflect.Descriptor instead.
+func (*Order) Descriptor() ([]byte, []int) {
+	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *Order) GetDevice() string {
+	if x != nil {
+		return x.Device
+	}
+	return ""
+}
+
+func (x *Order) GetEnrolment() string {
+	if x != nil {
+		return x.Enrolment
+	}
+	return ""
+}
+
+func (x *Order) GetNumber() uint64 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+func (x *Order) GetIssuedNs() int64 {
+	if x != nil {
+		return x.IssuedNs
+	}
+	return 0
+}
+
+func (x *Order) GetWhat() isOrder_What {
+	if x != nil {
+		return x.What
+	}
+	return nil
+}
+
+func (x *Order) GetWipe() *Wipe {
+	if x != nil {
+		if x, ok := x.What.(*Order_Wipe); ok {
+			return x.Wipe
+		}
+	}
+	return nil
+}
+
+func (x *Order) GetConfigure() *Configure {
+	if x != nil {
+		if x, ok := x.What.(*Order_Configure); ok {
+			return x.Configure
+		}
+	}
+	return nil
+}
+
+type isOrder_What interface {
+	isOrder_What()
+}
+
+type Order_Wipe struct {
+	Wipe *Wipe `protobuf:"bytes,5,opt,name=wipe,proto3,oneof"`
+}
+
+type Order_Configure struct {
+	Configure *Configure `protobuf:"bytes,6,opt,name=configure,proto3,oneof"`
+}
+
+func (*Order_Wipe) isOrder_What() {}
+
+func (*Order_Configure) isOrder_What() {}
+
+// Wipe: destroy the keys first, then lists, buffer and identity.
+type Wipe struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Reason        string                 `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Wipe) Reset() {
+	*x = Wipe{}
+	mi := &file_uplink_wire_wire_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Wipe) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Wipe) ProtoMessage() {}
+
+func (x *Wipe) ProtoReflect() protoreflect.Message {
+	mi := &file_uplink_wire_wire_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Wipe.ProtoReflect.Descriptor instead.
+func (*Wipe) Descriptor() ([]byte, []int) {
+	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *Wipe) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// Configure: use these settings, and go back to the ones before where central
+// cannot be reached with them.
+type Configure struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Toml          string                 `protobuf:"bytes,1,opt,name=toml,proto3" json:"toml,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Configure) Reset() {
+	*x = Configure{}
+	mi := &file_uplink_wire_wire_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Configure) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Configure) ProtoMessage() {}
+
+func (x *Configure) ProtoReflect() protoreflect.Message {
+	mi := &file_uplink_wire_wire_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Configure.ProtoReflect.Descriptor instead.
+func (*Configure) Descriptor() ([]byte, []int) {
+	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *Configure) GetToml() string {
+	if x != nil {
+		return x.Toml
+	}
+	return ""
 }
 
 type Receipt_Item struct {
@@ -1950,7 +2313,7 @@ type Receipt_Item struct {
 
 func (x *Receipt_Item) Reset() {
 	*x = Receipt_Item{}
-	mi := &file_uplink_wire_wire_proto_msgTypes[21]
+	mi := &file_uplink_wire_wire_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1962,7 +2325,7 @@ func (x *Receipt_Item) String() string {
 func (*Receipt_Item) ProtoMessage() {}
 
 func (x *Receipt_Item) ProtoReflect() protoreflect.Message {
-	mi := &file_uplink_wire_wire_proto_msgTypes[21]
+	mi := &file_uplink_wire_wire_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2176,7 +2539,7 @@ const file_uplink_wire_wire_proto_rawDesc = "" +
 	"\x04Drop\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x14\n" +
 	"\x05count\x18\x02 \x01(\x04R\x05count\x12\x16\n" +
-	"\x06reason\x18\x03 \x01(\tR\x06reason\"\xec\x04\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\"\xbf\x05\n" +
 	"\x06Status\x12\x16\n" +
 	"\x06device\x18\x01 \x01(\tR\x06device\x12\x13\n" +
 	"\x05at_ns\x18\x02 \x01(\x10R\x04atNs\x12\x1a\n" +
@@ -2197,18 +2560,41 @@ const file_uplink_wire_wire_proto_rawDesc = "" +
 	"\x05clock\x18\x0f \x01(\v2\r.nrd.v1.StampR\x05clock\x12\x1d\n" +
 	"\x03fix\x18\x10 \x01(\v2\v.nrd.v1.FixR\x03fix\x12\x1a\n" +
 	"\bproblems\x18\x11 \x03(\tR\bproblems\x12\x18\n" +
-	"\aoffline\x18\x12 \x01(\bR\aoffline\x1a:\n" +
+	"\aoffline\x18\x12 \x01(\bR\aoffline\x12;\n" +
+	"\rconfiguration\x18( \x01(\v2\x15.nrd.v1.ConfigurationR\rconfiguration\x12\x14\n" +
+	"\x05wiped\x18) \x01(\x04R\x05wiped\x1a:\n" +
 	"\fDroppedEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\"}\n" +
+	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\"S\n" +
+	"\rConfiguration\x12\x14\n" +
+	"\x05order\x18\x01 \x01(\x04R\x05order\x12\x14\n" +
+	"\x05state\x18\x02 \x01(\tR\x05state\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\"\xa7\x01\n" +
 	"\aCommand\x12\x13\n" +
 	"\x05at_ns\x18\x01 \x01(\x10R\x04atNs\x12(\n" +
 	"\x06paused\x18\x02 \x01(\v2\x0e.nrd.v1.PausedH\x00R\x06paused\x12+\n" +
-	"\aresumed\x18\x03 \x01(\v2\x0f.nrd.v1.ResumedH\x00R\aresumedB\x06\n" +
+	"\aresumed\x18\x03 \x01(\v2\x0f.nrd.v1.ResumedH\x00R\aresumed\x12(\n" +
+	"\x06signed\x18\x04 \x01(\v2\x0e.nrd.v1.SignedH\x00R\x06signedB\x06\n" +
 	"\x04what\" \n" +
 	"\x06Paused\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\"\t\n" +
-	"\aResumedB\x11Z\x0fnrd/uplink/wireb\x06proto3"
+	"\aResumed\"^\n" +
+	"\x06Signed\x12\x14\n" +
+	"\x05order\x18\x01 \x01(\fR\x05order\x12\x1c\n" +
+	"\tsignature\x18\x02 \x01(\fR\tsignature\x12 \n" +
+	"\vcertificate\x18\x03 \x01(\fR\vcertificate\"\xd1\x01\n" +
+	"\x05Order\x12\x16\n" +
+	"\x06device\x18\x01 \x01(\tR\x06device\x12\x1c\n" +
+	"\tenrolment\x18\x02 \x01(\tR\tenrolment\x12\x16\n" +
+	"\x06number\x18\x03 \x01(\x04R\x06number\x12\x1b\n" +
+	"\tissued_ns\x18\x04 \x01(\x10R\bissuedNs\x12\"\n" +
+	"\x04wipe\x18\x05 \x01(\v2\f.nrd.v1.WipeH\x00R\x04wipe\x121\n" +
+	"\tconfigure\x18\x06 \x01(\v2\x11.nrd.v1.ConfigureH\x00R\tconfigureB\x06\n" +
+	"\x04what\"\x1e\n" +
+	"\x04Wipe\x12\x16\n" +
+	"\x06reason\x18\x01 \x01(\tR\x06reason\"\x1f\n" +
+	"\tConfigure\x12\x12\n" +
+	"\x04toml\x18\x01 \x01(\tR\x04tomlB\x11Z\x0fnrd/uplink/wireb\x06proto3"
 
 var (
 	file_uplink_wire_wire_proto_rawDescOnce sync.Once
@@ -2223,32 +2609,37 @@ func file_uplink_wire_wire_proto_rawDescGZIP() []byte {
 }
 
 var file_uplink_wire_wire_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_uplink_wire_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
+var file_uplink_wire_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
 var file_uplink_wire_wire_proto_goTypes = []any{
-	(Receipt_Outcome)(0), // 0: nrd.v1.Receipt.Outcome
-	(*Key)(nil),          // 1: nrd.v1.Key
-	(*Stamp)(nil),        // 2: nrd.v1.Stamp
-	(*Fix)(nil),          // 3: nrd.v1.Fix
-	(*Camera)(nil),       // 4: nrd.v1.Camera
-	(*PTZ)(nil),          // 5: nrd.v1.PTZ
-	(*Alternative)(nil),  // 6: nrd.v1.Alternative
-	(*Read)(nil),         // 7: nrd.v1.Read
-	(*Passage)(nil),      // 8: nrd.v1.Passage
-	(*ImageInfo)(nil),    // 9: nrd.v1.ImageInfo
-	(*Entry)(nil),        // 10: nrd.v1.Entry
-	(*ListVersion)(nil),  // 11: nrd.v1.ListVersion
-	(*Hit)(nil),          // 12: nrd.v1.Hit
-	(*Record)(nil),       // 13: nrd.v1.Record
-	(*Image)(nil),        // 14: nrd.v1.Image
-	(*Receipt)(nil),      // 15: nrd.v1.Receipt
-	(*Event)(nil),        // 16: nrd.v1.Event
-	(*Drop)(nil),         // 17: nrd.v1.Drop
-	(*Status)(nil),       // 18: nrd.v1.Status
-	(*Command)(nil),      // 19: nrd.v1.Command
-	(*Paused)(nil),       // 20: nrd.v1.Paused
-	(*Resumed)(nil),      // 21: nrd.v1.Resumed
-	(*Receipt_Item)(nil), // 22: nrd.v1.Receipt.Item
-	nil,                  // 23: nrd.v1.Status.DroppedEntry
+	(Receipt_Outcome)(0),  // 0: nrd.v1.Receipt.Outcome
+	(*Key)(nil),           // 1: nrd.v1.Key
+	(*Stamp)(nil),         // 2: nrd.v1.Stamp
+	(*Fix)(nil),           // 3: nrd.v1.Fix
+	(*Camera)(nil),        // 4: nrd.v1.Camera
+	(*PTZ)(nil),           // 5: nrd.v1.PTZ
+	(*Alternative)(nil),   // 6: nrd.v1.Alternative
+	(*Read)(nil),          // 7: nrd.v1.Read
+	(*Passage)(nil),       // 8: nrd.v1.Passage
+	(*ImageInfo)(nil),     // 9: nrd.v1.ImageInfo
+	(*Entry)(nil),         // 10: nrd.v1.Entry
+	(*ListVersion)(nil),   // 11: nrd.v1.ListVersion
+	(*Hit)(nil),           // 12: nrd.v1.Hit
+	(*Record)(nil),        // 13: nrd.v1.Record
+	(*Image)(nil),         // 14: nrd.v1.Image
+	(*Receipt)(nil),       // 15: nrd.v1.Receipt
+	(*Event)(nil),         // 16: nrd.v1.Event
+	(*Drop)(nil),          // 17: nrd.v1.Drop
+	(*Status)(nil),        // 18: nrd.v1.Status
+	(*Configuration)(nil), // 19: nrd.v1.Configuration
+	(*Command)(nil),       // 20: nrd.v1.Command
+	(*Paused)(nil),        // 21: nrd.v1.Paused
+	(*Resumed)(nil),       // 22: nrd.v1.Resumed
+	(*Signed)(nil),        // 23: nrd.v1.Signed
+	(*Order)(nil),         // 24: nrd.v1.Order
+	(*Wipe)(nil),          // 25: nrd.v1.Wipe
+	(*Configure)(nil),     // 26: nrd.v1.Configure
+	(*Receipt_Item)(nil),  // 27: nrd.v1.Receipt.Item
+	nil,                   // 28: nrd.v1.Status.DroppedEntry
 }
 var file_uplink_wire_wire_proto_depIdxs = []int32{
 	6,  // 0: nrd.v1.Read.alternatives:type_name -> nrd.v1.Alternative
@@ -2265,22 +2656,26 @@ var file_uplink_wire_wire_proto_depIdxs = []int32{
 	9,  // 11: nrd.v1.Record.patch:type_name -> nrd.v1.ImageInfo
 	9,  // 12: nrd.v1.Record.overview:type_name -> nrd.v1.ImageInfo
 	1,  // 13: nrd.v1.Image.key:type_name -> nrd.v1.Key
-	22, // 14: nrd.v1.Receipt.items:type_name -> nrd.v1.Receipt.Item
+	27, // 14: nrd.v1.Receipt.items:type_name -> nrd.v1.Receipt.Item
 	1,  // 15: nrd.v1.Event.key:type_name -> nrd.v1.Key
 	17, // 16: nrd.v1.Event.drop:type_name -> nrd.v1.Drop
-	23, // 17: nrd.v1.Status.dropped:type_name -> nrd.v1.Status.DroppedEntry
+	28, // 17: nrd.v1.Status.dropped:type_name -> nrd.v1.Status.DroppedEntry
 	11, // 18: nrd.v1.Status.lists:type_name -> nrd.v1.ListVersion
 	2,  // 19: nrd.v1.Status.clock:type_name -> nrd.v1.Stamp
 	3,  // 20: nrd.v1.Status.fix:type_name -> nrd.v1.Fix
-	20, // 21: nrd.v1.Command.paused:type_name -> nrd.v1.Paused
-	21, // 22: nrd.v1.Command.resumed:type_name -> nrd.v1.Resumed
-	1,  // 23: nrd.v1.Receipt.Item.key:type_name -> nrd.v1.Key
-	0,  // 24: nrd.v1.Receipt.Item.outcome:type_name -> nrd.v1.Receipt.Outcome
-	25, // [25:25] is the sub-list for method output_type
-	25, // [25:25] is the sub-list for method input_type
-	25, // [25:25] is the sub-list for extension type_name
-	25, // [25:25] is the sub-list for extension extendee
-	0,  // [0:25] is the sub-list for field type_name
+	19, // 21: nrd.v1.Status.configuration:type_name -> nrd.v1.Configuration
+	21, // 22: nrd.v1.Command.paused:type_name -> nrd.v1.Paused
+	22, // 23: nrd.v1.Command.resumed:type_name -> nrd.v1.Resumed
+	23, // 24: nrd.v1.Command.signed:type_name -> nrd.v1.Signed
+	25, // 25: nrd.v1.Order.wipe:type_name -> nrd.v1.Wipe
+	26, // 26: nrd.v1.Order.configure:type_name -> nrd.v1.Configure
+	1,  // 27: nrd.v1.Receipt.Item.key:type_name -> nrd.v1.Key
+	0,  // 28: nrd.v1.Receipt.Item.outcome:type_name -> nrd.v1.Receipt.Outcome
+	29, // [29:29] is the sub-list for method output_type
+	29, // [29:29] is the sub-list for method input_type
+	29, // [29:29] is the sub-list for extension type_name
+	29, // [29:29] is the sub-list for extension extendee
+	0,  // [0:29] is the sub-list for field type_name
 }
 
 func init() { file_uplink_wire_wire_proto_init() }
@@ -2291,9 +2686,14 @@ func file_uplink_wire_wire_proto_init() {
 	file_uplink_wire_wire_proto_msgTypes[15].OneofWrappers = []any{
 		(*Event_Drop)(nil),
 	}
-	file_uplink_wire_wire_proto_msgTypes[18].OneofWrappers = []any{
+	file_uplink_wire_wire_proto_msgTypes[19].OneofWrappers = []any{
 		(*Command_Paused)(nil),
 		(*Command_Resumed)(nil),
+		(*Command_Signed)(nil),
+	}
+	file_uplink_wire_wire_proto_msgTypes[23].OneofWrappers = []any{
+		(*Order_Wipe)(nil),
+		(*Order_Configure)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -2301,7 +2701,7 @@ func file_uplink_wire_wire_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_uplink_wire_wire_proto_rawDesc), len(file_uplink_wire_wire_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   23,
+			NumMessages:   28,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
