@@ -45,3 +45,36 @@ type Clock interface {
 	// Stamp is the same moment with everything known of the clock.
 	Stamp() Stamp
 }
+
+// ClockCentral and ClockPerson are sources of a [Correction] only: central's own
+// clock, and a person at central who knew the time of one record.
+const (
+	ClockCentral ClockSource = "central"
+	ClockPerson  ClockSource = "person"
+)
+
+// Correction says what time it really was at one moment of one start of a unit:
+// Monotonic after the boot BootID it was UTC. Monotonic time never jumps, so
+// this gives every moment of that start its time, whatever the wall clock
+// showed. A unit sends one as an event when its clock is proved; what it had
+// stamped before stays as it was, and the corrected time stands beside it.
+type Correction struct {
+	BootID    string
+	Monotonic time.Duration
+	UTC       time.Time
+	// ClockError is how far the wall clock was ahead of UTC at that moment.
+	ClockError time.Duration
+	// Source is what the time was known by.
+	Source ClockSource
+}
+
+// Correction is this moment as an anchor for others of the same start; it holds
+// for a proved stamp only.
+func (s Stamp) Correction() (c Correction, ok bool) {
+	return Correction{
+		BootID: s.BootID, Monotonic: s.Monotonic, UTC: s.UTC.Add(-s.ClockError), ClockError: s.ClockError, Source: s.Source,
+	}, s.Proved && s.BootID != ""
+}
+
+// Time gives the time at which a stamp of the same start was made.
+func (c Correction) Time(s Stamp) time.Time { return c.UTC.Add(s.Monotonic - c.Monotonic) }

@@ -18,8 +18,17 @@ type Status struct {
 	Dropped       map[string]uint64
 	// DeadLetters counts records that central refused for good.
 	DeadLetters int
-	// DiskFree is in bytes, of the volume the buffer is on.
-	DiskFree uint64
+	// DiskFree is in bytes, of the volume the buffer is on; BufferBytes is what
+	// the buffer takes up of it.
+	DiskFree    uint64
+	BufferBytes uint64
+	// Temperature is the hottest of the unit's sensors in degrees Celsius, nil
+	// where it has none.
+	Temperature *float64
+	// DroppedFrames counts, since the start, frames that came while the reader
+	// was still busy. The rates are those of the last minute.
+	DroppedFrames                   uint64
+	FramesPerMinute, ReadsPerMinute float64
 	// Lists in force on the unit.
 	Lists []ListVersion
 	Clock Stamp

@@ -108,6 +108,19 @@ func (c *check) stamp(field string, m *Stamp) nrd.Stamp {
 	}
 }
 
+func (c *check) correction(m *Correction) nrd.Correction {
+	if m.GetBootId() == "" {
+		c.fail("correction.boot_id", "is missing")
+	}
+	return nrd.Correction{
+		BootID:     c.text("correction.boot_id", m.GetBootId(), maxName),
+		Monotonic:  time.Duration(m.GetMonotonicNs()),
+		UTC:        moment(m.GetUtcNs()),
+		ClockError: time.Duration(m.GetClockErrorNs()),
+		Source:     nrd.ClockSource(c.text("correction.source", m.GetSource(), maxName)),
+	}
+}
+
 func (c *check) fix(field string, m *Fix) nrd.Fix {
 	f := nrd.Fix{
 		Source:     nrd.FixSource(c.text(field+".source", m.GetSource(), maxName)),

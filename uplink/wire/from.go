@@ -81,6 +81,11 @@ func FromStatus(s *nrd.Status) *Status {
 		OldestWaitingNs: nanos(s.OldestWaiting),
 		DeadLetters:     uint64(max(s.DeadLetters, 0)),
 		DiskFree:        s.DiskFree,
+		BufferBytes:     s.BufferBytes,
+		Temperature:     s.Temperature,
+		DroppedFrames:   s.DroppedFrames,
+		FramesPerMinute: s.FramesPerMinute,
+		ReadsPerMinute:  s.ReadsPerMinute,
 		Clock:           fromStamp(s.Clock),
 		Fix:             fromFix(s.Fix),
 		Wiped:           s.Wiped,
@@ -110,6 +115,14 @@ func LastWill(device string) *Status { return &Status{Device: device, Offline: t
 // FromReceipt makes one item of a receipt for a payload of the given digest.
 func FromReceipt(k nrd.Key, kind string, digest [32]byte, outcome Receipt_Outcome, reason string) *Receipt_Item {
 	return &Receipt_Item{Key: FromKey(k), Kind: kind, Digest: digest[:], Outcome: outcome, Reason: cut(reason, maxText)}
+}
+
+// FromCorrection makes what an event says of a correction.
+func FromCorrection(c nrd.Correction) *Event_Correction {
+	return &Event_Correction{Correction: &Correction{
+		BootId: cut(c.BootID, maxName), MonotonicNs: int64(c.Monotonic), UtcNs: nanos(c.UTC),
+		ClockErrorNs: int64(c.ClockError), Source: cut(string(c.Source), maxName),
+	}}
 }
 
 func fromCamera(c nrd.Camera) *Camera {

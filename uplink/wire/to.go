@@ -84,26 +84,34 @@ func ToImage(m *Image) (nrd.Key, nrd.ImageKind, nrd.Image, error) {
 func ToStatus(m *Status) (status *nrd.Status, offline bool, err error) {
 	var c check
 	s := &nrd.Status{
-		Device:        c.device("device", m.GetDevice()),
-		At:            moment(m.GetAtNs()),
-		Software:      c.text("software", m.GetSoftware(), maxName),
-		Started:       moment(m.GetStartedNs()),
-		Frames:        m.GetFrames(),
-		Passages:      m.GetPassages(),
-		Reads:         m.GetReads(),
-		Hits:          m.GetHits(),
-		Waiting:       c.small("waiting", m.GetWaiting()),
-		OldestWaiting: moment(m.GetOldestWaitingNs()),
-		DeadLetters:   c.small("dead_letters", m.GetDeadLetters()),
-		DiskFree:      m.GetDiskFree(),
-		Clock:         c.stamp("clock", m.GetClock()),
-		Fix:           c.fix("fix", m.GetFix()),
-		Wiped:         m.GetWiped(),
+		Device:          c.device("device", m.GetDevice()),
+		At:              moment(m.GetAtNs()),
+		Software:        c.text("software", m.GetSoftware(), maxName),
+		Started:         moment(m.GetStartedNs()),
+		Frames:          m.GetFrames(),
+		Passages:        m.GetPassages(),
+		Reads:           m.GetReads(),
+		Hits:            m.GetHits(),
+		Waiting:         c.small("waiting", m.GetWaiting()),
+		OldestWaiting:   moment(m.GetOldestWaitingNs()),
+		DeadLetters:     c.small("dead_letters", m.GetDeadLetters()),
+		DiskFree:        m.GetDiskFree(),
+		BufferBytes:     m.GetBufferBytes(),
+		DroppedFrames:   m.GetDroppedFrames(),
+		FramesPerMinute: c.finite("frames_per_minute", m.GetFramesPerMinute()),
+		ReadsPerMinute:  c.finite("reads_per_minute", m.GetReadsPerMinute()),
+		Clock:           c.stamp("clock", m.GetClock()),
+		Fix:             c.fix("fix", m.GetFix()),
+		Wiped:           m.GetWiped(),
 		Configuration: nrd.ConfigurationState{
 			Order:  m.GetConfiguration().GetOrder(),
 			State:  c.text("configuration.state", m.GetConfiguration().GetState(), maxName),
 			Reason: c.text("configuration.reason", m.GetConfiguration().GetReason(), maxText),
 		},
+	}
+	if m.Temperature != nil {
+		t := c.finite("temperature", m.GetTemperature())
+		s.Temperature = &t
 	}
 	c.count("dropped", len(m.GetDropped()), maxDropped)
 	c.count("lists", len(m.GetLists()), maxLists)
@@ -156,7 +164,21 @@ func CheckEvent(m *Event) (nrd.Key, error) {
 		c.text("drop.kind", d.GetKind(), maxName)
 		c.text("drop.reason", d.GetReason(), maxText)
 	}
+	if m.GetCorrection() != nil {
+		c.correction(m.GetCorrection())
+	}
 	return key, c.err
+}
+
+// ToCorrection gives what an event says of the device's clock; ok is false for
+// an event that is about something else. The error is ErrInvalid.
+func ToCorrection(m *Event) (correction nrd.Correction, ok bool, err error) {
+	if m.GetCorrection() == nil {
+		return nrd.Correction{}, false, nil
+	}
+	var c check
+	correction = c.correction(m.GetCorrection())
+	return correction, c.err == nil, c.err
 }
 
 // moment is the way back from nanos where 0 stands for no time.

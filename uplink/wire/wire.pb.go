@@ -1445,6 +1445,7 @@ type Event struct {
 	// Types that are valid to be assigned to What:
 	//
 	//	*Event_Drop
+	//	*Event_Correction
 	What          isEvent_What `protobuf_oneof:"what"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1510,6 +1511,15 @@ func (x *Event) GetDrop() *Drop {
 	return nil
 }
 
+func (x *Event) GetCorrection() *Correction {
+	if x != nil {
+		if x, ok := x.What.(*Event_Correction); ok {
+			return x.Correction
+		}
+	}
+	return nil
+}
+
 type isEvent_What interface {
 	isEvent_What()
 }
@@ -1518,7 +1528,92 @@ type Event_Drop struct {
 	Drop *Drop `protobuf:"bytes,3,opt,name=drop,proto3,oneof"`
 }
 
+type Event_Correction struct {
+	Correction *Correction `protobuf:"bytes,4,opt,name=correction,proto3,oneof"`
+}
+
 func (*Event_Drop) isEvent_What() {}
+
+func (*Event_Correction) isEvent_What() {}
+
+// Correction says what time it really was at one moment of one start of the
+// device, so that what it stamped in that start with a clock that was not
+// proved gets its time. Sent when the clock is proved, and once a day.
+type Correction struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	BootId        string                 `protobuf:"bytes,1,opt,name=boot_id,json=bootId,proto3" json:"boot_id,omitempty"`
+	MonotonicNs   int64                  `protobuf:"varint,2,opt,name=monotonic_ns,json=monotonicNs,proto3" json:"monotonic_ns,omitempty"`      // since that boot
+	UtcNs         int64                  `protobuf:"fixed64,3,opt,name=utc_ns,json=utcNs,proto3" json:"utc_ns,omitempty"`                       // the true time at that moment
+	ClockErrorNs  int64                  `protobuf:"varint,4,opt,name=clock_error_ns,json=clockErrorNs,proto3" json:"clock_error_ns,omitempty"` // device's clock minus true UTC at that moment
+	Source        string                 `protobuf:"bytes,5,opt,name=source,proto3" json:"source,omitempty"`                                    // gps, ntp
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Correction) Reset() {
+	*x = Correction{}
+	mi := &file_uplink_wire_wire_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Correction) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Correction) ProtoMessage() {}
+
+func (x *Correction) ProtoReflect() protoreflect.Message {
+	mi := &file_uplink_wire_wire_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Correction.ProtoReflect.Descriptor instead.
+func (*Correction) Descriptor() ([]byte, []int) {
+	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *Correction) GetBootId() string {
+	if x != nil {
+		return x.BootId
+	}
+	return ""
+}
+
+func (x *Correction) GetMonotonicNs() int64 {
+	if x != nil {
+		return x.MonotonicNs
+	}
+	return 0
+}
+
+func (x *Correction) GetUtcNs() int64 {
+	if x != nil {
+		return x.UtcNs
+	}
+	return 0
+}
+
+func (x *Correction) GetClockErrorNs() int64 {
+	if x != nil {
+		return x.ClockErrorNs
+	}
+	return 0
+}
+
+func (x *Correction) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
 
 // Drop says what a full buffer had to let go since the last Drop.
 type Drop struct {
@@ -1532,7 +1627,7 @@ type Drop struct {
 
 func (x *Drop) Reset() {
 	*x = Drop{}
-	mi := &file_uplink_wire_wire_proto_msgTypes[16]
+	mi := &file_uplink_wire_wire_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1544,7 +1639,7 @@ func (x *Drop) String() string {
 func (*Drop) ProtoMessage() {}
 
 func (x *Drop) ProtoReflect() protoreflect.Message {
-	mi := &file_uplink_wire_wire_proto_msgTypes[16]
+	mi := &file_uplink_wire_wire_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1557,7 +1652,7 @@ func (x *Drop) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Drop.ProtoReflect.Descriptor instead.
 func (*Drop) Descriptor() ([]byte, []int) {
-	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{16}
+	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Drop) GetKind() string {
@@ -1603,6 +1698,11 @@ type Status struct {
 	Fix             *Fix                   `protobuf:"bytes,16,opt,name=fix,proto3" json:"fix,omitempty"`
 	Problems        []string               `protobuf:"bytes,17,rep,name=problems,proto3" json:"problems,omitempty"`
 	Offline         bool                   `protobuf:"varint,18,opt,name=offline,proto3" json:"offline,omitempty"`
+	Temperature     *float64               `protobuf:"fixed64,19,opt,name=temperature,proto3,oneof" json:"temperature,omitempty"`                            // degrees Celsius, of the hottest sensor
+	DroppedFrames   uint64                 `protobuf:"varint,20,opt,name=dropped_frames,json=droppedFrames,proto3" json:"dropped_frames,omitempty"`          // since the start: the reader was still busy
+	FramesPerMinute float64                `protobuf:"fixed64,21,opt,name=frames_per_minute,json=framesPerMinute,proto3" json:"frames_per_minute,omitempty"` // over the last minute
+	ReadsPerMinute  float64                `protobuf:"fixed64,22,opt,name=reads_per_minute,json=readsPerMinute,proto3" json:"reads_per_minute,omitempty"`
+	BufferBytes     uint64                 `protobuf:"varint,23,opt,name=buffer_bytes,json=bufferBytes,proto3" json:"buffer_bytes,omitempty"` // what the buffer takes up
 	Configuration   *Configuration         `protobuf:"bytes,40,opt,name=configuration,proto3" json:"configuration,omitempty"`
 	Wiped           uint64                 `protobuf:"varint,41,opt,name=wiped,proto3" json:"wiped,omitempty"` // the order by which the device destroyed its keys
 	unknownFields   protoimpl.UnknownFields
@@ -1611,7 +1711,7 @@ type Status struct {
 
 func (x *Status) Reset() {
 	*x = Status{}
-	mi := &file_uplink_wire_wire_proto_msgTypes[17]
+	mi := &file_uplink_wire_wire_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1623,7 +1723,7 @@ func (x *Status) String() string {
 func (*Status) ProtoMessage() {}
 
 func (x *Status) ProtoReflect() protoreflect.Message {
-	mi := &file_uplink_wire_wire_proto_msgTypes[17]
+	mi := &file_uplink_wire_wire_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1636,7 +1736,7 @@ func (x *Status) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Status.ProtoReflect.Descriptor instead.
 func (*Status) Descriptor() ([]byte, []int) {
-	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{17}
+	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Status) GetDevice() string {
@@ -1765,6 +1865,41 @@ func (x *Status) GetOffline() bool {
 	return false
 }
 
+func (x *Status) GetTemperature() float64 {
+	if x != nil && x.Temperature != nil {
+		return *x.Temperature
+	}
+	return 0
+}
+
+func (x *Status) GetDroppedFrames() uint64 {
+	if x != nil {
+		return x.DroppedFrames
+	}
+	return 0
+}
+
+func (x *Status) GetFramesPerMinute() float64 {
+	if x != nil {
+		return x.FramesPerMinute
+	}
+	return 0
+}
+
+func (x *Status) GetReadsPerMinute() float64 {
+	if x != nil {
+		return x.ReadsPerMinute
+	}
+	return 0
+}
+
+func (x *Status) GetBufferBytes() uint64 {
+	if x != nil {
+		return x.BufferBytes
+	}
+	return 0
+}
+
 func (x *Status) GetConfiguration() *Configuration {
 	if x != nil {
 		return x.Configuration
@@ -1792,7 +1927,7 @@ type Configuration struct {
 
 func (x *Configuration) Reset() {
 	*x = Configuration{}
-	mi := &file_uplink_wire_wire_proto_msgTypes[18]
+	mi := &file_uplink_wire_wire_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1804,7 +1939,7 @@ func (x *Configuration) String() string {
 func (*Configuration) ProtoMessage() {}
 
 func (x *Configuration) ProtoReflect() protoreflect.Message {
-	mi := &file_uplink_wire_wire_proto_msgTypes[18]
+	mi := &file_uplink_wire_wire_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1817,7 +1952,7 @@ func (x *Configuration) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Configuration.ProtoReflect.Descriptor instead.
 func (*Configuration) Descriptor() ([]byte, []int) {
-	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{18}
+	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Configuration) GetOrder() uint64 {
@@ -1857,7 +1992,7 @@ type Command struct {
 
 func (x *Command) Reset() {
 	*x = Command{}
-	mi := &file_uplink_wire_wire_proto_msgTypes[19]
+	mi := &file_uplink_wire_wire_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1869,7 +2004,7 @@ func (x *Command) String() string {
 func (*Command) ProtoMessage() {}
 
 func (x *Command) ProtoReflect() protoreflect.Message {
-	mi := &file_uplink_wire_wire_proto_msgTypes[19]
+	mi := &file_uplink_wire_wire_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1882,7 +2017,7 @@ func (x *Command) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Command.ProtoReflect.Descriptor instead.
 func (*Command) Descriptor() ([]byte, []int) {
-	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{19}
+	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Command) GetAtNs() int64 {
@@ -1959,7 +2094,7 @@ type Paused struct {
 
 func (x *Paused) Reset() {
 	*x = Paused{}
-	mi := &file_uplink_wire_wire_proto_msgTypes[20]
+	mi := &file_uplink_wire_wire_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1971,7 +2106,7 @@ func (x *Paused) String() string {
 func (*Paused) ProtoMessage() {}
 
 func (x *Paused) ProtoReflect() protoreflect.Message {
-	mi := &file_uplink_wire_wire_proto_msgTypes[20]
+	mi := &file_uplink_wire_wire_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1984,7 +2119,7 @@ func (x *Paused) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Paused.ProtoReflect.Descriptor instead.
 func (*Paused) Descriptor() ([]byte, []int) {
-	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{20}
+	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Paused) GetReason() string {
@@ -2003,7 +2138,7 @@ type Resumed struct {
 
 func (x *Resumed) Reset() {
 	*x = Resumed{}
-	mi := &file_uplink_wire_wire_proto_msgTypes[21]
+	mi := &file_uplink_wire_wire_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2015,7 +2150,7 @@ func (x *Resumed) String() string {
 func (*Resumed) ProtoMessage() {}
 
 func (x *Resumed) ProtoReflect() protoreflect.Message {
-	mi := &file_uplink_wire_wire_proto_msgTypes[21]
+	mi := &file_uplink_wire_wire_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2028,7 +2163,7 @@ func (x *Resumed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Resumed.ProtoReflect.Descriptor instead.
 func (*Resumed) Descriptor() ([]byte, []int) {
-	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{21}
+	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{22}
 }
 
 // Signed is an order that the site's issuer has signed, so that no broker on the
@@ -2044,7 +2179,7 @@ type Signed struct {
 
 func (x *Signed) Reset() {
 	*x = Signed{}
-	mi := &file_uplink_wire_wire_proto_msgTypes[22]
+	mi := &file_uplink_wire_wire_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2056,7 +2191,7 @@ func (x *Signed) String() string {
 func (*Signed) ProtoMessage() {}
 
 func (x *Signed) ProtoReflect() protoreflect.Message {
-	mi := &file_uplink_wire_wire_proto_msgTypes[22]
+	mi := &file_uplink_wire_wire_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2069,7 +2204,7 @@ func (x *Signed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Signed.ProtoReflect.Descriptor instead.
 func (*Signed) Descriptor() ([]byte, []int) {
-	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{22}
+	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Signed) GetOrder() []byte {
@@ -2112,7 +2247,7 @@ type Order struct {
 
 func (x *Order) Reset() {
 	*x = Order{}
-	mi := &file_uplink_wire_wire_proto_msgTypes[23]
+	mi := &file_uplink_wire_wire_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2124,7 +2259,7 @@ func (x *Order) String() string {
 func (*Order) ProtoMessage() {}
 
 func (x *Order) ProtoReflect() protoreflect.Message {
-	mi := &file_uplink_wire_wire_proto_msgTypes[23]
+	mi := &file_uplink_wire_wire_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2137,7 +2272,7 @@ func (x *Order) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Order.ProtoReflect.Descriptor instead.
 func (*Order) Descriptor() ([]byte, []int) {
-	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{23}
+	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Order) GetDevice() string {
@@ -2219,7 +2354,7 @@ type Wipe struct {
 
 func (x *Wipe) Reset() {
 	*x = Wipe{}
-	mi := &file_uplink_wire_wire_proto_msgTypes[24]
+	mi := &file_uplink_wire_wire_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2231,7 +2366,7 @@ func (x *Wipe) String() string {
 func (*Wipe) ProtoMessage() {}
 
 func (x *Wipe) ProtoReflect() protoreflect.Message {
-	mi := &file_uplink_wire_wire_proto_msgTypes[24]
+	mi := &file_uplink_wire_wire_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2244,7 +2379,7 @@ func (x *Wipe) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Wipe.ProtoReflect.Descriptor instead.
 func (*Wipe) Descriptor() ([]byte, []int) {
-	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{24}
+	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Wipe) GetReason() string {
@@ -2265,7 +2400,7 @@ type Configure struct {
 
 func (x *Configure) Reset() {
 	*x = Configure{}
-	mi := &file_uplink_wire_wire_proto_msgTypes[25]
+	mi := &file_uplink_wire_wire_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2277,7 +2412,7 @@ func (x *Configure) String() string {
 func (*Configure) ProtoMessage() {}
 
 func (x *Configure) ProtoReflect() protoreflect.Message {
-	mi := &file_uplink_wire_wire_proto_msgTypes[25]
+	mi := &file_uplink_wire_wire_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2290,7 +2425,7 @@ func (x *Configure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Configure.ProtoReflect.Descriptor instead.
 func (*Configure) Descriptor() ([]byte, []int) {
-	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{25}
+	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Configure) GetToml() string {
@@ -2313,7 +2448,7 @@ type Receipt_Item struct {
 
 func (x *Receipt_Item) Reset() {
 	*x = Receipt_Item{}
-	mi := &file_uplink_wire_wire_proto_msgTypes[26]
+	mi := &file_uplink_wire_wire_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2325,7 +2460,7 @@ func (x *Receipt_Item) String() string {
 func (*Receipt_Item) ProtoMessage() {}
 
 func (x *Receipt_Item) ProtoReflect() protoreflect.Message {
-	mi := &file_uplink_wire_wire_proto_msgTypes[26]
+	mi := &file_uplink_wire_wire_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2530,16 +2665,26 @@ const file_uplink_wire_wire_proto_rawDesc = "" +
 	"\x06STORED\x10\x01\x12\x0f\n" +
 	"\vQUARANTINED\x10\x02\x12\v\n" +
 	"\aREFUSED\x10\x03\x12\t\n" +
-	"\x05RETRY\x10\x04\"g\n" +
+	"\x05RETRY\x10\x04\"\x9d\x01\n" +
 	"\x05Event\x12\x1d\n" +
 	"\x03key\x18\x01 \x01(\v2\v.nrd.v1.KeyR\x03key\x12\x13\n" +
 	"\x05at_ns\x18\x02 \x01(\x10R\x04atNs\x12\"\n" +
-	"\x04drop\x18\x03 \x01(\v2\f.nrd.v1.DropH\x00R\x04dropB\x06\n" +
-	"\x04what\"H\n" +
+	"\x04drop\x18\x03 \x01(\v2\f.nrd.v1.DropH\x00R\x04drop\x124\n" +
+	"\n" +
+	"correction\x18\x04 \x01(\v2\x12.nrd.v1.CorrectionH\x00R\n" +
+	"correctionB\x06\n" +
+	"\x04what\"\x9d\x01\n" +
+	"\n" +
+	"Correction\x12\x17\n" +
+	"\aboot_id\x18\x01 \x01(\tR\x06bootId\x12!\n" +
+	"\fmonotonic_ns\x18\x02 \x01(\x03R\vmonotonicNs\x12\x15\n" +
+	"\x06utc_ns\x18\x03 \x01(\x10R\x05utcNs\x12$\n" +
+	"\x0eclock_error_ns\x18\x04 \x01(\x03R\fclockErrorNs\x12\x16\n" +
+	"\x06source\x18\x05 \x01(\tR\x06source\"H\n" +
 	"\x04Drop\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x14\n" +
 	"\x05count\x18\x02 \x01(\x04R\x05count\x12\x16\n" +
-	"\x06reason\x18\x03 \x01(\tR\x06reason\"\xbf\x05\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\"\x96\a\n" +
 	"\x06Status\x12\x16\n" +
 	"\x06device\x18\x01 \x01(\tR\x06device\x12\x13\n" +
 	"\x05at_ns\x18\x02 \x01(\x10R\x04atNs\x12\x1a\n" +
@@ -2560,12 +2705,18 @@ const file_uplink_wire_wire_proto_rawDesc = "" +
 	"\x05clock\x18\x0f \x01(\v2\r.nrd.v1.StampR\x05clock\x12\x1d\n" +
 	"\x03fix\x18\x10 \x01(\v2\v.nrd.v1.FixR\x03fix\x12\x1a\n" +
 	"\bproblems\x18\x11 \x03(\tR\bproblems\x12\x18\n" +
-	"\aoffline\x18\x12 \x01(\bR\aoffline\x12;\n" +
+	"\aoffline\x18\x12 \x01(\bR\aoffline\x12%\n" +
+	"\vtemperature\x18\x13 \x01(\x01H\x00R\vtemperature\x88\x01\x01\x12%\n" +
+	"\x0edropped_frames\x18\x14 \x01(\x04R\rdroppedFrames\x12*\n" +
+	"\x11frames_per_minute\x18\x15 \x01(\x01R\x0fframesPerMinute\x12(\n" +
+	"\x10reads_per_minute\x18\x16 \x01(\x01R\x0ereadsPerMinute\x12!\n" +
+	"\fbuffer_bytes\x18\x17 \x01(\x04R\vbufferBytes\x12;\n" +
 	"\rconfiguration\x18( \x01(\v2\x15.nrd.v1.ConfigurationR\rconfiguration\x12\x14\n" +
 	"\x05wiped\x18) \x01(\x04R\x05wiped\x1a:\n" +
 	"\fDroppedEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\"S\n" +
+	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01B\x0e\n" +
+	"\f_temperature\"S\n" +
 	"\rConfiguration\x12\x14\n" +
 	"\x05order\x18\x01 \x01(\x04R\x05order\x12\x14\n" +
 	"\x05state\x18\x02 \x01(\tR\x05state\x12\x16\n" +
@@ -2609,7 +2760,7 @@ func file_uplink_wire_wire_proto_rawDescGZIP() []byte {
 }
 
 var file_uplink_wire_wire_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_uplink_wire_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
+var file_uplink_wire_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
 var file_uplink_wire_wire_proto_goTypes = []any{
 	(Receipt_Outcome)(0),  // 0: nrd.v1.Receipt.Outcome
 	(*Key)(nil),           // 1: nrd.v1.Key
@@ -2628,18 +2779,19 @@ var file_uplink_wire_wire_proto_goTypes = []any{
 	(*Image)(nil),         // 14: nrd.v1.Image
 	(*Receipt)(nil),       // 15: nrd.v1.Receipt
 	(*Event)(nil),         // 16: nrd.v1.Event
-	(*Drop)(nil),          // 17: nrd.v1.Drop
-	(*Status)(nil),        // 18: nrd.v1.Status
-	(*Configuration)(nil), // 19: nrd.v1.Configuration
-	(*Command)(nil),       // 20: nrd.v1.Command
-	(*Paused)(nil),        // 21: nrd.v1.Paused
-	(*Resumed)(nil),       // 22: nrd.v1.Resumed
-	(*Signed)(nil),        // 23: nrd.v1.Signed
-	(*Order)(nil),         // 24: nrd.v1.Order
-	(*Wipe)(nil),          // 25: nrd.v1.Wipe
-	(*Configure)(nil),     // 26: nrd.v1.Configure
-	(*Receipt_Item)(nil),  // 27: nrd.v1.Receipt.Item
-	nil,                   // 28: nrd.v1.Status.DroppedEntry
+	(*Correction)(nil),    // 17: nrd.v1.Correction
+	(*Drop)(nil),          // 18: nrd.v1.Drop
+	(*Status)(nil),        // 19: nrd.v1.Status
+	(*Configuration)(nil), // 20: nrd.v1.Configuration
+	(*Command)(nil),       // 21: nrd.v1.Command
+	(*Paused)(nil),        // 22: nrd.v1.Paused
+	(*Resumed)(nil),       // 23: nrd.v1.Resumed
+	(*Signed)(nil),        // 24: nrd.v1.Signed
+	(*Order)(nil),         // 25: nrd.v1.Order
+	(*Wipe)(nil),          // 26: nrd.v1.Wipe
+	(*Configure)(nil),     // 27: nrd.v1.Configure
+	(*Receipt_Item)(nil),  // 28: nrd.v1.Receipt.Item
+	nil,                   // 29: nrd.v1.Status.DroppedEntry
 }
 var file_uplink_wire_wire_proto_depIdxs = []int32{
 	6,  // 0: nrd.v1.Read.alternatives:type_name -> nrd.v1.Alternative
@@ -2656,26 +2808,27 @@ var file_uplink_wire_wire_proto_depIdxs = []int32{
 	9,  // 11: nrd.v1.Record.patch:type_name -> nrd.v1.ImageInfo
 	9,  // 12: nrd.v1.Record.overview:type_name -> nrd.v1.ImageInfo
 	1,  // 13: nrd.v1.Image.key:type_name -> nrd.v1.Key
-	27, // 14: nrd.v1.Receipt.items:type_name -> nrd.v1.Receipt.Item
+	28, // 14: nrd.v1.Receipt.items:type_name -> nrd.v1.Receipt.Item
 	1,  // 15: nrd.v1.Event.key:type_name -> nrd.v1.Key
-	17, // 16: nrd.v1.Event.drop:type_name -> nrd.v1.Drop
-	28, // 17: nrd.v1.Status.dropped:type_name -> nrd.v1.Status.DroppedEntry
-	11, // 18: nrd.v1.Status.lists:type_name -> nrd.v1.ListVersion
-	2,  // 19: nrd.v1.Status.clock:type_name -> nrd.v1.Stamp
-	3,  // 20: nrd.v1.Status.fix:type_name -> nrd.v1.Fix
-	19, // 21: nrd.v1.Status.configuration:type_name -> nrd.v1.Configuration
-	21, // 22: nrd.v1.Command.paused:type_name -> nrd.v1.Paused
-	22, // 23: nrd.v1.Command.resumed:type_name -> nrd.v1.Resumed
-	23, // 24: nrd.v1.Command.signed:type_name -> nrd.v1.Signed
-	25, // 25: nrd.v1.Order.wipe:type_name -> nrd.v1.Wipe
-	26, // 26: nrd.v1.Order.configure:type_name -> nrd.v1.Configure
-	1,  // 27: nrd.v1.Receipt.Item.key:type_name -> nrd.v1.Key
-	0,  // 28: nrd.v1.Receipt.Item.outcome:type_name -> nrd.v1.Receipt.Outcome
-	29, // [29:29] is the sub-list for method output_type
-	29, // [29:29] is the sub-list for method input_type
-	29, // [29:29] is the sub-list for extension type_name
-	29, // [29:29] is the sub-list for extension extendee
-	0,  // [0:29] is the sub-list for field type_name
+	18, // 16: nrd.v1.Event.drop:type_name -> nrd.v1.Drop
+	17, // 17: nrd.v1.Event.correction:type_name -> nrd.v1.Correction
+	29, // 18: nrd.v1.Status.dropped:type_name -> nrd.v1.Status.DroppedEntry
+	11, // 19: nrd.v1.Status.lists:type_name -> nrd.v1.ListVersion
+	2,  // 20: nrd.v1.Status.clock:type_name -> nrd.v1.Stamp
+	3,  // 21: nrd.v1.Status.fix:type_name -> nrd.v1.Fix
+	20, // 22: nrd.v1.Status.configuration:type_name -> nrd.v1.Configuration
+	22, // 23: nrd.v1.Command.paused:type_name -> nrd.v1.Paused
+	23, // 24: nrd.v1.Command.resumed:type_name -> nrd.v1.Resumed
+	24, // 25: nrd.v1.Command.signed:type_name -> nrd.v1.Signed
+	26, // 26: nrd.v1.Order.wipe:type_name -> nrd.v1.Wipe
+	27, // 27: nrd.v1.Order.configure:type_name -> nrd.v1.Configure
+	1,  // 28: nrd.v1.Receipt.Item.key:type_name -> nrd.v1.Key
+	0,  // 29: nrd.v1.Receipt.Item.outcome:type_name -> nrd.v1.Receipt.Outcome
+	30, // [30:30] is the sub-list for method output_type
+	30, // [30:30] is the sub-list for method input_type
+	30, // [30:30] is the sub-list for extension type_name
+	30, // [30:30] is the sub-list for extension extendee
+	0,  // [0:30] is the sub-list for field type_name
 }
 
 func init() { file_uplink_wire_wire_proto_init() }
@@ -2685,13 +2838,15 @@ func file_uplink_wire_wire_proto_init() {
 	}
 	file_uplink_wire_wire_proto_msgTypes[15].OneofWrappers = []any{
 		(*Event_Drop)(nil),
+		(*Event_Correction)(nil),
 	}
-	file_uplink_wire_wire_proto_msgTypes[19].OneofWrappers = []any{
+	file_uplink_wire_wire_proto_msgTypes[18].OneofWrappers = []any{}
+	file_uplink_wire_wire_proto_msgTypes[20].OneofWrappers = []any{
 		(*Command_Paused)(nil),
 		(*Command_Resumed)(nil),
 		(*Command_Signed)(nil),
 	}
-	file_uplink_wire_wire_proto_msgTypes[23].OneofWrappers = []any{
+	file_uplink_wire_wire_proto_msgTypes[24].OneofWrappers = []any{
 		(*Order_Wipe)(nil),
 		(*Order_Configure)(nil),
 	}
@@ -2701,7 +2856,7 @@ func file_uplink_wire_wire_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_uplink_wire_wire_proto_rawDesc), len(file_uplink_wire_wire_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   28,
+			NumMessages:   29,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
