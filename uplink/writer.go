@@ -34,7 +34,9 @@ type request struct {
 	buries  []burial
 	// tidy lets go of what is too old and makes events of what was dropped.
 	tidy bool
-	done chan error
+	// event is one to be kept for central.
+	event *wire.Event
+	done  chan error
 }
 
 // batchLimit is how many requests share a commit.
@@ -184,6 +186,11 @@ func (w *batch) do(r *request) (refused, err error) {
 	}
 	if r.tidy {
 		if err := w.tidy(); err != nil {
+			return nil, err
+		}
+	}
+	if r.event != nil {
+		if err := w.putEvent(r.event); err != nil {
 			return nil, err
 		}
 	}
