@@ -51,6 +51,46 @@ type Item struct {
 	// Quarantine, when not empty, says why the item is set aside for a person
 	// instead of being stored among the others.
 	Quarantine string
+	// Correction is the time of a record that is not to go by its own, or nil.
+	Correction *Correction
+}
+
+// Correction is the capture time that central goes by where the unit's own
+// cannot be trusted. It stands beside the record, which stays as it came.
+type Correction struct {
+	UTC time.Time
+	// Source is what the time is known by: gps or ntp (the unit said so later),
+	// central (its clock when the unit was heard), person.
+	Source nrd.ClockSource
+	// By is the key of the unit's event, or the account of the person; Reason is
+	// the person's.
+	By, Reason string
+	// At is when it was filed; Quarantined why the record was set aside until
+	// then, "" if it was not.
+	At          time.Time
+	Quarantined string
+}
+
+// Anchor is a correction of a device's clock, and who gave it: what every record
+// of that start which came with an unproved time gets its time by.
+type Anchor struct {
+	nrd.Correction
+	Device     string
+	By, Reason string
+	At         time.Time
+}
+
+// Release takes a record out of quarantine.
+type Release struct {
+	Key nrd.Key
+	// Correction is the time that it is filed under from now on.
+	Correction Correction
+}
+
+// Unproved is a quarantined record that waits for its time.
+type Unproved struct {
+	Key      nrd.Key
+	Captured nrd.Stamp
 }
 
 // Outcome is what became of an item.
@@ -79,6 +119,17 @@ type StoredRecord struct {
 	Received time.Time
 	// HasPatch and HasOverview say which images have arrived.
 	HasPatch, HasOverview bool
+	// Correction is nil where the record goes by the unit's own time.
+	Correction *Correction
+}
+
+// Time is when the record was captured as far as is known: what it is filed,
+// searched and weeded by. Captured.UTC is what the unit's clock showed.
+func (r *StoredRecord) Time() time.Time {
+	if r.Correction != nil {
+		return r.Correction.UTC
+	}
+	return r.Captured.UTC
 }
 
 // Query selects records. From and To are capture times; To is exclusive.
@@ -126,28 +177,13 @@ type Access struct {
 	Chain   [32]byte
 }
 
-// Device is a unit that may send records.
-type Device struct {
-	Name string
-	// Approved is when and ApprovedBy who confirmed the unit; Reference is the
-	// privacy impact assessment. An unapproved device's reads are refused.
-	Approved   time.Time
-	ApprovedBy string
-	Reference  string
-	// Review is the date of the next yearly review of its location.
-	Review  time.Time
-	Revoked time.Time
-	// Status is the newest status seen, LastSeen when.
-	Status   *nrd.Status
-	LastSeen time.Time
-}
-
 // Heard says that a device was heard; Status is nil where it said nothing of
-// itself.
+// itself. Rival says that two connections fought for the device's identity.
 type Heard struct {
 	Device string
 	At     time.Time
 	Status *nrd.Status
+	Rival  bool
 }
 
 // Totals counts what is held.
@@ -161,7 +197,8 @@ type Totals struct {
 // storage.
 //
 // Insert is idempotent: storing an item again answers Duplicate and changes
-// nothing. A record goes to the day of its capture time, an image to the day of
+// nothing. A record goes to the day of its capture time (the corrected one, where
+// it comes with a correction), an image to the day of
 // its record; an image whose record has not come yet is kept and joined later.
 // An item whose key and kind are held with another digest, and one with
 // Quarantine set, is Quarantined. An error means that nothing is promised about
@@ -178,6 +215,17 @@ type Store interface {
 	Latest(ctx context.Context, n int) ([]StoredRecord, error)
 	// Quarantine lists what was set aside, newest first.
 	Quarantine(ctx context.Context, limit int) ([]Item, error)
+	// Unproved lists the quarantined records of one start of a device whose
+	// stamps were not proved.
+	Unproved(ctx context.Context, device, bootID string) ([]Unproved, error)
+	// Release moves quarantined records, with their images, to the day of the
+	// corrected time, and answers those that are held now. What is not in
+	// quarantine, or whose key another record has, is left out.
+	Release(ctx context.Context, releases []Release) ([]StoredRecord, error)
+	// PutAnchor appends; the same moment from the same source again changes
+	// nothing. Anchors answers in order of monotonic time.
+	PutAnchor(ctx context.Context, a Anchor) error
+	Anchors(ctx context.Context, device, bootID string) ([]Anchor, error)
 	Totals(ctx context.Context) (Totals, error)
 
 	// PutAccount adds or replaces; Account answers ErrNotFound for a name
@@ -193,11 +241,12 @@ type Store interface {
 	AccessLog(ctx context.Context, from uint64, limit int) ([]Access, error)
 	CheckAccessLog(ctx context.Context) error
 
-	// PutDevice adds or replaces. Seen notes when devices were last heard and
-	// what they said, and changes nothing else, so that it cannot undo an
-	// approval or a revocation; a device heard for the first time is added,
-	// unapproved.
-	PutDevice(ctx context.Context, d Device) error
+	// ChangeDevice lets change alter a device, in one step with reading it; an
+	// error of change changes nothing and is returned. A device that was not
+	// known is added; change sees its name only.
+	ChangeDevice(ctx context.Context, name string, change func(*Device) error) error
+	// Seen notes when devices were last heard and what they said, and changes
+	// nothing else; a device heard for the first time is added, unapproved.
 	Seen(ctx context.Context, heard ...Heard) error
 	Device(ctx context.Context, name string) (Device, error)
 	Devices(ctx context.Context) ([]Device, error)

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -27,6 +28,7 @@ type batch struct {
 	spans    map[place]span
 	arrivals map[arrival]bool
 	joined   []joined
+	released []setAside
 }
 
 // joined is an image that waited and has been put beside its record; its copy
@@ -154,7 +156,7 @@ func (b *batch) close() error {
 		}
 	}
 	if committed {
-		errs = append(errs, b.removeJoined())
+		errs = append(errs, b.removeJoined(), b.removeReleased())
 	}
 	for _, d := range b.days {
 		b.store.days.release(d.day)
@@ -351,8 +353,18 @@ func (d *batchDay) insertRecord(item *store.Item, data []byte) error {
 	if r.IsHit() {
 		d.total.hits++
 	}
-	return d.exec(d.stmts.insertRecord, source, int64(item.Key.Sequence), r.Captured.UTC.UnixNano(), item.Received.UnixNano(),
-		string(r.Read.VRM), r.Camera.Name, r.IsHit(), item.Digest[:], digestOrNil(item.PatchDigest), digestOrNil(item.OverviewDigest), data)
+	if err := d.exec(d.stmts.insertRecord, source, int64(item.Key.Sequence), capturedOf(item).UnixNano(), item.Received.UnixNano(),
+		string(r.Read.VRM), r.Camera.Name, r.IsHit(), item.Digest[:], digestOrNil(item.PatchDigest), digestOrNil(item.OverviewDigest), data); err != nil {
+		return err
+	}
+	if item.Correction == nil {
+		return nil
+	}
+	text, err := json.Marshal(item.Correction)
+	if err != nil {
+		return err
+	}
+	return d.exec(d.stmts.insertCorrection, source, int64(item.Key.Sequence), string(text))
 }
 
 // insertImage seals an image, appends it to the day's images and notes where it

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/url"
 	"path/filepath"
+	"strings"
 
 	"github.com/ncruces/go-sqlite3"
 	"github.com/ncruces/go-sqlite3/driver"
@@ -19,7 +20,7 @@ import (
 // openDatabase opens or makes an encrypted database. The key is given after
 // opening, so that it is in no name or URI. WAL with synchronous FULL: a commit
 // that returned survives a power cut.
-func openDatabase(path string, key *sealed.Key, version int, schema string) (*sql.DB, error) {
+func openDatabase(path string, key *sealed.Key, schema []string) (*sql.DB, error) {
 	unlock := fmt.Sprintf(`PRAGMA hexkey='%s'`, hex.EncodeToString(key.Bytes()))
 	db, err := driver.Open(uri(path, nil), func(c *sqlite3.Conn) error {
 		if err := c.Exec(unlock); err != nil {
@@ -39,27 +40,28 @@ func openDatabase(path string, key *sealed.Key, version int, schema string) (*sq
 	}
 	db.SetMaxOpenConns(4)
 	db.SetMaxIdleConns(2)
-	if err := prepareSchema(db, version, schema); err != nil {
+	if err := prepareSchema(db, schema); err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", path, explain(err)), db.Close())
 	}
 	return db, nil
 }
 
-// prepareSchema makes the tables of a new database and refuses one that a newer
-// version of central has made.
-func prepareSchema(db *sql.DB, version int, schema string) error {
+// prepareSchema brings a database to the newest format: a schema is the
+// statements of each format in turn, and a database says which it has come to.
+// One that a newer version of central has changed is refused.
+func prepareSchema(db *sql.DB, schema []string) error {
 	var found int
 	if err := db.QueryRow(`PRAGMA user_version`).Scan(&found); err != nil {
 		return err
 	}
-	switch {
-	case found == version:
+	if found > len(schema) {
+		return fmt.Errorf("the database has format %d, this program knows %d", found, len(schema))
+	}
+	if found == len(schema) {
 		return nil
-	case found != 0:
-		return fmt.Errorf("the database has format %d, this program knows %d", found, version)
 	}
 	return write(context.Background(), db, func(tx *sql.Tx) error {
-		_, err := tx.Exec(fmt.Sprintf("%s; PRAGMA user_version=%d", schema, version))
+		_, err := tx.Exec(fmt.Sprintf("%s; PRAGMA user_version=%d", strings.Join(schema[found:], ";"), len(schema)))
 		return err
 	})
 }

@@ -16,11 +16,11 @@ import (
 	"nrd/internal/sealed"
 )
 
-const dayVersion = 1
-
 // A source is a device's epoch. A record's and an image's order of arrival is
-// the order of id; image_end is where the file of images ends.
-const daySchema = `
+// the order of id; image_end is where the file of images ends. A record's
+// captured is the corrected time where it has a correction. In the second format
+// a quarantined record names the start of the unit whose clock was not proved.
+var daySchema = []string{`
 	CREATE TABLE source(id INTEGER PRIMARY KEY, device TEXT NOT NULL, epoch INTEGER NOT NULL, UNIQUE(device, epoch)) STRICT;
 	CREATE TABLE record(id INTEGER PRIMARY KEY, source INTEGER NOT NULL, sequence INTEGER NOT NULL,
 		captured INTEGER NOT NULL, received INTEGER NOT NULL, vrm TEXT NOT NULL, camera TEXT NOT NULL, hit INTEGER NOT NULL,
@@ -43,7 +43,10 @@ const daySchema = `
 		UNIQUE(source, sequence, kind, digest)) STRICT;
 	CREATE TABLE total(records INTEGER NOT NULL, hits INTEGER NOT NULL, images INTEGER NOT NULL,
 		quarantined INTEGER NOT NULL, waiting_bytes INTEGER NOT NULL, image_end INTEGER NOT NULL) STRICT;
-	INSERT INTO total VALUES (0, 0, 0, 0, 0, 0)`
+	INSERT INTO total VALUES (0, 0, 0, 0, 0, 0)`, `
+	ALTER TABLE quarantine ADD COLUMN boot TEXT NOT NULL DEFAULT '';
+	CREATE INDEX quarantine_boot ON quarantine(boot) WHERE boot<>'';
+	CREATE TABLE correction(source INTEGER, sequence INTEGER, data TEXT NOT NULL, PRIMARY KEY(source, sequence)) STRICT, WITHOUT ROWID`}
 
 // Names of a day's two files in its folder.
 const (
@@ -75,7 +78,7 @@ type day struct {
 type statements struct {
 	recordDigests, imageDigest, eventDigest, waitingDigest, quarantined *sql.Stmt
 	insertRecord, insertImage, insertEvent, insertWaiting               *sql.Stmt
-	insertQuarantine                                                    *sql.Stmt
+	insertQuarantine, insertCorrection                                  *sql.Stmt
 }
 
 func (s *statements) prepare(db *sql.DB) error {
@@ -89,7 +92,8 @@ func (s *statements) prepare(db *sql.DB) error {
 		&s.insertImage:      `INSERT INTO image VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
 		&s.insertEvent:      `INSERT INTO event VALUES (?, ?, ?, ?, ?)`,
 		&s.insertWaiting:    `INSERT INTO waiting VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-		&s.insertQuarantine: `INSERT INTO quarantine VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		&s.insertQuarantine: `INSERT INTO quarantine VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		&s.insertCorrection: `INSERT INTO correction VALUES (?, ?, ?)`,
 	} {
 		var err error
 		if *target, err = db.Prepare(query); err != nil {
@@ -109,7 +113,7 @@ func openDay(folder, name string, key *sealed.Key) (_ *day, err error) {
 	if err != nil {
 		return nil, explain(err)
 	}
-	d.db, err = openDatabase(filepath.Join(folder, recordsFile), key.Derive(dayPurpose), dayVersion, daySchema)
+	d.db, err = openDatabase(filepath.Join(folder, recordsFile), key.Derive(dayPurpose), daySchema)
 	if err != nil {
 		return nil, errors.Join(err, d.images.Close())
 	}

@@ -163,7 +163,7 @@ func sealedKey(t *testing.T, s *Store, day string) (box []byte) {
 // decrypted gives all pages of a database, the free ones too, in clear.
 func decrypted(t *testing.T, path string, key *sealed.Key) []byte {
 	t.Helper()
-	db, err := openDatabase(path, key, siteVersion, siteSchema)
+	db, err := openDatabase(path, key, siteSchema)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -87,7 +87,7 @@ func (b *batch) insertItem(item *store.Item) (store.Result, error) {
 }
 
 func (b *batch) insertRecord(item *store.Item, reason string) (store.Result, error) {
-	captured := item.Record.Captured.UTC
+	captured := capturedOf(item)
 	if reason == "" && (captured.Before(earliestDay) || !captured.Before(latestDay)) {
 		reason = fmt.Sprintf("captured %s, which is no time a day is kept for", captured.Format(time.RFC3339))
 	}
@@ -107,6 +107,14 @@ func (b *batch) insertRecord(item *store.Item, reason string) (store.Result, err
 		return store.Result{}, err
 	}
 	return store.Result{Outcome: store.Stored}, b.join(item, d)
+}
+
+// capturedOf is the time that a record is filed under.
+func capturedOf(item *store.Item) time.Time {
+	if item.Correction != nil {
+		return item.Correction.UTC
+	}
+	return item.Record.Captured.UTC
 }
 
 func (b *batch) insertEvent(item *store.Item, reason string) (store.Result, error) {
@@ -199,7 +207,15 @@ func (b *batch) quarantine(item *store.Item, reason string, data []byte) (store.
 	d.total.quarantined++
 	return store.Result{Outcome: store.Quarantined, Reason: reason}, d.exec(d.stmts.insertQuarantine, source, int64(item.Key.Sequence),
 		string(item.Kind), item.Received.UnixNano(), item.Digest[:], digestOrNil(item.PatchDigest), digestOrNil(item.OverviewDigest),
-		item.Image.Width, item.Image.Height, reason, data)
+		item.Image.Width, item.Image.Height, reason, data, bootOf(item))
+}
+
+// bootOf names the start of the unit in which a record's time was not proved.
+func bootOf(item *store.Item) string {
+	if item.Record == nil || item.Record.Captured.Proved {
+		return ""
+	}
+	return item.Record.Captured.BootID
 }
 
 // held is what the store has under an item's key.

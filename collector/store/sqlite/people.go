@@ -59,9 +59,26 @@ func (s *Store) Accounts(ctx context.Context) ([]store.Account, error) {
 	return list(ctx, s.site.db, scanJSON[store.Account], `SELECT data FROM account ORDER BY name`)
 }
 
-// PutDevice is documented at [store.Store].
-func (s *Store) PutDevice(ctx context.Context, d store.Device) error {
-	return put(ctx, s.site.db, "device", d.Name, d)
+// ChangeDevice is documented at [store.Store].
+func (s *Store) ChangeDevice(ctx context.Context, name string, change func(*store.Device) error) error {
+	return write(ctx, s.site.db, func(tx *sql.Tx) error { return changeDevice(ctx, tx, name, change) })
+}
+
+func changeDevice(ctx context.Context, tx *sql.Tx, name string, change func(*store.Device) error) error {
+	d, err := get[store.Device](ctx, tx, "device", name)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	d.Name = name
+	if err := change(&d); err != nil {
+		return err
+	}
+	data, err := json.Marshal(d)
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(`INSERT OR REPLACE INTO device VALUES (?, ?)`, name, string(data))
+	return err
 }
 
 // Device answers store.ErrNotFound for a name never heard of.
@@ -87,18 +104,14 @@ func (s *Store) Seen(ctx context.Context, heard ...store.Heard) error {
 }
 
 func seen(ctx context.Context, tx *sql.Tx, h store.Heard) error {
-	d, err := get[store.Device](ctx, tx, "device", h.Device)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return err
-	}
-	d.Name, d.LastSeen = h.Device, h.At
-	if h.Status != nil {
-		d.Status = h.Status
-	}
-	data, err := json.Marshal(d)
-	if err != nil {
-		return err
-	}
-	_, err = tx.Exec(`INSERT OR REPLACE INTO device VALUES (?, ?)`, h.Device, string(data))
-	return err
+	return changeDevice(ctx, tx, h.Device, func(d *store.Device) error {
+		d.LastSeen = h.At
+		if h.Status != nil {
+			d.Status = h.Status
+		}
+		if h.Rival {
+			d.Copied = h.At
+		}
+		return nil
+	})
 }

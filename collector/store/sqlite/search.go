@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -16,13 +17,19 @@ import (
 
 const recordColumns = `r.received, r.data,
 	EXISTS(SELECT 1 FROM image i WHERE i.source=r.source AND i.sequence=r.sequence AND i.kind='patch'),
-	EXISTS(SELECT 1 FROM image i WHERE i.source=r.source AND i.sequence=r.sequence AND i.kind='overview')`
+	EXISTS(SELECT 1 FROM image i WHERE i.source=r.source AND i.sequence=r.sequence AND i.kind='overview'),
+	(SELECT c.data FROM correction c WHERE c.source=r.source AND c.sequence=r.sequence)`
 
 func scanRecord(scan scanner) (r store.StoredRecord, err error) {
 	var received int64
-	var data []byte
-	if err := scan(&received, &data, &r.HasPatch, &r.HasOverview); err != nil {
+	var data, correction []byte
+	if err := scan(&received, &data, &r.HasPatch, &r.HasOverview, &correction); err != nil {
 		return r, err
+	}
+	if correction != nil {
+		if err := json.Unmarshal(correction, &r.Correction); err != nil {
+			return r, fmt.Errorf("a record's correction: %w", err)
+		}
 	}
 	record, err := decode(data)
 	if err != nil {
@@ -201,61 +208,6 @@ func (s *Store) Latest(ctx context.Context, n int) ([]store.StoredRecord, error)
 			return latest, nil
 		}
 	}
-}
-
-// Quarantine is documented at [store.Store].
-func (s *Store) Quarantine(ctx context.Context, limit int) ([]store.Item, error) {
-	days, err := s.site.days(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var items []store.Item
-	for _, name := range days {
-		if len(items) >= limit {
-			break
-		}
-		if t, err := s.days.total(ctx, name); err != nil || t.quarantined == 0 {
-			if err != nil && !errors.Is(err, store.ErrNotFound) {
-				return nil, err
-			}
-			continue
-		}
-		err := s.days.with(ctx, name, func(d *day) error {
-			more, err := list(ctx, d.db, scanQuarantined, `SELECT s.device, s.epoch, q.sequence, q.kind, q.received, q.digest, q.patch,
-				q.overview, q.width, q.height, q.reason, q.data FROM quarantine q JOIN source s ON s.id=q.source ORDER BY q.id DESC LIMIT ?`, limit-len(items))
-			items = append(items, more...)
-			return err
-		})
-		if err != nil && !errors.Is(err, store.ErrNotFound) {
-			return nil, fmt.Errorf("day %s: %w", name, err)
-		}
-	}
-	return items, nil
-}
-
-func scanQuarantined(scan scanner) (store.Item, error) {
-	var i store.Item
-	var epoch, sequence, received int64
-	var digest, patch, overview, data []byte
-	if err := scan(&i.Key.Device, &epoch, &sequence, &i.Kind, &received, &digest, &patch, &overview,
-		&i.Image.Width, &i.Image.Height, &i.Quarantine, &data); err != nil {
-		return i, err
-	}
-	i.Key.Epoch, i.Key.Sequence, i.Received = uint64(epoch), uint64(sequence), time.Unix(0, received).UTC()
-	copy(i.Digest[:], digest)
-	copy(i.PatchDigest[:], patch)
-	copy(i.OverviewDigest[:], overview)
-	var err error
-	switch i.Kind {
-	case store.KindRecord:
-		i.Payload = data
-		i.Record, err = decode(data)
-	case store.KindEvent:
-		i.Event = data
-	default:
-		i.Image.JPEG = data
-	}
-	return i, err
 }
 
 // Totals is documented at [store.Store].

@@ -14,8 +14,6 @@ import (
 	"nrd/internal/sealed"
 )
 
-const siteVersion = 1
-
 // What the keys derived from the master key, and from a day's key, are for.
 const (
 	sitePurpose    = "central's site database"
@@ -28,8 +26,9 @@ const (
 // may lie in a day, arrival that records of a day may have been received in an
 // hour (hours since 1970). Both are written before the day is: they may say too
 // much, never too little. So a key is found without an index of all keys, which
-// weeding would have to clear.
-const siteSchema = `
+// weeding would have to clear. An anchor is a correction of a unit's clock;
+// traffic is in units of an hour, of a unit's frames and reads.
+var siteSchema = []string{`
 	CREATE TABLE day(day TEXT PRIMARY KEY, key BLOB NOT NULL) STRICT, WITHOUT ROWID;
 	CREATE TABLE span(device TEXT, epoch INTEGER, day TEXT, first INTEGER NOT NULL, last INTEGER NOT NULL,
 		PRIMARY KEY(device, epoch, day)) STRICT, WITHOUT ROWID;
@@ -40,7 +39,14 @@ const siteSchema = `
 		action TEXT NOT NULL, subject TEXT NOT NULL, reason TEXT NOT NULL, origin TEXT NOT NULL,
 		outcome TEXT NOT NULL, chain BLOB NOT NULL) STRICT;
 	CREATE TABLE access_head(sequence INTEGER NOT NULL, chain BLOB NOT NULL) STRICT;
-	INSERT INTO access_head VALUES (0, zeroblob(32))`
+	INSERT INTO access_head VALUES (0, zeroblob(32))`, `
+	CREATE TABLE anchor(device TEXT, boot TEXT, monotonic INTEGER, source TEXT, data TEXT NOT NULL,
+		PRIMARY KEY(device, boot, monotonic, source)) STRICT, WITHOUT ROWID;
+	CREATE TABLE alarm(id INTEGER PRIMARY KEY, device TEXT NOT NULL, kind TEXT NOT NULL,
+		raised INTEGER NOT NULL, cleared INTEGER, data TEXT NOT NULL) STRICT;
+	CREATE UNIQUE INDEX alarm_standing ON alarm(device, kind) WHERE cleared IS NULL;
+	CREATE TABLE traffic(device TEXT, hour INTEGER, frames INTEGER NOT NULL, reads INTEGER NOT NULL, covered INTEGER NOT NULL,
+		PRIMARY KEY(device, hour)) STRICT, WITHOUT ROWID`}
 
 // maxSpans bounds the memory of spans, in device epochs.
 const maxSpans = 20_000
@@ -100,7 +106,7 @@ type site struct {
 }
 
 func openSite(path string, master *sealed.Key) (*site, error) {
-	db, err := openDatabase(path, master.Derive(sitePurpose), siteVersion, siteSchema)
+	db, err := openDatabase(path, master.Derive(sitePurpose), siteSchema)
 	if err != nil {
 		return nil, err
 	}

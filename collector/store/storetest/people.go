@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"nrd"
 	"nrd/collector/store"
 )
@@ -111,8 +113,16 @@ func devices(t *testing.T, subject Subject) {
 		t.Fatalf("a device heard for the first time: %+v, %v; it is not approved", d, err)
 	}
 	d.Approved, d.ApprovedBy, d.Reference, d.Review = Noon, "ann", "DPIA-3", Noon.AddDate(1, 0, 0)
-	if err := s.PutDevice(ctx, d); err != nil {
+	approve := func(held *store.Device) error {
+		held.Approved, held.ApprovedBy, held.Reference, held.Review = d.Approved, d.ApprovedBy, d.Reference, d.Review
+		return nil
+	}
+	if err := s.ChangeDevice(ctx, "unit-1", approve); err != nil {
 		t.Fatal(err)
+	}
+	refusal := errors.New("refused")
+	if err := s.ChangeDevice(ctx, "unit-1", func(held *store.Device) error { *held = store.Device{}; return refusal }); !errors.Is(err, refusal) {
+		t.Errorf("a change that was refused: %v", err)
 	}
 	d.LastSeen = Noon.Add(time.Minute)
 	if err := s.Seen(ctx, store.Heard{Device: "unit-1", At: d.LastSeen}, store.Heard{Device: "unit-2", At: Noon}); err != nil {
@@ -121,10 +131,43 @@ func devices(t *testing.T, subject Subject) {
 	if got, err := s.Device(ctx, "unit-1"); err != nil || !reflect.DeepEqual(got, d) {
 		t.Errorf("Seen without a status made %+v, %v, want %+v", got, err, d)
 	}
-	if err := s.PutDevice(ctx, store.Device{Name: "unit-0"}); err != nil {
+	if err := s.ChangeDevice(ctx, "unit-0", approve); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := s.Devices(ctx); err != nil || len(got) != 3 || got[0].Name != "unit-0" || !reflect.DeepEqual(got[1], d) || got[2].Name != "unit-2" {
+	rival := Noon.Add(time.Hour)
+	if err := s.Seen(ctx, store.Heard{Device: "unit-2", At: rival, Rival: true}); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := s.Device(ctx, "unit-2"); err != nil || !got.Copied.Equal(rival) {
+		t.Errorf("a device with a rival: %+v, %v", got, err)
+	}
+	if got, err := s.Devices(ctx); err != nil || len(got) != 3 || got[0].Name != "unit-0" || got[0].ApprovedBy != "ann" || !reflect.DeepEqual(got[1], d) || got[2].Name != "unit-2" {
 		t.Errorf("Devices: %+v, %v", got, err)
+	}
+}
+
+// Changes of one device at the same time do not undo each other.
+func devicesAtOnce(t *testing.T, subject Subject) {
+	s, ctx := open(t, subject), context.Background()
+	const each = 20
+	var work errgroup.Group
+	for range 4 {
+		work.Go(func() error {
+			for range each {
+				if err := s.ChangeDevice(ctx, "unit-1", func(d *store.Device) error { d.Orders++; return nil }); err != nil {
+					return err
+				}
+				if err := s.Seen(ctx, store.Heard{Device: "unit-1", At: Noon}); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	if err := work.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	if d, err := s.Device(ctx, "unit-1"); err != nil || d.Orders != 4*each {
+		t.Errorf("after %d changes: %+v, %v", 4*each, d, err)
 	}
 }
