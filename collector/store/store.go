@@ -251,6 +251,18 @@ type Store interface {
 	Device(ctx context.Context, name string) (Device, error)
 	Devices(ctx context.Context) ([]Device, error)
 
+	// RaiseAlarm notes an alarm unless one of its kind stands for the device, and
+	// says whether it did; ClearAlarm ends the one that stands. Alarms answer
+	// newest first: raised last, or cleared last.
+	RaiseAlarm(ctx context.Context, a Alarm) (raised bool, err error)
+	ClearAlarm(ctx context.Context, device, kind string, at time.Time) (cleared bool, err error)
+	StandingAlarms(ctx context.Context) ([]Alarm, error)
+	ClearedAlarms(ctx context.Context, limit int) ([]Alarm, error)
+	// PutTraffic adds or replaces hours, and forgets those before a time;
+	// Traffic answers all that are held, by device and hour.
+	PutTraffic(ctx context.Context, forget time.Time, hours []Traffic) error
+	Traffic(ctx context.Context) ([]Traffic, error)
+
 	// Backup writes a consistent copy of everything to the empty folder dir,
 	// still encrypted, and calls progress (may be nil) with bytes done and of
 	// how many.

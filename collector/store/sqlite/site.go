@@ -27,7 +27,7 @@ const (
 // hour (hours since 1970). Both are written before the day is: they may say too
 // much, never too little. So a key is found without an index of all keys, which
 // weeding would have to clear. An anchor is a correction of a unit's clock;
-// traffic is in units of an hour, of a unit's frames and reads.
+// traffic is what a device saw in an hour (hours since 1970).
 var siteSchema = []string{`
 	CREATE TABLE day(day TEXT PRIMARY KEY, key BLOB NOT NULL) STRICT, WITHOUT ROWID;
 	CREATE TABLE span(device TEXT, epoch INTEGER, day TEXT, first INTEGER NOT NULL, last INTEGER NOT NULL,
@@ -43,9 +43,9 @@ var siteSchema = []string{`
 	CREATE TABLE anchor(device TEXT, boot TEXT, monotonic INTEGER, source TEXT, data TEXT NOT NULL,
 		PRIMARY KEY(device, boot, monotonic, source)) STRICT, WITHOUT ROWID;
 	CREATE TABLE alarm(id INTEGER PRIMARY KEY, device TEXT NOT NULL, kind TEXT NOT NULL,
-		raised INTEGER NOT NULL, cleared INTEGER, data TEXT NOT NULL) STRICT;
+		raised INTEGER NOT NULL, cleared INTEGER, text TEXT NOT NULL) STRICT;
 	CREATE UNIQUE INDEX alarm_standing ON alarm(device, kind) WHERE cleared IS NULL;
-	CREATE TABLE traffic(device TEXT, hour INTEGER, frames INTEGER NOT NULL, reads INTEGER NOT NULL, covered INTEGER NOT NULL,
+	CREATE TABLE traffic(device TEXT, hour INTEGER, frames INTEGER NOT NULL, reads INTEGER NOT NULL, covered INTEGER NOT NULL, blind INTEGER NOT NULL,
 		PRIMARY KEY(device, hour)) STRICT, WITHOUT ROWID`}
 
 // maxSpans bounds the memory of spans, in device epochs.

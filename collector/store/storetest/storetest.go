@@ -61,6 +61,8 @@ func Run(t *testing.T, s Subject) {
 		{"AnAlteredAccessLogShows", accessLogAltered},
 		{"DevicesAreApprovedAndSeen", devices},
 		{"ChangesOfADeviceDoNotUndoEachOther", devicesAtOnce},
+		{"AnAlarmIsRaisedOnceAndCleared", alarms},
+		{"TrafficIsKeptByTheHour", traffic},
 		{"ABackupIsAStoreOfThatMoment", backup},
 		{"ABackupOverwritesNothing", backupNotEmpty},
 	} {
