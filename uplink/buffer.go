@@ -71,19 +71,34 @@ const minBytes = 1 << 20
 //
 // Order: hits before other reads, within them text before images, oldest first.
 type Buffer struct {
-	log    *slog.Logger
-	clock  nrd.Clock
-	key    *sealed.Key
-	device string
-	epoch  uint64
+	log   *slog.Logger
+	clock nrd.Clock
+	// machine is the machine's key, key the buffer's own under it.
+	machine *sealed.Key
+	key     keys
+	device  string
+	epoch   uint64
 	// maxBytes and maxDays are the quota.
 	maxBytes int64
 	maxDays  int
 
 	dir      string
-	db       *bbolt.DB
+	lock     *os.File
 	images   *segments
 	sequence atomic.Uint64
+
+	// state is held by the writer while it works on a batch, until that is on
+	// stable storage, and by whoever looks: so nobody sees what a power cut
+	// could still undo.
+	state   sync.Mutex
+	db      *bbolt.DB
+	tx      *bbolt.Tx // always open: what the journal has and the database not yet
+	journal *journal
+	tally   tally
+	// full says that there was no room for the last record.
+	full bool
+	// working says that the buffer is open and others wait for it.
+	working bool
 
 	requests chan *request
 	closing  chan struct{}
@@ -93,12 +108,8 @@ type Buffer struct {
 	// changed has a token when there may be something new to send.
 	changed chan struct{}
 
-	// healing is held while the writer replaces db; suspect asks it to.
-	healing sync.RWMutex
+	// suspect asks the writer to replace a database that cannot be read.
 	suspect chan error
-
-	mu    sync.Mutex
-	tally tally
 }
 
 // OpenBuffer opens the buffer in the folder, or makes it. The error is ErrInUse,
@@ -111,7 +122,7 @@ func OpenBuffer(c BufferConfig) (*Buffer, error) {
 	b := &Buffer{
 		log:      c.Log,
 		clock:    c.Clock,
-		key:      c.Key.Derive("uplink buffer"),
+		machine:  c.Key,
 		device:   c.Device,
 		maxBytes: c.MaxBytes,
 		maxDays:  int((c.MaxAge + 24*time.Hour - 1) / (24 * time.Hour)),
@@ -122,12 +133,13 @@ func OpenBuffer(c BufferConfig) (*Buffer, error) {
 		changed:  make(chan struct{}, 1),
 		suspect:  make(chan error, 1),
 	}
-	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
+	if err := sealed.MakeDir(c.Dir); err != nil {
 		return nil, fmt.Errorf("buffer: %w", err)
 	}
 	if err := b.open(); err != nil {
 		return nil, fmt.Errorf("buffer %s: %w", c.Dir, err)
 	}
+	b.working = true
 	go b.write()
 	return b, nil
 }
@@ -210,9 +222,24 @@ func (b *Buffer) Close() error {
 	b.closed.Do(func() {
 		close(b.closing)
 		<-b.done
-		b.closeErr = errors.Join(b.images.close(), b.db.Close())
+		b.state.Lock()
+		defer b.state.Unlock()
+		b.closeErr = b.shut()
 	})
 	return b.closeErr
+}
+
+// shut leaves the database complete, so that the next start finds nothing in the
+// journal, and closes everything.
+func (b *Buffer) shut() error {
+	if b.tx != nil {
+		if err := b.tidyFiles(); err != nil {
+			b.log.Warn("the buffer's database could not be brought up to date; its journal has what is missing", "error", err)
+		}
+	}
+	err := errors.Join(b.images.close(), b.abandon())
+	b.tx, b.db = nil, nil
+	return err
 }
 
 // Stats counts what the buffer holds.
@@ -227,6 +254,9 @@ type Stats struct {
 	Dropped map[string]uint64
 	// DeadLetters counts the items that were set aside.
 	DeadLetters int
+	// Full says that the last record that came was refused with ErrFull: an
+	// alarm.
+	Full bool
 	// Bytes is the disk that is taken up, and DiskFree what its volume has
 	// left.
 	Bytes    int64
@@ -243,9 +273,9 @@ func (b *Buffer) Stats() (Stats, error) {
 	if err := syscall.Statfs(b.dir, &volume); err != nil {
 		return Stats{}, fmt.Errorf("buffer %s: %w", b.dir, err)
 	}
-	b.mu.Lock()
-	t := b.tally
-	b.mu.Unlock()
+	b.state.Lock()
+	t, full := b.tally, b.full
+	b.state.Unlock()
 	return Stats{
 		Records:       t.items[partRecord],
 		Images:        t.items[partPatch] + t.items[partOverview],
@@ -253,7 +283,8 @@ func (b *Buffer) Stats() (Stats, error) {
 		OldestWaiting: oldest,
 		Dropped:       t.droppedByKind(),
 		DeadLetters:   t.dead,
-		Bytes:         t.text + b.images.bytes(),
+		Full:          full,
+		Bytes:         t.text + b.images.bytes() + b.journal.size,
 		DiskFree:      volume.Bavail * uint64(volume.Bsize), //nolint:unconvert // Bsize is int32 on ARM
 	}, nil
 }

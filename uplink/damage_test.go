@@ -63,7 +63,7 @@ func three(t *testing.T) (c BufferConfig, second nrd.Key, value []byte) {
 	add(t, b, read(c.Clock, "READ1"))
 	second = add(t, b, read(c.Clock, "READ2"))
 	add(t, b, read(c.Clock, "READ3"))
-	err := b.db.View(func(tx *bbolt.Tx) error {
+	err := b.view(func(tx *bbolt.Tx) error {
 		value = bytes.Clone(tx.Bucket(bucketItems).Get(itemID{readText, second.Sequence, partRecord}.bytes()))
 		return nil
 	})
@@ -224,7 +224,10 @@ func TestRandomDamageNeverStopsTheBuffer(t *testing.T) {
 		for range 1 + rng.IntN(30) {
 			data[rng.IntN(len(data))] = byte(rng.Uint32())
 		}
-		conf.Dir = t.TempDir()
+		conf.Dir = filepath.Join(t.TempDir(), "buffer")
+		if err := os.CopyFS(conf.Dir, os.DirFS(filepath.Dir(path))); err != nil {
+			t.Fatal(err)
+		}
 		if err := os.WriteFile(filepath.Join(conf.Dir, "buffer.db"), data, 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -1,16 +1,23 @@
 package uplink
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
+	"golang.org/x/sys/unix"
+
+	"nrd/internal/sealed"
 )
 
 // The buckets of the database.
@@ -32,58 +39,154 @@ var (
 	metaEpoch    = []byte("epoch")
 	metaSequence = []byte("sequence") // the last that was given out
 	metaDropped  = []byte("dropped")
-	metaCheck    = []byte("check") // a box that only the right key opens
+	metaCheck    = []byte("check") // a box that only the right keys open
+	// metaJournal is the generation of the journal that goes on from here.
+	metaJournal = []byte("journal")
 )
 
-const format = 1
+// buckets are the buckets by the number that a change in the journal has.
+var buckets = [][]byte{bucketMeta, bucketItems, bucketDead, bucketReasons}
+
+// format 2 has the journal and the key files; 1, without both, is still opened.
+const format = 2
 
 const (
 	segmentMost  = 4 << 20
 	segmentLeast = 64 << 10
 )
 
-// open opens or makes database and image files and counts what is in them.
-func (b *Buffer) open() error {
-	size := min(max(b.maxBytes/64, segmentLeast), segmentMost)
-	images, err := openSegments(filepath.Join(b.dir, "images"), size)
+// open opens or makes all files, does what the journal says and counts.
+func (b *Buffer) open() (err error) {
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, b.abandon())
+		}
+	}()
+	if b.lock, err = lock(filepath.Join(b.dir, "lock")); err != nil {
+		return err
+	}
+	legacy, err := b.openKeys()
 	if err != nil {
 		return err
 	}
-	b.images = images
-	err = b.openDatabase()
-	if errors.Is(err, errDamaged) {
+	b.images, err = openSegments(filepath.Join(b.dir, "images"), min(max(b.maxBytes/64, segmentLeast), segmentMost))
+	if err != nil {
+		return err
+	}
+	b.journal, err = openJournal(b.dir, min(max(b.maxBytes/16, journalLeast), journalMost))
+	if err != nil {
+		return err
+	}
+	if err := os.Remove(b.compactPath()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err = b.openDatabase(); errors.Is(err, errDamaged) {
 		err = b.salvage(err)
 	}
 	if err != nil {
 		return err
 	}
+	if legacy {
+		if err := writeKeys(b.dir, b.key, b.machine); err != nil {
+			return err
+		}
+	}
+	if err := b.tidyFiles(); err != nil {
+		return err
+	}
+	return sealed.SyncDir(b.dir)
+}
+
+// tidyFiles begins a generation of the journal, gives back the room of what is
+// gone and forgets keys that nothing needs.
+func (b *Buffer) tidyFiles() error {
+	if err := b.checkpoint(); diskFull(err) {
+		b.log.Warn("the disk is full; the buffer's journal keeps what its database has no room for", "error", err)
+		if err := b.rewind(); err != nil {
+			return err
+		}
+	} else if err != nil {
+		return err
+	}
 	if err := b.images.sweep(true); err != nil {
-		return errors.Join(err, b.db.Close())
+		return err
+	}
+	if b.tally.empty() {
+		return b.forgetOldKeys()
 	}
 	return nil
 }
 
-// openDatabase opens or makes the database and reads all of its keys. The error
-// is errDamaged where that cannot be done.
+// abandon lets go of everything that is open after an error.
+func (b *Buffer) abandon() error {
+	var errs []error
+	if b.tx != nil {
+		if err := b.tx.Rollback(); !errors.Is(err, bolterrors.ErrTxClosed) {
+			errs = append(errs, err)
+		}
+		errs = append(errs, b.db.Close())
+	}
+	if b.journal != nil {
+		errs = append(errs, b.journal.close())
+	}
+	if b.lock != nil {
+		errs = append(errs, b.lock.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// lock takes the lock that goes with the process, however it ends.
+func lock(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			err = ErrInUse
+		}
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// openDatabase opens or makes the database, does what the journal says and reads
+// all of its keys. The error is errDamaged where that cannot be done.
 func (b *Buffer) openDatabase() error {
-	if err := guard(b.openFile); err != nil {
-		return err
+	err := guard(func() error {
+		if err := b.openFile(); err != nil {
+			return err
+		}
+		if err := b.begin(b.tx); err != nil {
+			return err
+		}
+		frames, err := b.journal.recover(false)
+		if err == nil {
+			err = b.redo(frames)
+		}
+		if err == nil {
+			err = b.adopt(b.tx)
+		}
+		if err != nil {
+			return err
+		}
+		return b.count(b.tx)
+	})
+	if err != nil && b.tx != nil && !errors.Is(err, errPages) {
+		err = errors.Join(err, b.tx.Rollback(), b.db.Close())
 	}
-	err := b.update(b.begin)
-	if err == nil {
-		err = b.look(b.count)
-	}
-	if err != nil && !errors.Is(err, errPages) {
-		err = errors.Join(err, b.db.Close())
+	if err != nil {
+		b.tx, b.db = nil, nil
 	}
 	return err
 }
 
+func databaseOptions() *bbolt.Options {
+	return &bbolt.Options{Timeout: 100 * time.Millisecond, FreelistType: bbolt.FreelistMapType}
+}
+
 func (b *Buffer) openFile() error {
-	db, err := bbolt.Open(b.databasePath(), 0o600, &bbolt.Options{
-		Timeout:      100 * time.Millisecond,
-		FreelistType: bbolt.FreelistMapType,
-	})
+	db, err := bbolt.Open(b.databasePath(), 0o600, databaseOptions())
 	switch {
 	case errors.Is(err, bolterrors.ErrTimeout):
 		return ErrInUse
@@ -93,6 +196,10 @@ func (b *Buffer) openFile() error {
 		return err
 	}
 	b.db = db
+	b.tx, err = db.Begin(true)
+	if err != nil {
+		return errors.Join(err, db.Close())
+	}
 	return nil
 }
 
@@ -105,24 +212,109 @@ func (b *Buffer) begin(tx *bbolt.Tx) error {
 		}
 		meta = tx.Bucket(bucketMeta)
 	}
-	if got := meta.Get(metaFormat); len(got) != 1 || got[0] != format {
+	got := meta.Get(metaFormat)
+	if len(got) != 1 || got[0] == 0 || got[0] > format {
 		return fmt.Errorf("%w: format %x", ErrFormat, got)
 	}
 	if _, err := b.key.Open(meta.Get(metaCheck), metaCheck); err != nil {
 		return ErrKey
 	}
+	b.journal.base = 0 // of a buffer of format 1
+	if generation := meta.Get(metaJournal); len(generation) == 8 {
+		b.journal.base = binary.BigEndian.Uint64(generation)
+	}
+	return meta.Put(metaFormat, []byte{format})
+}
+
+// adopt takes the buffer's name and epoch.
+func (b *Buffer) adopt(tx *bbolt.Tx) error {
+	meta := tx.Bucket(bucketMeta)
 	if had := string(meta.Get(metaDevice)); had != b.device {
 		if err := b.rename(tx, had); err != nil {
 			return err
 		}
 	}
-	epoch, sequence := meta.Get(metaEpoch), meta.Get(metaSequence)
-	if len(epoch) != 8 || len(sequence) != 8 {
+	epoch := meta.Get(metaEpoch)
+	if len(epoch) != 8 || len(meta.Get(metaSequence)) != 8 {
 		return fmt.Errorf("%w: epoch or sequence is missing", errDamaged)
 	}
 	b.epoch = binary.BigEndian.Uint64(epoch)
-	b.sequence.Store(binary.BigEndian.Uint64(sequence))
 	return nil
+}
+
+// redo does once more, in the transaction that is open, what frames say. Of a
+// damaged one only items are taken: they prove themselves genuine.
+func (b *Buffer) redo(frames []frame) error {
+	for _, f := range frames {
+		changes := parseChanges(f.body)
+		if !f.whole {
+			b.log.Warn("a part of the buffer's journal is damaged; what can be read of it is taken over", "changes", len(changes))
+		}
+		for _, c := range changes {
+			if int(c.bucket) >= len(buckets) || !f.whole && c.bucket == bucketNumber(bucketMeta) {
+				continue
+			}
+			if err := b.apply(c); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (b *Buffer) apply(c change) error {
+	bucket := b.tx.Bucket(buckets[c.bucket])
+	if bucket == nil {
+		return fmt.Errorf("%w: the bucket %s is missing", errDamaged, buckets[c.bucket])
+	}
+	if c.value == nil {
+		return bucket.Delete(c.key)
+	}
+	return bucket.Put(c.key, c.value)
+}
+
+// rewind undoes what was changed since the journal was written last.
+func (b *Buffer) rewind() error {
+	return guard(func() error {
+		if err := b.tx.Rollback(); err != nil && !errors.Is(err, bolterrors.ErrTxClosed) {
+			return err
+		}
+		var err error
+		if b.tx, err = b.db.Begin(true); err != nil {
+			return err
+		}
+		frames, err := b.journal.written()
+		if err != nil {
+			return err
+		}
+		return b.redo(frames)
+	})
+}
+
+// checkpoint makes the database durable as it is, so that the journal can begin
+// anew. After an error the transaction is over: see rewind.
+func (b *Buffer) checkpoint() error {
+	return guard(func() error {
+		next := b.journal.generation + 1
+		if err := b.tx.Bucket(bucketMeta).Put(metaJournal, binary.BigEndian.AppendUint64(nil, next)); err != nil {
+			return err
+		}
+		if err := b.tx.Commit(); err != nil {
+			b.journal.generation = next // it may be on disk all the same
+			return fmt.Errorf("checkpoint: %w", err)
+		}
+		b.journal.begin(next)
+		if err := b.compact(); err != nil {
+			return err
+		}
+		var err error
+		b.tx, err = b.db.Begin(true)
+		return err
+	})
+}
+
+func bucketNumber(name []byte) byte {
+	return byte(slices.IndexFunc(buckets, func(b []byte) bool { return bytes.Equal(b, name) }))
 }
 
 func newEpoch() uint64 {
@@ -133,7 +325,7 @@ func newEpoch() uint64 {
 
 // create writes what a new buffer begins with.
 func (b *Buffer) create(tx *bbolt.Tx, epoch, sequence uint64) error {
-	for _, name := range [][]byte{bucketMeta, bucketItems, bucketDead, bucketReasons} {
+	for _, name := range buckets {
 		if _, err := tx.CreateBucketIfNotExists(name); err != nil {
 			return err
 		}
@@ -167,6 +359,7 @@ func (b *Buffer) count(tx *bbolt.Tx) error {
 		}
 	}
 	t := tally{}.clone()
+	last := uint64(0)
 	for name, add := range map[string]func(itemID, []byte, int) error{
 		string(bucketItems): t.add,
 		string(bucketDead):  t.addDead,
@@ -176,6 +369,7 @@ func (b *Buffer) count(tx *bbolt.Tx) error {
 			if err != nil {
 				return err
 			}
+			last = max(last, id.sequence)
 			return add(id, v, 1)
 		})
 		if err != nil {
@@ -187,9 +381,8 @@ func (b *Buffer) count(tx *bbolt.Tx) error {
 			return fmt.Errorf("%w: the counts of what was dropped: %w", errDamaged, err)
 		}
 	}
-	b.mu.Lock()
+	b.sequence.Store(max(last, b.sequence.Load(), binary.BigEndian.Uint64(tx.Bucket(bucketMeta).Get(metaSequence))))
 	b.tally = t
-	b.mu.Unlock()
 	b.images.recount(t.live)
 	return nil
 }

@@ -11,7 +11,7 @@ import (
 	"nrd"
 )
 
-func TestAFullDiskRefusesAndLosesNothing(t *testing.T) {
+func TestADiskFullOfHitsRefusesAndLosesNothing(t *testing.T) {
 	c := config(t)
 	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
 		t.Fatal(err)
@@ -22,12 +22,12 @@ func TestAFullDiskRefusesAndLosesNothing(t *testing.T) {
 	var err error
 	for err == nil {
 		var key nrd.Key
-		if key, err = b.Append(read(c.Clock, "READ")); err == nil {
+		if key, err = b.Append(hit(c.Clock, "HIT")); err == nil {
 			keys = append(keys, key)
 		}
 	}
-	if !errors.Is(err, ErrFull) || len(keys) < 10 {
-		t.Fatalf("after %d records: %v, want ErrFull", len(keys), err)
+	if !errors.Is(err, ErrFull) || len(keys) < 10 || !stats(t, b).Full {
+		t.Fatalf("after %d records: %v, want ErrFull; %+v", len(keys), err, stats(t, b))
 	}
 	check := func() {
 		t.Helper()
@@ -64,6 +64,40 @@ func TestAFullDiskRefusesAndLosesNothing(t *testing.T) {
 	}
 	keys = []nrd.Key{add(t, b, read(c.Clock, "READ"))}
 	check()
+	if stats(t, b).Full {
+		t.Error("there is room again, and the buffer still says that it is full")
+	}
+}
+
+func TestOnADiskThatOthersFillReadsMakeRoomForHits(t *testing.T) {
+	c := config(t)
+	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	smallDisk(t, c.Dir)
+	b := open(t, c)
+	var appended int
+	for stats(t, b).Dropped["image"] == 0 {
+		add(t, b, read(c.Clock, "READ"))
+		appended++
+	}
+	n, s := count(t, b), stats(t, b)
+	if n[readText] != appended || n[readImage]+int(s.Dropped["image"]) != 2*appended || s.Full {
+		t.Fatalf("of %d reads there wait %v, dropped %v: the oldest images go first, and each is counted", appended, n, s.Dropped)
+	}
+	hits := 0
+	var err error
+	for ; err == nil; hits++ {
+		_, err = b.Append(hit(c.Clock, "HIT"))
+	}
+	hits--
+	n, s = count(t, b), stats(t, b)
+	if !errors.Is(err, ErrFull) || n[hitText] != hits || n[hitImage] != 2*hits || n[readImage] != 0 || hits < 10 {
+		t.Errorf("%v after %d hits; waiting %v, %+v", err, hits, n, s)
+	}
+	if n[readText]+int(s.Dropped["record"]) != appended || n[readImage]+int(s.Dropped["image"]) != 2*appended {
+		t.Errorf("of %d reads there wait %v, dropped %v", appended, n, s.Dropped)
+	}
 }
 
 // smallDisk mounts a file system of 2 MiB in the folder. Where that is not

@@ -6,7 +6,6 @@ import (
 	"runtime/debug"
 
 	"go.etcd.io/bbolt"
-	bolterrors "go.etcd.io/bbolt/errors"
 )
 
 // errPages marks damage that bbolt met while it held locks: the database can be
@@ -24,17 +23,16 @@ func guard(f func() error) (err error) {
 	return f()
 }
 
-// look reads the database. The error is errPages where its pages make no sense.
-func (b *Buffer) look(f func(tx *bbolt.Tx) error) error {
-	return guard(func() error { return b.db.View(f) })
-}
-
-// view is look for everybody but the writer, who heals the database while nobody
-// looks at it.
+// view looks at the buffer as it is on stable storage: it waits while a batch is
+// being written. Where the database's pages make no sense the writer is asked to
+// heal it.
 func (b *Buffer) view(f func(tx *bbolt.Tx) error) error {
-	b.healing.RLock()
-	defer b.healing.RUnlock()
-	err := b.look(f)
+	b.state.Lock()
+	defer b.state.Unlock()
+	if b.tx == nil {
+		return ErrClosed
+	}
+	err := guard(func() error { return f(b.tx) })
 	if errors.Is(err, errPages) {
 		select {
 		case b.suspect <- err:
@@ -42,26 +40,4 @@ func (b *Buffer) view(f func(tx *bbolt.Tx) error) error {
 		}
 	}
 	return err
-}
-
-// update is bbolt's Update, except that a failed commit never leaves the
-// database locked. The error is errPages where its pages make no sense.
-func (b *Buffer) update(f func(tx *bbolt.Tx) error) error {
-	return guard(func() error {
-		tx, err := b.db.Begin(true)
-		if err != nil {
-			return err
-		}
-		err = f(tx)
-		if err == nil {
-			err = tx.Commit()
-		}
-		if err == nil {
-			return nil
-		}
-		if rollbackErr := tx.Rollback(); !errors.Is(rollbackErr, bolterrors.ErrTxClosed) {
-			return errors.Join(err, rollbackErr)
-		}
-		return err
-	})
 }

@@ -2,16 +2,20 @@ package uplink
 
 import "go.etcd.io/bbolt"
 
+// dropOrder is the order that the buffer promises. What was set aside goes
+// before what still waits; hits are not in it.
+var dropOrder = []struct {
+	bucket []byte
+	rank   rank
+}{{bucketDead, readImage}, {bucketItems, readImage}, {bucketDead, readText}, {bucketItems, readText}}
+
 // makeRoom lets go, in the order that the buffer promises, until need more bytes
 // fit the quota, and reports whether they do.
 func (w *batch) makeRoom(need int64) (bool, error) {
 	if w.used()+need <= w.maxBytes {
 		return true, nil
 	}
-	for _, from := range []struct {
-		bucket []byte
-		rank   rank
-	}{{bucketDead, readImage}, {bucketItems, readImage}, {bucketDead, readText}, {bucketItems, readText}} {
+	for _, from := range dropOrder {
 		fits, err := w.dropOldest(from.bucket, from.rank, func() bool { return w.used()+need <= w.maxBytes })
 		if fits || err != nil {
 			return fits, err
@@ -21,7 +25,7 @@ func (w *batch) makeRoom(need int64) (bool, error) {
 }
 
 // used is what is taken up once the batch is committed.
-func (w *batch) used() int64 { return w.tally.text + w.images.bytes() - w.tally.freed }
+func (w *batch) used() int64 { return w.tally.text + w.images.bytes() + w.journal.size - w.tally.freed }
 
 // dropOldest lets go of a bucket's items of one rank, oldest first, until enough
 // says so. It reports what enough said last.
@@ -113,4 +117,28 @@ func olderThan(items *bbolt.Bucket, r rank, limit day) [][]byte {
 		}
 	}
 	return keys
+}
+
+// relieveText is how many records go at a time where there are no images.
+const relieveText = 256
+
+// relieve lets go of as much as a file of images holds, or of some text where
+// there are no images to let go of, for a disk that others have filled. It
+// reports whether there was anything.
+func (b *Buffer) relieve() bool {
+	var before, after drops
+	err := b.batch(func(w *batch) error {
+		before = w.tally.dropped
+		defer func() { after = w.tally.dropped }()
+		for _, from := range dropOrder {
+			enough, err := w.dropOldest(from.bucket, from.rank, func() bool {
+				return w.tally.freed > 0 || w.tally.dropped.Records >= before.Records+relieveText
+			})
+			if enough || err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return err == nil && after != before
 }

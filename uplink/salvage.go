@@ -8,8 +8,6 @@ import (
 	"io"
 	"os"
 
-	"go.etcd.io/bbolt"
-
 	"nrd/internal/sealed"
 	"nrd/uplink/wire"
 )
@@ -27,22 +25,34 @@ func (b *Buffer) salvage(why error) error {
 	if err != nil {
 		return err
 	}
-	epoch, last, known := b.lastKey(found)
+	frames, err := b.journal.recover(true)
+	if err != nil {
+		return err
+	}
+	epoch, last, known := b.lastKey(found, frames)
 	if !known {
 		epoch = newEpoch()
 	}
 	b.epoch = epoch
 	b.sequence.Store(last + salvageGap)
-	return b.takeOver(found)
+	return guard(func() error { return b.takeOver(found, frames) })
 }
 
 // heal is salvage in a running buffer, which knows its numbers still.
 func (b *Buffer) heal(why error) {
-	b.healing.Lock()
-	defer b.healing.Unlock()
+	b.state.Lock()
+	defer b.state.Unlock()
+	b.tx, b.db = nil, nil
 	found, err := b.setAside(why)
+	var frames []frame
 	if err == nil {
-		err = b.takeOver(found)
+		frames, err = b.journal.written()
+	}
+	if err == nil {
+		err = guard(func() error { return b.takeOver(found, frames) })
+	}
+	if err == nil {
+		err = b.checkpoint()
 	}
 	if err != nil {
 		b.log.Error("the buffer's database could not be replaced", "error", err)
@@ -62,48 +72,55 @@ func (b *Buffer) setAside(why error) (map[itemID][]byte, error) {
 	return b.genuine(aside)
 }
 
-// takeOver begins a new database with what was found.
-func (b *Buffer) takeOver(found map[itemID][]byte) error {
+// takeOver begins a new database with what was found and what the journal says.
+func (b *Buffer) takeOver(found map[itemID][]byte, frames []frame) error {
 	if err := b.openFile(); err != nil {
 		return err
 	}
-	err := b.update(func(tx *bbolt.Tx) error {
-		if err := b.create(tx, b.epoch, b.sequence.Load()); err != nil {
+	if err := b.create(b.tx, b.epoch, b.sequence.Load()); err != nil {
+		return err
+	}
+	for id, value := range found {
+		if err := b.tx.Bucket(bucketItems).Put(id.bytes(), value); err != nil {
 			return err
 		}
-		for id, value := range found {
-			if err := tx.Bucket(bucketItems).Put(id.bytes(), value); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err == nil {
-		err = b.look(b.count)
 	}
-	if err != nil {
-		return errors.Join(err, b.db.Close())
+	if err := b.redo(frames); err != nil {
+		return err
+	}
+	if err := b.tx.Bucket(bucketMeta).Put(metaSequence, binary.BigEndian.AppendUint64(nil, b.sequence.Load())); err != nil {
+		return err
 	}
 	b.log.Warn("items were taken over from the damaged database", "items", len(found))
-	return nil
+	return b.count(b.tx)
 }
 
-// lastKey gives the epoch and the highest sequence of what was found. The epoch
-// stands in every payload.
-func (b *Buffer) lastKey(found map[itemID][]byte) (epoch, last uint64, known bool) {
-	for id, value := range found {
+// lastKey gives the epoch and the highest sequence of what was found and of what
+// the journal puts. The epoch stands in every payload.
+func (b *Buffer) lastKey(found map[itemID][]byte, frames []frame) (epoch, last uint64, known bool) {
+	look := func(id itemID, value []byte) {
 		last = max(last, id.sequence)
 		if known {
-			continue
+			return
 		}
 		payload, err := b.unseal(id, value)
 		if err != nil {
-			continue
+			return
 		}
 		// Every kind of item has its key in field 1.
 		var m wire.Event
 		if wire.Unmarshal(payload, &m) == nil {
 			epoch, known = m.GetKey().GetEpoch(), true
+		}
+	}
+	for id, value := range found {
+		look(id, value)
+	}
+	for _, f := range frames {
+		for _, c := range parseChanges(f.body) {
+			if id, err := parseID(c.key); err == nil && c.bucket == bucketNumber(bucketItems) {
+				look(id, c.value)
+			}
 		}
 	}
 	return epoch, last, known

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 
+	"golang.org/x/sys/unix"
+
 	"nrd/internal/sealed"
 )
 
@@ -44,7 +46,7 @@ const segmentSuffix = ".images"
 // openSegments finds the files that are there. They are never appended to, so a
 // torn end of one does not matter.
 func openSegments(dir string, size int64) (*segments, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := sealed.MakeDir(dir); err != nil {
 		return nil, err
 	}
 	names, err := os.ReadDir(dir)
@@ -130,7 +132,7 @@ func (g *segment) sync() error {
 		return nil
 	}
 	g.dirty = false
-	return g.file.Sync()
+	return unix.Fdatasync(int(g.file.Fd()))
 }
 
 // sync puts everything that was appended on stable storage. After an error the

@@ -81,3 +81,13 @@ func (t tally) droppedByKind() map[string]uint64 {
 	}
 	return m
 }
+
+// empty reports whether nothing waits and nothing was set aside.
+func (t tally) empty() bool {
+	for _, n := range t.items {
+		if n != 0 {
+			return false
+		}
+	}
+	return t.dead == 0
+}
