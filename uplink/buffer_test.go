@@ -141,7 +141,7 @@ func stats(t testing.TB, b *Buffer) Stats {
 // queue is everything that waits, in order.
 func queue(t testing.TB, b *Buffer) []item {
 	t.Helper()
-	items, damaged, err := b.next(math.MaxInt, math.MaxInt, func(itemID) bool { return false })
+	items, damaged, err := b.next([ranks]int{math.MaxInt, math.MaxInt, math.MaxInt, math.MaxInt}, func(itemID) bool { return false })
 	if err != nil || len(damaged) > 0 {
 		t.Fatal(err, damaged)
 	}
@@ -425,16 +425,16 @@ func TestNoImageTravelsWhileTextBeforeItIsLeftOver(t *testing.T) {
 		add(t, b, read(c.Clock, "READ"))
 	}
 	for _, room := range []struct {
-		text, images int
-		want         []string
+		room [ranks]int
+		want []string
 	}{
-		{2, 8, []string{"HIT", "HIT"}},
-		{4, 2, []string{"HIT", "HIT", "HIT", "patch 1", "overview 1", "READ"}},
-		{6, 1, []string{"HIT", "HIT", "HIT", "patch 1", "READ", "READ", "READ"}},
+		{[ranks]int{2, 8, 8, 8}, []string{"HIT", "HIT"}},
+		{[ranks]int{3, 2, 1, 8}, []string{"HIT", "HIT", "HIT", "patch 1", "overview 1", "READ"}},
+		{[ranks]int{3, 1, 3, 0}, []string{"HIT", "HIT", "HIT", "patch 1", "READ", "READ", "READ"}},
 	} {
-		items, _, err := b.next(room.text, room.images, func(itemID) bool { return false })
+		items, _, err := b.next(room.room, func(itemID) bool { return false })
 		if got := marks(t, items); err != nil || !reflect.DeepEqual(got, room.want) {
-			t.Errorf("room for %d and %d: %v, %v; want %v", room.text, room.images, got, err, room.want)
+			t.Errorf("room for %v: %v, %v; want %v", room.room, got, err, room.want)
 		}
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"path/filepath"
@@ -20,6 +19,7 @@ import (
 
 	"nrd"
 	"nrd/internal/identity"
+	"nrd/internal/link/linktest"
 	"nrd/uplink/wire"
 )
 
@@ -57,7 +57,7 @@ type central struct {
 	t      testing.TB
 	server *mochi.Server
 	site   string
-	proxy  *proxy
+	proxy  *linktest.Proxy
 	ended  sync.WaitGroup
 
 	mu sync.Mutex
@@ -104,7 +104,7 @@ func newCentral(t testing.TB) *central {
 	if err := c.server.Serve(); err != nil {
 		t.Fatal(err)
 	}
-	c.proxy = newProxy(t, listener.Addr().String())
+	c.proxy = linktest.NewProxy(t, listener.Addr().String())
 	t.Cleanup(func() {
 		c.ended.Wait()
 		door.shut()
@@ -341,7 +341,7 @@ func (c *central) client(b *Buffer) *Client {
 		c.t.Fatal(err)
 	}
 	return &Client{
-		Broker: "tls://" + c.proxy.address, TLS: config, Device: "car-7", Buffer: b, Clock: b.clock, Log: discard(),
+		Broker: "tls://" + c.proxy.Address, TLS: config, Device: "car-7", Buffer: b, Clock: b.clock, Log: discard(),
 		Status: func() nrd.Status { return nrd.Status{At: b.clock.Now(), Software: "test"} },
 		pace:   quick(), random: func() float64 { return 0.5 },
 	}
@@ -362,82 +362,6 @@ func start(t testing.TB, c *Client) (stop func()) {
 	return stop
 }
 
-// proxy passes connections on and can cut them.
-type proxy struct {
-	address string
-	target  string
-	mu      sync.Mutex
-	conns   map[net.Conn]bool
-	refuse  bool
-}
-
-func newProxy(t testing.TB, target string) *proxy {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := &proxy{address: l.Addr().String(), target: target, conns: map[net.Conn]bool{}}
-	var work sync.WaitGroup
-	work.Go(func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			work.Go(func() { p.pass(conn) })
-		}
-	})
-	t.Cleanup(func() {
-		if err := l.Close(); err != nil {
-			t.Error(err)
-		}
-		p.cut()
-		work.Wait()
-	})
-	return p
-}
-
-func (p *proxy) pass(down net.Conn) {
-	defer down.Close()
-	up, err := net.Dial("tcp", p.target)
-	if err != nil {
-		return
-	}
-	defer up.Close()
-	p.mu.Lock()
-	refused := p.refuse
-	p.conns[down], p.conns[up] = true, true
-	p.mu.Unlock()
-	if refused {
-		return
-	}
-	var both sync.WaitGroup
-	both.Go(func() { _, _ = io.Copy(up, down); up.Close() })
-	both.Go(func() { _, _ = io.Copy(down, up); down.Close() })
-	both.Wait()
-	p.mu.Lock()
-	delete(p.conns, down)
-	delete(p.conns, up)
-	p.mu.Unlock()
-}
-
-// cut ends every connection.
-func (p *proxy) cut() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for conn := range p.conns {
-		conn.Close()
-	}
-}
-
-// block refuses new connections, or not any more.
-func (p *proxy) block(refuse bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.refuse = refuse
-}
-
 func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 // logged is a log that a test reads.
@@ -456,37 +380,4 @@ func (l *logged) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.b.String()
-}
-
-// newSilent listens with TLS and says nothing.
-func newSilent(t testing.TB, site string) (address string) {
-	t.Helper()
-	config, err := identity.ServerTLS(pem(site, "central"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, err := tls.Listen("tcp", "127.0.0.1:0", config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var work sync.WaitGroup
-	work.Go(func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			work.Go(func() {
-				defer conn.Close()
-				_, _ = io.Copy(io.Discard, conn)
-			})
-		}
-	})
-	t.Cleanup(func() {
-		if err := l.Close(); err != nil {
-			t.Error(err)
-		}
-		work.Wait()
-	})
-	return l.Addr().String()
 }

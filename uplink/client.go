@@ -1,6 +1,7 @@
 package uplink
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -15,6 +16,7 @@ import (
 
 	"nrd"
 	"nrd/internal/identity"
+	"nrd/internal/link"
 	"nrd/uplink/wire"
 )
 
@@ -38,6 +40,10 @@ type Client struct {
 	// Status makes the status that is published on connecting and once a
 	// minute.
 	Status func() nrd.Status
+	// Links says how the links that the unit may have are used: the first that
+	// fits a new connection holds for it. Where none fits, everything is sent,
+	// as fast as it goes.
+	Links []LinkClass
 	// OnReceipt, if set, is called with each receipt: the record's key, the
 	// kind of item (record, patch, overview, event) and the outcome (stored,
 	// quarantined, refused, retry). It must not block.
@@ -47,7 +53,7 @@ type Client struct {
 	OnOrder func(*wire.Signed)
 
 	// dial, pace and random are replaced by tests.
-	dial   func(context.Context, linkConfig) (link, error)
+	dial   func(context.Context, link.Config) (link.Link, error)
 	pace   *pace
 	random func() float64
 
@@ -79,15 +85,9 @@ var usualPace = pace{
 	retry: time.Second, most: time.Minute, steady: 2 * time.Minute,
 }
 
-// What may be on its way without a receipt. Images are few, because a hit must
-// not wait behind them.
-const (
-	textWindow  = 64
-	imageWindow = 8
-	// patience is how often the same must happen before it is taken to be no
-	// accident.
-	patience = 3
-)
+// patience is how often the same must happen before it is taken to be no
+// accident.
+const patience = 3
 
 // Run sends until ctx is done. The error is only of a configuration that cannot
 // work; everything else is a problem that passes, see Problems.
@@ -130,13 +130,18 @@ func (c *Client) initialize() error {
 		return fmt.Errorf("uplink: broker %q: must be tls://host:port", c.Broker)
 	}
 	if c.dial == nil {
-		c.dial = connectPaho
+		c.dial = link.Connect
 	}
 	if c.pace == nil {
 		c.pace = &usualPace
 	}
 	if c.random == nil {
 		c.random = rand.Float64
+	}
+	for i, class := range c.Links {
+		if err := class.Validate(); err != nil {
+			return fmt.Errorf("uplink: link %d: %w", i+1, err)
+		}
 	}
 	c.trouble, c.blame = map[part64]int{}, map[part64]int{}
 	return nil
@@ -161,23 +166,28 @@ func (c *Client) housekeep(ctx context.Context) {
 // session is one connection from its beginning to its end. worked says that it
 // came up.
 func (c *Client) session(ctx context.Context) (worked bool, err error) {
-	s := &session{Client: c, flights: map[part64]*flight{}, inbox: make(chan message, 64), acks: make(chan ack, outboxSize), over: make(chan struct{})}
-	l, err := c.dial(ctx, linkConfig{broker: c.Broker, tls: c.TLS, device: c.Device, received: s.received})
+	s := newSession(c)
+	config, err := s.config()
+	if err != nil {
+		return false, err
+	}
+	l, err := c.dial(ctx, config)
 	if err != nil {
 		close(s.over)
+		err = identity.Explain(err)
 		c.setProblem(func(p *problems) { p.connection = fmt.Sprintf("central cannot be reached: %v", err) })
-		if errors.Is(err, errCut) {
+		if errors.Is(err, link.ErrCut) {
 			c.kicked()
 		}
 		return false, err
 	}
 	// A link that broke under load takes a while to close: nobody waits for it
 	// before the next connection.
-	defer c.closing.Go(l.close)
+	defer c.closing.Go(l.Close)
 	defer close(s.over)
 	s.link, s.began = l, c.monotonic()
-	c.Log.Info("connected to central", "broker", c.Broker)
-	c.setProblem(func(p *problems) { p.connection, p.paused = "", "" })
+	c.Log.Info("connected to central", "broker", c.Broker, "images", string(cmp.Or(s.class.Images, ImagesAll)), "bytes a second", s.class.BytesPerSecond)
+	c.setProblem(func(p *problems) { *p = problems{rival: p.rival} })
 	err = s.run(ctx)
 	if ctx.Err() == nil {
 		c.setProblem(func(p *problems) { p.connection = fmt.Sprintf("the connection to central broke: %v", err) })
@@ -253,7 +263,7 @@ func sleep(ctx context.Context, d time.Duration) {
 func (c *Client) monotonic() time.Duration { return c.Clock.Stamp().Monotonic }
 
 // problems is what stands in the way, for a person to read.
-type problems struct{ rival, paused, connection string }
+type problems struct{ rival, paused, connection, busy string }
 
 func (c *Client) setProblem(set func(*problems)) {
 	c.mu.Lock()
@@ -275,6 +285,9 @@ func (c *Client) Problems() []string {
 	}
 	if c.problems.connection != "" {
 		sentences = append(sentences, c.problems.connection)
+	}
+	if c.problems.busy != "" {
+		sentences = append(sentences, "records are kept here until central can take them: "+c.problems.busy)
 	}
 	return sentences
 }

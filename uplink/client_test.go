@@ -18,6 +18,7 @@ import (
 
 	"nrd"
 	"nrd/internal/identity"
+	"nrd/internal/link"
 	"nrd/uplink/wire"
 )
 
@@ -54,8 +55,8 @@ func TestARecordLeavesTheBufferWithItsReceiptAndNotBefore(t *testing.T) {
 		receipts = append(receipts, told{key, kind, outcome})
 	}
 	var acked atomic.Int32
-	client.dial = func(ctx context.Context, lc linkConfig) (link, error) {
-		l, err := connectPaho(ctx, lc)
+	client.dial = func(ctx context.Context, lc link.Config) (link.Link, error) {
+		l, err := link.Connect(ctx, lc)
 		return countingLink{l, &acked}, err
 	}
 	start(t, client)
@@ -81,12 +82,12 @@ func TestARecordLeavesTheBufferWithItsReceiptAndNotBefore(t *testing.T) {
 
 // countingLink counts acknowledgements.
 type countingLink struct {
-	link
+	link.Link
 	acked *atomic.Int32
 }
 
-func (l countingLink) publish(topic string, retain bool, payload []byte, acked func(error)) {
-	l.link.publish(topic, retain, payload, func(err error) {
+func (l countingLink) Publish(topic string, retain bool, payload []byte, acked func(error)) {
+	l.Link.Publish(topic, retain, payload, func(err error) {
 		acked(err)
 		l.acked.Add(1)
 	})
@@ -123,11 +124,18 @@ func TestCentralSeesHitsFirstAndTextBeforeImages(t *testing.T) {
 	c.until("all is there", func(all []arrived) bool { return len(all) == 18 })
 	var order []string
 	for _, a := range c.arrivals() {
-		order = append(order, string(a.vrm)+map[bool]string{true: a.kind}[a.vrm == ""])
+		order = append(order, a.kind+" "+string(a.vrm))
+		if a.kind != "record" {
+			order[len(order)-1] = a.kind + " of " + map[bool]string{true: "a hit", false: "a read"}[a.key.Sequence%2 == 0]
+		}
 	}
-	hits, reads := order[:3], order[9:12]
-	if !reflect.DeepEqual(hits, []string{"HIT0", "HIT1", "HIT2"}) || !reflect.DeepEqual(reads, []string{"READ0", "READ1", "READ2"}) {
-		t.Errorf("central saw %v", order)
+	if hits := order[:3]; !reflect.DeepEqual(hits, []string{"record HIT0", "record HIT1", "record HIT2"}) {
+		t.Errorf("central saw %q", order)
+	}
+	read := slices.Index(order, "record READ0")
+	if read < 0 || !reflect.DeepEqual(order[read:read+3], []string{"record READ0", "record READ1", "record READ2"}) ||
+		slices.IndexFunc(order, func(s string) bool { return strings.HasSuffix(s, "of a read") }) < read {
+		t.Errorf("central saw %q", order)
 	}
 }
 
@@ -152,7 +160,7 @@ func TestNothingIsLostWhileTheConnectionKeepsBreaking(t *testing.T) {
 	for range 15 {
 		before := len(c.arrivals())
 		c.until("something more has arrived", func(all []arrived) bool { return len(all) > before+rand.IntN(10) || len(all) >= 3*records })
-		c.proxy.cut()
+		c.proxy.Cut()
 		clock.advance(2 * time.Minute) // receipts that were lost with the connection are late
 	}
 	appending.Wait()
@@ -310,10 +318,10 @@ func TestStatusIsRetainedAndSaysWhenADeviceIsGone(t *testing.T) {
 	b, c := open(t, conf), newCentral(t)
 	stop := start(t, c.client(b))
 	eventually(t, "it is online", func() bool { s, offline := c.retained(t, "car-7"); return s != nil && !offline && s.Software == "test" })
-	c.proxy.block(true)
-	c.proxy.cut()
+	c.proxy.Block(true)
+	c.proxy.Cut()
 	eventually(t, "the last will says that it is gone", func() bool { s, offline := c.retained(t, "car-7"); return offline && s.At.IsZero() })
-	c.proxy.block(false)
+	c.proxy.Block(false)
 	eventually(t, "it is back", func() bool { _, offline := c.retained(t, "car-7"); return !offline })
 	stop()
 	if s, offline := c.retained(t, "car-7"); !offline || s.At.IsZero() {

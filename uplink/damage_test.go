@@ -41,7 +41,7 @@ func imageFile(t *testing.T, c BufferConfig) string {
 // setAside sends what can be read and sets the rest aside, as the client does.
 func setAside(t *testing.T, b *Buffer) (items []item, letters []DeadLetter) {
 	t.Helper()
-	items, damaged, err := b.next(1000, 1000, func(itemID) bool { return false })
+	items, damaged, err := b.next([ranks]int{1000, 1000, 1000, 1000}, func(itemID) bool { return false })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,24 +10,20 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// next gives items to send, in the order of the queue: at most so many of text
-// and of images, without those that skip names. No image is given while text
-// before it in the queue is left over. damaged are items that could not be read.
-func (b *Buffer) next(text, images int, skip func(itemID) bool) (items []item, damaged []burial, err error) {
+// next gives items to send, in the order of the queue: at most so many of each
+// rank as there is room for, without those that skip names. No image is given
+// while text before it in the queue is left over. damaged are items that could
+// not be read.
+func (b *Buffer) next(room [ranks]int, skip func(itemID) bool) (items []item, damaged []burial, err error) {
 	var all []found
 	err = b.view(func(tx *bbolt.Tx) error {
 		c := tx.Bucket(bucketItems).Cursor()
 		for r := range rank(ranks) {
-			room := &text
-			if r.image() {
-				room = &images
-			}
-			got, more, err := take(c, r, *room, skip)
+			got, more, err := take(c, r, room[r], skip)
 			if err != nil {
 				return err
 			}
 			all = append(all, got...)
-			*room -= len(got)
 			if more && !r.image() {
 				return nil
 			}

@@ -49,6 +49,10 @@ func (s *session) answer(m *wire.Receipt_Item, r *receipts) {
 		return
 	}
 	r.tell = append(r.tell, told{key, m.GetKind(), outcome})
+	if m.GetOutcome() != wire.Receipt_RETRY {
+		s.retries = 0
+		s.setProblem(func(p *problems) { p.busy = "" })
+	}
 	switch m.GetOutcome() {
 	case wire.Receipt_STORED:
 		r.removes = append(r.removes, f.id)
@@ -75,14 +79,22 @@ func (s *session) sent(id part64) *flight {
 	return &flight{id: i.id, digest: wire.Digest(i.payload)}
 }
 
-// hold keeps an item on its way, unsent, until it may be tried again. It takes
-// up its place in the window, so a central that can take nothing gets little.
+// hold keeps an item on its way, unsent, until it may be tried again, and tells
+// why. A central that can take nothing at all is asked less and less often.
 func (s *session) hold(f *flight, reason string) {
 	id := part64{f.id.sequence, f.id.part}
-	wait := s.backOff(s.trouble[id])
+	if len(s.trouble) > heldLimit {
+		clear(s.trouble) // it holds items that the buffer let go
+	}
+	now, wait := s.monotonic(), s.backOff(s.trouble[id])
 	s.trouble[id]++
-	f.held, f.until = true, s.monotonic()+wait
+	s.land(id)
+	f.acked, f.held, f.until = true, true, now+wait
 	s.flights[id] = f
+	if s.retries++; s.stalled() {
+		s.tryAgain = now + s.backOff((s.retries-stallAfter)/2)
+	}
+	s.setProblem(func(p *problems) { p.busy = reason })
 	s.Log.Info("central cannot take an item now", "reason", reason, "again in", wait)
 }
 
@@ -110,7 +122,7 @@ func (s *session) settle(r *receipts) {
 
 func (s *session) forget(id itemID) {
 	key := part64{id.sequence, id.part}
-	delete(s.flights, key)
+	s.land(key)
 	delete(s.trouble, key)
 	delete(s.blame, key)
 }

@@ -2,9 +2,12 @@ package uplink
 
 import (
 	"context"
+	"fmt"
+	"net"
 	"time"
 
 	"nrd"
+	"nrd/internal/link"
 	"nrd/uplink/wire"
 )
 
@@ -18,7 +21,10 @@ type part64 struct {
 type flight struct {
 	id     itemID
 	digest [32]byte
-	// acked says that the broker has it; it is sent, not stored.
+	bytes  int
+	// sent is when it was published, acked that the broker has it: it is sent,
+	// not stored.
+	sent  time.Duration
 	acked bool
 	// until is when it is given up and sent again.
 	until time.Duration
@@ -39,15 +45,43 @@ type ack struct {
 // session is one connection's state, owned by the goroutine of run.
 type session struct {
 	*Client
-	link    link
+	link    link.Link
+	class   LinkClass
 	began   time.Duration
 	flights map[part64]*flight
+	window  window
 	paused  bool
+	// retries counts the answers "retry" since central last took something;
+	// tryAgain is when a stalled central is tried next.
+	retries  int
+	tryAgain time.Duration
 
 	inbox chan message
 	acks  chan ack
 	// over ends those that would hand something in.
 	over chan struct{}
+}
+
+func newSession(c *Client) *session {
+	return &session{
+		Client: c, flights: map[part64]*flight{}, window: newWindow(),
+		inbox: make(chan message, 64), acks: make(chan ack, 64), over: make(chan struct{}),
+	}
+}
+
+// config is how the session's link is made.
+func (s *session) config() (link.Config, error) {
+	will, err := wire.Marshal(wire.LastWill(s.Device))
+	return link.Config{
+		Broker: s.Broker, TLS: s.TLS, Client: s.Device,
+		WillTopic: wire.TopicStatus(s.Device), Will: will,
+		Topics:   []string{wire.TopicReceipt(s.Device), wire.TopicCommand(s.Device)},
+		Received: s.received,
+		Rate: func(local net.Addr) int {
+			s.class = classOf(s.Links, local)
+			return s.class.BytesPerSecond
+		},
+	}, err
 }
 
 func (s *session) received(topic string, payload []byte) {
@@ -71,13 +105,14 @@ func (s *session) run(ctx context.Context) error {
 		case <-ctx.Done():
 			s.farewell()
 			return ctx.Err()
-		case err := <-s.link.lost():
+		case err := <-s.link.Lost():
 			s.readAcks()
 			return err
 		case m := <-s.inbox:
 			s.take(m)
 		case a := <-s.acks:
 			s.ack(a)
+			s.readAcks()
 		case <-s.Buffer.changed:
 		case <-tick.C:
 			s.look()
@@ -91,17 +126,17 @@ func (s *session) age() time.Duration { return s.monotonic() - s.began }
 
 // fill publishes as much as may be on the way.
 func (s *session) fill() error {
-	text, images := s.room()
-	if s.paused || text <= 0 {
+	room, some := s.room()
+	if s.paused || !some {
 		return nil
 	}
-	items, damaged, err := s.Buffer.next(text, images, func(id itemID) bool {
+	items, damaged, err := s.Buffer.next(room, func(id itemID) bool {
 		return s.flights[part64{id.sequence, id.part}] != nil
 	})
 	if err != nil {
 		return err
 	}
-	if s.probing() && len(items) > 1 {
+	if s.single() && len(items) > 1 {
 		items = items[:1]
 	}
 	for _, i := range items {
@@ -117,20 +152,46 @@ func (s *session) fill() error {
 // other side ended shows whether it is an item that it cannot bear.
 func (s *session) probing() bool { return s.kicks >= patience }
 
-// room is how many items more may be on the way.
-func (s *session) room() (text, images int) {
-	text, images = textWindow, imageWindow
-	if s.probing() && len(s.unacked()) > 0 {
-		return 0, 0
-	}
+// stalled says that central takes nothing at the moment. One item at a time
+// shows when it does again.
+func (s *session) stalled() bool { return s.retries >= stallAfter }
+
+// single says that one item may be on the way.
+func (s *session) single() bool { return s.probing() || s.stalled() }
+
+// room is how many items more of each rank may be on the way, and whether there
+// is room for any. Hits have a window of their own, so that a new one goes at
+// once whatever else is on the way.
+func (s *session) room() (room [ranks]int, some bool) {
+	hits, texts, images, held := hitWindow, textWindow, imageWindow, 0
 	for _, f := range s.flights {
-		if f.id.rank.image() {
+		switch {
+		case f.held:
+			held++
+		case f.id.rank.image():
 			images--
-		} else {
-			text--
+		case f.id.rank.hit():
+			hits--
+		default:
+			texts--
 		}
 	}
-	return text, max(images, 0)
+	switch {
+	case s.probing() && len(s.unacked()) > 0:
+		return room, false
+	case s.stalled() && (len(s.flights) > held || s.monotonic() < s.tryAgain):
+		return room, false
+	}
+	if held >= heldLimit {
+		texts, images = 0, 0
+	}
+	images = min(images, s.window.images())
+	for r, n := range [ranks]int{hits, images, min(texts, s.window.texts()), images} {
+		if n > 0 && s.class.takes(rank(r)) {
+			room[r], some = n, true
+		}
+	}
+	return room, some
 }
 
 func (s *session) publish(i item) {
@@ -142,8 +203,10 @@ func (s *session) publish(i item) {
 	case i.id.part == partEvent:
 		topic = wire.TopicEvent(s.Device)
 	}
-	s.flights[id] = &flight{id: i.id, digest: wire.Digest(i.payload), until: s.monotonic() + s.pace.receipt}
-	s.link.publish(topic, false, i.payload, func(err error) {
+	now := s.monotonic()
+	s.flights[id] = &flight{id: i.id, digest: wire.Digest(i.payload), bytes: len(i.payload), sent: now, until: now + s.pace.receipt}
+	s.window.sent(len(i.payload), i.id.rank.image())
+	s.link.Publish(topic, false, i.payload, func(err error) {
 		select {
 		case s.acks <- ack{id, err}:
 		case <-s.over:
@@ -158,14 +221,18 @@ func (s *session) ack(a ack) {
 	if f == nil || a.err != nil {
 		return
 	}
+	now := s.monotonic()
+	if !f.acked {
+		s.window.acked(f.bytes, now-f.sent, now)
+	}
 	f.acked = true
 	delete(s.blame, a.item)
 	if !f.held {
-		f.until = s.monotonic() + s.pace.receipt
+		f.until = now + s.pace.receipt
 	}
 }
 
-// readAcks takes the acknowledgements that came before the connection broke.
+// readAcks takes the acknowledgements that are there already.
 func (s *session) readAcks() {
 	for {
 		select {
@@ -202,11 +269,21 @@ func (s *session) look() {
 		if !f.held {
 			late++
 		}
-		delete(s.flights, id)
+		s.land(id)
 	}
 	if late > 0 {
 		s.Log.Warn("no receipt came in time; sending again", "items", late)
+		s.setProblem(func(p *problems) { p.busy = fmt.Sprintf("central has not answered within %s", s.pace.receipt) })
 	}
+}
+
+// land takes an item from those on their way.
+func (s *session) land(id part64) {
+	f := s.flights[id]
+	if f != nil && !f.acked {
+		s.window.used -= f.bytes
+	}
+	delete(s.flights, id)
 }
 
 func (s *session) publishStatus() {
@@ -221,7 +298,7 @@ func (s *session) sendStatus(m *wire.Status, acked func(error)) {
 		s.Log.Error("the status could not be published", "error", err)
 		return
 	}
-	s.link.publish(wire.TopicStatus(s.Device), true, payload, acked)
+	s.link.Publish(wire.TopicStatus(s.Device), true, payload, acked)
 }
 
 // farewellWait is how long the last status may take.
@@ -262,7 +339,7 @@ func (s *session) take(m message) {
 	var r receipts
 	for {
 		s.handle(m, &r)
-		if len(r.tell) >= textWindow {
+		if len(r.tell) >= imageWindow {
 			break
 		}
 		select {

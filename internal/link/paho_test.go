@@ -1,8 +1,12 @@
-package uplink
+package link
 
 import (
 	"context"
+	"crypto/tls"
+	"io"
+	"log/slog"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -11,7 +15,7 @@ import (
 	"github.com/mochi-mqtt/server/v2/listeners"
 	"github.com/mochi-mqtt/server/v2/packets"
 
-	"nrd/internal/identity"
+	"nrd/internal/link/linktest"
 	"nrd/uplink/wire"
 )
 
@@ -35,15 +39,11 @@ func (d *deaf) OnPublish(_ *mochi.Client, pk packets.Packet) (packets.Packet, er
 }
 
 // newDeaf starts one behind a proxy.
-func newDeaf(t *testing.T, site string) (*deaf, *proxy) {
+func newDeaf(t *testing.T, site *linktest.Site) (*deaf, *linktest.Proxy) {
 	t.Helper()
-	config, err := identity.ServerTLS(pem(site, "central"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	d := &deaf{heard: make(chan string, 100)}
-	server := mochi.New(&mochi.Options{Logger: discard()})
-	listener := listeners.NewTCP(listeners.Config{ID: "tls", Address: "127.0.0.1:0", TLSConfig: config})
+	server := mochi.New(&mochi.Options{Logger: slog.New(slog.DiscardHandler)})
+	listener := listeners.NewTCP(listeners.Config{ID: "tls", Address: "127.0.0.1:0", TLSConfig: site.Server()})
 	if err := server.AddHook(d, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -58,19 +58,16 @@ func newDeaf(t *testing.T, site string) (*deaf, *proxy) {
 			t.Error(err)
 		}
 	})
-	return d, newProxy(t, listener.Address())
+	return d, linktest.NewProxy(t, listener.Address())
 }
 
 // TestPahosReconnectLies is why pahoLink leaves paho's reconnecting off. When it
 // fails, paho has changed for the better, and that can be thought over.
 func TestPahosReconnectLies(t *testing.T) {
-	site := newSite(t)
+	site := linktest.NewSite(t, "car-7")
 	d, p := newDeaf(t, site)
-	config, err := identity.ClientTLS(pem(site, "car-7"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	client := mqtt.NewClient(mqtt.NewClientOptions().AddBroker("tls://" + p.address).SetClientID("car-7").SetTLSConfig(config).
+	config := site.Client("car-7")
+	client := mqtt.NewClient(mqtt.NewClientOptions().AddBroker("tls://" + p.Address).SetClientID("car-7").SetTLSConfig(config).
 		SetCleanSession(true).SetAutoReconnect(true).SetMaxReconnectInterval(50 * time.Millisecond))
 	if token := client.Connect(); !token.WaitTimeout(10*time.Second) || token.Error() != nil {
 		t.Fatal("no connection", token.Error())
@@ -78,7 +75,7 @@ func TestPahosReconnectLies(t *testing.T) {
 	defer client.Disconnect(closeWait)
 	token := client.Publish(wire.TopicRecord("car-7"), 1, false, "a read")
 	<-d.heard
-	p.cut()
+	p.Cut()
 	if !token.WaitTimeout(20 * time.Second) {
 		t.Fatal("the token stays open after a broken connection: paho has changed")
 	}
@@ -88,26 +85,23 @@ func TestPahosReconnectLies(t *testing.T) {
 }
 
 func TestALinkNeverSaysThatSomethingWasAcknowledgedThatWasNot(t *testing.T) {
-	site := newSite(t)
+	site := linktest.NewSite(t, "car-7")
 	d, p := newDeaf(t, site)
-	config, err := identity.ClientTLS(pem(site, "car-7"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, end := range map[string]func(link){
-		"a broken connection": func(link) { p.cut() },
-		"closing":             func(l link) { l.close() },
+	config := site.Client("car-7")
+	for name, end := range map[string]func(Link){
+		"a broken connection": func(Link) { p.Cut() },
+		"closing":             func(l Link) { l.Close() },
 	} {
 		t.Run(name, func(t *testing.T) {
-			l, err := connectPaho(context.Background(), linkConfig{
-				broker: "tls://" + p.address, tls: config, device: "car-7", received: func(string, []byte) {},
+			l, err := Connect(context.Background(), Config{
+				Broker: "tls://" + p.Address, TLS: config, Client: "car-7", Topics: []string{wire.TopicReceipt("car-7")}, Received: func(string, []byte) {},
 			})
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer l.close()
+			defer l.Close()
 			acked := make(chan error, 1)
-			l.publish(wire.TopicRecord("car-7"), false, []byte("a read"), func(err error) { acked <- err })
+			l.Publish(wire.TopicRecord("car-7"), false, []byte("a read"), func(err error) { acked <- err })
 			<-d.heard
 			end(l)
 			select {
@@ -123,15 +117,12 @@ func TestALinkNeverSaysThatSomethingWasAcknowledgedThatWasNot(t *testing.T) {
 }
 
 func TestConnectingCanBeBrokenOff(t *testing.T) {
-	site := newSite(t)
+	site := linktest.NewSite(t, "car-7")
 	_, p := newDeaf(t, site)
-	config, err := identity.ClientTLS(pem(site, "car-7"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	config := site.Client("car-7")
 	// A broker that takes the connection and never says a word.
 	silent := newSilent(t, site)
-	for name, address := range map[string]string{"a silent broker": silent, "one that is there": p.address} {
+	for name, address := range map[string]string{"a silent broker": silent, "one that is there": p.Address} {
 		ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 		if name == "one that is there" {
 			cancel()
@@ -139,7 +130,7 @@ func TestConnectingCanBeBrokenOff(t *testing.T) {
 		begun := make(chan struct{})
 		go func() {
 			defer close(begun)
-			_, err := connectPaho(ctx, linkConfig{broker: "tls://" + address, tls: config, device: "car-7", received: func(string, []byte) {}})
+			_, err := Connect(ctx, Config{Broker: "tls://" + address, TLS: config, Client: "car-7", Topics: []string{wire.TopicReceipt("car-7")}, Received: func(string, []byte) {}})
 			if err == nil {
 				t.Errorf("%s: connected", name)
 			}
@@ -151,4 +142,33 @@ func TestConnectingCanBeBrokenOff(t *testing.T) {
 		}
 		cancel()
 	}
+}
+
+// newSilent listens with TLS and says nothing.
+func newSilent(t *testing.T, site *linktest.Site) (address string) {
+	t.Helper()
+	l, err := tls.Listen("tcp", "127.0.0.1:0", site.Server())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var work sync.WaitGroup
+	work.Go(func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			work.Go(func() {
+				defer conn.Close()
+				_, _ = io.Copy(io.Discard, conn)
+			})
+		}
+	})
+	t.Cleanup(func() {
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+		work.Wait()
+	})
+	return l.Addr().String()
 }
