@@ -1,7 +1,7 @@
 // Package collector is central: it puts the rooms together into one program.
 //
 // [Central] is the server: devices come in through collector/ingest (MQTT over
-// mutual TLS), people through collector/console (HTTPS), and both lead to
+// mutual TLS) and collector/fleet (HTTPS, for their certificates), people through collector/console (HTTPS), and both lead to
 // collector/store, people by way of collector/access, which writes down what
 // they look at. [LoadConfig] reads its configuration.
 //
@@ -21,11 +21,13 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"nrd/collector/console"
+	"nrd/collector/fleet"
 	"nrd/collector/ingest"
 	"nrd/collector/store"
 	"nrd/internal/identity"
@@ -39,6 +41,8 @@ type Central struct {
 	// OnReady is called once everything listens, with the address of the page
 	// and of the devices' way in. It may be nil.
 	OnReady func(page, devices net.Addr)
+
+	https atomic.Pointer[net.Addr]
 }
 
 // Run serves until ctx ends, then lets what is under way finish, and closes the
@@ -64,13 +68,18 @@ func (c *Central) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("%s: page.listen: %w", c.Config.file, err)
 	}
-	desk, err := listenDesk(ctx, r)
+	fleetListener, err := c.listenFleet(ctx)
 	if err != nil {
 		return errors.Join(err, pageListener.Close())
+	}
+	desk, err := listenDesk(ctx, r)
+	if err != nil {
+		return errors.Join(err, pageListener.Close(), fleetListener.Close())
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return devices.Run(ctx) })
 	g.Go(func() error { return c.servePage(ctx, r, page, pageListener) })
+	g.Go(func() error { return c.serveFleet(ctx, r, fleetListener) })
 	g.Go(func() error { return desk.run(ctx) })
 	g.Go(func() error { return notify.Watch(ctx, func() error { return healthy(ctx, r) }) })
 	g.Go(func() error { return c.ready(ctx, devices, pageListener.Addr()) })
@@ -87,7 +96,7 @@ func (c *Central) ingest(r *rooms, page *console.Console) (*ingest.Ingest, error
 	}
 	return &ingest.Ingest{
 		Listen: s.Listen, TLS: tls, Store: r.store, Profile: c.Config.profile, Clock: c.Config.Clock, Log: c.Log,
-		OnStored: page.Stored, OnImage: page.ImageStored,
+		OnStored: page.Stored, OnImage: page.ImageStored, Admit: r.fleet.Admit,
 	}, nil
 }
 
@@ -100,7 +109,7 @@ func (c *Central) ready(ctx context.Context, devices *ingest.Ingest, page net.Ad
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
-	c.Log.Info("central is ready", "page", page.String(), "devices", devices.Addr().String())
+	c.Log.Info("central is ready", "page", page.String(), "devices", devices.Addr().String(), "fleet", c.Fleet().String())
 	if c.OnReady != nil {
 		c.OnReady(page, devices.Addr())
 	}
@@ -109,6 +118,39 @@ func (c *Central) ready(ctx context.Context, devices *ingest.Ingest, page net.Ad
 	}
 	<-ctx.Done()
 	return notify.Stopping()
+}
+
+// Fleet is where devices get their certificates, once OnReady was called.
+func (c *Central) Fleet() net.Addr {
+	if a := c.https.Load(); a != nil {
+		return *a
+	}
+	return nil
+}
+
+func (c *Central) listenFleet(ctx context.Context) (net.Listener, error) {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", c.Config.Fleet.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("%s: fleet.listen: %w", c.Config.file, err)
+	}
+	address := l.Addr()
+	c.https.Store(&address)
+	return fleet.Limit(l), nil
+}
+
+// serveFleet serves devices over HTTPS.
+func (c *Central) serveFleet(ctx context.Context, r *rooms, l net.Listener) error {
+	s := c.Config.Ingest
+	tls, err := identity.ServiceTLS(s.CA, s.Certificate, s.Key)
+	if err != nil {
+		return errors.Join(fmt.Errorf("%w:\n%s: ingest: %w", ErrConfiguration, c.Config.file, err), l.Close())
+	}
+	server := &http.Server{
+		Handler: r.fleet.Service(), TLSConfig: tls, MaxHeaderBytes: 8 << 10,
+		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 20 * time.Second, WriteTimeout: 20 * time.Second, IdleTimeout: 10 * time.Second,
+		ErrorLog: slog.NewLogLogger(c.Log.Handler(), slog.LevelDebug),
+	}
+	return serve(ctx, server, func() error { return server.ServeTLS(l, "", "") })
 }
 
 // servePage serves the console and the health check over HTTPS.

@@ -33,6 +33,7 @@ type Config struct {
 	// TimeZone is the zone in which the page shows times.
 	TimeZone string        `toml:"time_zone"`
 	Ingest   IngestConfig  `toml:"ingest"`
+	Fleet    FleetConfig   `toml:"fleet"`
 	Page     PageConfig    `toml:"page"`
 	Session  SessionConfig `toml:"session"`
 
@@ -48,6 +49,14 @@ type Config struct {
 type IngestConfig struct {
 	Listen      string `toml:"listen"`
 	CA          string `toml:"ca"`
+	Certificate string `toml:"certificate"`
+	Key         string `toml:"key"`
+}
+
+// FleetConfig is where devices get and renew their certificates, over HTTPS with
+// the certificate of ingest, and the issuer that they get them from.
+type FleetConfig struct {
+	Listen      string `toml:"listen"`
 	Certificate string `toml:"certificate"`
 	Key         string `toml:"key"`
 }
@@ -76,6 +85,7 @@ func LoadConfig(file string) (*Config, error) {
 		Profile:  nrd.DefaultProfile,
 		TimeZone: "Europe/London",
 		Ingest:   IngestConfig{Listen: ":8883"},
+		Fleet:    FleetConfig{Listen: ":8444", Certificate: "issuer.pem", Key: "issuer.key"},
 		Page:     PageConfig{Listen: ":8443"},
 		Session:  SessionConfig{Idle: config.Duration(30 * time.Minute), Absolute: config.Duration(12 * time.Hour)},
 	}
@@ -99,7 +109,7 @@ func (c *Config) resolve() {
 	if strings.HasSuffix(c.Profile, ".json") {
 		c.Profile = config.Path(c.file, c.Profile)
 	}
-	for _, p := range []*string{&c.Data, &c.Key, &c.Ingest.CA, &c.Ingest.Certificate, &c.Ingest.Key, &c.Page.Certificate, &c.Page.Key} {
+	for _, p := range []*string{&c.Data, &c.Key, &c.Ingest.CA, &c.Ingest.Certificate, &c.Ingest.Key, &c.Fleet.Certificate, &c.Fleet.Key, &c.Page.Certificate, &c.Page.Key} {
 		*p = config.Path(c.file, *p)
 	}
 }
@@ -112,6 +122,7 @@ func (c *Config) check() error {
 	for _, setting := range []struct{ key, value string }{
 		{"data", c.Data}, {"key", c.Key},
 		{"ingest.listen", c.Ingest.Listen}, {"ingest.ca", c.Ingest.CA}, {"ingest.certificate", c.Ingest.Certificate}, {"ingest.key", c.Ingest.Key},
+		{"fleet.listen", c.Fleet.Listen}, {"fleet.certificate", c.Fleet.Certificate}, {"fleet.key", c.Fleet.Key},
 		{"page.listen", c.Page.Listen}, {"page.certificate", c.Page.Certificate}, {"page.key", c.Page.Key},
 	} {
 		if setting.value == "" {
@@ -148,6 +159,8 @@ func (c *Config) CheckFiles() error {
 	say("key", err)
 	_, err = identity.ServerTLS(c.Ingest.CA, c.Ingest.Certificate, c.Ingest.Key)
 	say("ingest", err)
+	_, err = identity.OpenIssuer(c.Ingest.CA, c.Fleet.Certificate, c.Fleet.Key, c.Clock)
+	say("fleet", err)
 	_, err = identity.PageTLS(c.Page.Certificate, c.Page.Key)
 	say("page", err)
 	if err := errors.Join(errs...); err != nil {

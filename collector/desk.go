@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"nrd/collector/access"
+	"nrd/collector/fleet"
 	"nrd/collector/store"
 )
 
@@ -68,7 +69,10 @@ func (d *deskServer) handler() http.Handler {
 	mux.HandleFunc("POST /user/remove", answer(d, d.removeUser))
 	mux.HandleFunc("POST /device/approve", answer(d, d.approveDevice))
 	mux.HandleFunc("POST /device/list", answer(d, d.listDevices))
+	mux.HandleFunc("POST /device/enrol", answer(d, d.enrolDevice))
 	mux.HandleFunc("POST /device/revoke", answer(d, d.revokeDevice))
+	mux.HandleFunc("POST /device/wipe", answer(d, d.wipeDevice))
+	mux.HandleFunc("POST /device/configure", answer(d, d.configureDevice))
 	mux.HandleFunc("POST /search", answer(d, d.search))
 	mux.HandleFunc("POST /backup", d.backup)
 	return mux
@@ -78,7 +82,7 @@ func (d *deskServer) handler() http.Handler {
 const accountHeader = "Account"
 
 // maxCommand is the largest command that is read, in bytes.
-const maxCommand = 64 << 10
+const maxCommand = 256 << 10
 
 // answer makes a handler of a function from one JSON value to another.
 func answer[Q, A any](d *deskServer, do func(context.Context, access.By, Q) (A, error)) http.HandlerFunc {
@@ -128,7 +132,8 @@ func complain(err error) complaint {
 	switch {
 	case errors.Is(err, access.ErrDenied), errors.Is(err, access.ErrReason), errors.Is(err, access.ErrNotLogged):
 		kind = kindRefused
-	case errors.Is(err, access.ErrAccount), errors.Is(err, access.ErrApproval), errors.Is(err, store.ErrQuery):
+	case errors.Is(err, access.ErrAccount), errors.Is(err, store.ErrQuery),
+		errors.Is(err, fleet.ErrApproval), errors.Is(err, fleet.ErrOrder), errors.Is(err, fleet.ErrRevoked):
 		kind = kindInvalid
 	case errors.Is(err, store.ErrNotFound):
 		kind = kindNotFound

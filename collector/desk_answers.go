@@ -15,6 +15,16 @@ type named struct {
 	Name string `json:"name"`
 }
 
+type withReason struct {
+	Name   string `json:"name"`
+	Reason string `json:"reason"`
+}
+
+type settings struct {
+	Name string `json:"name"`
+	TOML string `json:"toml"`
+}
+
 // NewUser is an account to be made.
 type NewUser struct {
 	Name       string `json:"name"`
@@ -33,26 +43,6 @@ type User struct {
 	Created    time.Time  `json:"created"`
 	Review     time.Time  `json:"review"`
 	Removed    *time.Time `json:"removed,omitempty"`
-}
-
-// Approval lets a device's reads in.
-type Approval struct {
-	Device    string `json:"device"`
-	By        string `json:"by"`
-	Reference string `json:"reference"`
-}
-
-// DeviceState is a device as the command line shows it.
-type DeviceState struct {
-	Name       string     `json:"name"`
-	Approved   *time.Time `json:"approved,omitempty"`
-	ApprovedBy string     `json:"approved_by,omitempty"`
-	Reference  string     `json:"reference,omitempty"`
-	Review     *time.Time `json:"review,omitempty"`
-	Revoked    *time.Time `json:"revoked,omitempty"`
-	LastSeen   *time.Time `json:"last_seen,omitempty"`
-	Waiting    int        `json:"waiting"`
-	Problems   []string   `json:"problems,omitempty"`
 }
 
 func (d *deskServer) addUser(ctx context.Context, by access.By, u NewUser) (nothing, error) {
@@ -77,34 +67,6 @@ func (d *deskServer) listUsers(ctx context.Context, by access.By, _ nothing) ([]
 		}
 	}
 	return users, err
-}
-
-func (d *deskServer) approveDevice(ctx context.Context, by access.By, a Approval) (nothing, error) {
-	review := d.config.Clock.Now().AddDate(0, 0, d.config.profile.DeviceReviewDays)
-	return nothing{}, d.access.ApproveDevice(ctx, by, store.Device{Name: a.Device, ApprovedBy: a.By, Reference: a.Reference, Review: review})
-}
-
-func (d *deskServer) revokeDevice(ctx context.Context, by access.By, q named) (nothing, error) {
-	return nothing{}, d.access.RevokeDevice(ctx, by, q.Name)
-}
-
-func (d *deskServer) listDevices(ctx context.Context, by access.By, _ nothing) ([]DeviceState, error) {
-	_, err := d.access.Authorise(ctx, access.Request{Account: by.Account, From: by.From, Right: access.ViewDevices, Action: "view devices"})
-	if err != nil {
-		return nil, err
-	}
-	devices, err := d.store.Devices(ctx)
-	states := make([]DeviceState, len(devices))
-	for i, v := range devices {
-		states[i] = DeviceState{
-			Name: v.Name, Approved: known(v.Approved), ApprovedBy: v.ApprovedBy, Reference: v.Reference,
-			Review: known(v.Review), Revoked: known(v.Revoked), LastSeen: known(v.LastSeen),
-		}
-		if v.Status != nil {
-			states[i].Waiting, states[i].Problems = v.Status.Waiting, v.Status.Problems
-		}
-	}
-	return states, err
 }
 
 func (d *deskServer) search(ctx context.Context, by access.By, e Enquiry) ([]Found, error) {

@@ -97,9 +97,25 @@ func (d *Desk) ApproveDevice(ctx context.Context, a Approval) error {
 	return d.ask(ctx, "/device/approve", a, &nothing{})
 }
 
-// RevokeDevice refuses a device's reads from now on.
-func (d *Desk) RevokeDevice(ctx context.Context, name string) error {
-	return d.ask(ctx, "/device/revoke", named{name}, &nothing{})
+// EnrolDevice approves a device and gives the token with which it gets its
+// certificate.
+func (d *Desk) EnrolDevice(ctx context.Context, a Approval) (e Enrolment, err error) {
+	return e, d.ask(ctx, "/device/enrol", a, &e)
+}
+
+// RevokeDevice cuts a device off and refuses its reads from now on.
+func (d *Desk) RevokeDevice(ctx context.Context, name, reason string) error {
+	return d.ask(ctx, "/device/revoke", withReason{name, reason}, &nothing{})
+}
+
+// WipeDevice revokes a device and orders it to destroy its keys and all it holds.
+func (d *Desk) WipeDevice(ctx context.Context, name, reason string) error {
+	return d.ask(ctx, "/device/wipe", withReason{name, reason}, &nothing{})
+}
+
+// ConfigureDevice orders a device to use other settings, given as TOML.
+func (d *Desk) ConfigureDevice(ctx context.Context, name, toml string) error {
+	return d.ask(ctx, "/device/configure", settings{name, toml}, &nothing{})
 }
 
 // Devices lists all devices that are known.

@@ -87,11 +87,13 @@ func TestACommandActsWithTheRightsOfItsAccount(t *testing.T) {
 	}
 	sams := openDesk(t, c, "sam.hill") // while jane's desk holds the store
 	for name, err := range map[string]error{
-		"user add":       sams.AddUser(t.Context(), NewUser{Name: "li.wu", FullName: "Li Wu", Role: "it", Authoriser: "X", Password: password}),
-		"user remove":    sams.RemoveUser(t.Context(), "jane.doe"),
-		"device approve": sams.ApproveDevice(t.Context(), Approval{Device: "car-7", By: "x", Reference: "y"}),
-		"device revoke":  sams.RevokeDevice(t.Context(), "roadside-0001"),
-		"backup":         sams.Backup(t.Context(), t.TempDir(), func(_, _ int64) {}),
+		"user add":         sams.AddUser(t.Context(), NewUser{Name: "li.wu", FullName: "Li Wu", Role: "it", Authoriser: "X", Password: password}),
+		"user remove":      sams.RemoveUser(t.Context(), "jane.doe"),
+		"device approve":   sams.ApproveDevice(t.Context(), Approval{Device: "car-7", By: "x", Reference: "y"}),
+		"device revoke":    sams.RevokeDevice(t.Context(), "roadside-0001", "lost"),
+		"device wipe":      sams.WipeDevice(t.Context(), "roadside-0001", "lost"),
+		"device configure": sams.ConfigureDevice(t.Context(), "roadside-0001", `profile = "nasple-2.4"`),
+		"backup":           sams.Backup(t.Context(), t.TempDir(), func(_, _ int64) {}),
 	} {
 		if !errors.Is(err, ErrRefused) {
 			t.Errorf("an officer's %s: %v", name, err)
@@ -109,7 +111,7 @@ func TestACommandActsWithTheRightsOfItsAccount(t *testing.T) {
 	if _, err := openDesk(t, c, "nobody").Devices(t.Context()); !errors.Is(err, ErrRefused) {
 		t.Errorf("nobody's list: %v", err)
 	}
-	if err := jane.RevokeDevice(t.Context(), "no-such"); !errors.Is(err, ErrNotFound) {
+	if err := jane.RevokeDevice(t.Context(), "no-such", "lost"); !errors.Is(err, ErrNotFound) {
 		t.Errorf("got %v", err)
 	}
 	if err := jane.AddUser(t.Context(), sam); !errors.Is(err, ErrInvalid) {

@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"nrd/collector/access"
+	"nrd/collector/fleet"
 	"nrd/collector/store/sqlite"
+	"nrd/internal/identity"
 	"nrd/internal/sealed"
 )
 
@@ -21,6 +23,7 @@ type rooms struct {
 	log    *slog.Logger
 	store  *sqlite.Store
 	access *access.Service
+	fleet  *fleet.Fleet
 }
 
 // openRooms opens the store; it makes an empty one where there is none. The
@@ -29,6 +32,10 @@ func openRooms(c *Config, log *slog.Logger) (*rooms, error) {
 	key, err := sealed.LoadKey(c.Key)
 	if err != nil {
 		return nil, fmt.Errorf("%w:\n%s: key: %w", ErrConfiguration, c.file, err)
+	}
+	issuer, err := identity.OpenIssuer(c.Ingest.CA, c.Fleet.Certificate, c.Fleet.Key, c.Clock)
+	if err != nil {
+		return nil, fmt.Errorf("%w:\n%s: fleet: %w", ErrConfiguration, c.file, err)
 	}
 	if err := own(c.Data); err != nil {
 		return nil, err
@@ -44,7 +51,8 @@ func openRooms(c *Config, log *slog.Logger) (*rooms, error) {
 	if err := door.Initialize(); err != nil {
 		return nil, errors.Join(err, st.Close())
 	}
-	return &rooms{config: c, log: log, store: st, access: door}, nil
+	devices := &fleet.Fleet{Store: st, Access: door, Issuer: issuer, ReviewDays: c.profile.DeviceReviewDays, Clock: c.Clock, Log: log}
+	return &rooms{config: c, log: log, store: st, access: door, fleet: devices}, nil
 }
 
 func (r *rooms) close() error { return r.store.Close() }

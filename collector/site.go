@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 
@@ -23,13 +24,15 @@ type NewSite struct {
 	Devices []string
 	// Data is the folder of the store; empty: data beside the configuration.
 	Data string
-	// Ingest and Page are the addresses to listen on; empty for the sample's.
-	Ingest, Page string
+	// Ingest, Fleet and Page are the addresses to listen on; empty for the
+	// sample's. Where Ingest takes any free port, so does Fleet.
+	Ingest, Fleet, Page string
 }
 
 // InitSite makes a site in a folder:
 //
 //	ca.pem, ca.key            the site's own CA; the key belongs elsewhere once the site is set up
+//	issuer.pem, issuer.key    what central issues devices' certificates with
 //	central.pem, central.key  central's certificate, for devices and for the page
 //	master.key                what the store is encrypted with
 //	central.toml              the configuration, with data/ beside it
@@ -51,7 +54,7 @@ func InitSite(n NewSite) error {
 	if err != nil {
 		return err
 	}
-	if err := site.IssueServer(n.Dir, "central", n.Hosts); err != nil {
+	if err := errors.Join(site.IssueServer(n.Dir, "central", n.Hosts), site.IssueIssuer(n.Dir)); err != nil {
 		return err
 	}
 	if _, err := sealed.CreateKey(filepath.Join(n.Dir, "master.key")); err != nil {
@@ -73,13 +76,13 @@ func AddDevices(dir string, devices []string) error {
 	return issueDevices(site, dir, devices)
 }
 
-// RenewServer issues central's certificate anew.
+// RenewServer issues central's certificate and its issuer's anew.
 func RenewServer(dir string, hosts []string) error {
 	site, err := identity.OpenSite(dir, clock.System())
 	if err != nil {
 		return err
 	}
-	return site.IssueServer(dir, "central", hosts)
+	return errors.Join(site.IssueServer(dir, "central", hosts), site.IssueIssuer(dir))
 }
 
 func issueDevices(site *identity.Site, dir string, devices []string) error {
@@ -110,6 +113,7 @@ func siteConfig(n NewSite) ([]byte, error) {
 	for _, change := range []struct{ from, to string }{
 		{`data = "/var/lib/central"`, fmt.Sprintf("data = %q", cmp.Or(n.Data, "data"))},
 		{`listen = ":8883"`, listenLine(n.Ingest, ":8883")},
+		{`listen = ":8444"`, listenLine(n.fleet(), ":8444")},
 		{`listen = ":8443"`, listenLine(n.Page, ":8443")},
 	} {
 		if bytes.Count(text, []byte(change.from)) != 1 {
@@ -118,6 +122,13 @@ func siteConfig(n NewSite) ([]byte, error) {
 		text = bytes.Replace(text, []byte(change.from), []byte(change.to), 1)
 	}
 	return text, nil
+}
+
+func (n NewSite) fleet() string {
+	if host, port, err := net.SplitHostPort(n.Ingest); n.Fleet == "" && err == nil && port == "0" {
+		return net.JoinHostPort(host, port)
+	}
+	return n.Fleet
 }
 
 func listenLine(address, otherwise string) string {

@@ -144,7 +144,7 @@ func TestTheExitCodeAndTheErrorSayWhatWasWrong(t *testing.T) {
 		"an account that is not":     {[]string{"search", "--reason", "incident 7", "-c", s.config, "--account", "who"}, exitRefused, `no account "who"`},
 		"a time that is none":        {[]string{"search", "--from", "noon", "--reason", "x1", "-c", s.config, "--account", "jane.doe"}, commandline.WrongUsage, `"noon" is not a time`},
 		"a pattern that is none":     {[]string{"search", "--vrm", "A%", "--reason", "x1", "-c", s.config, "--account", "jane.doe"}, commandline.WrongUsage, "pattern"},
-		"a device nobody knows":      {[]string{"device", "revoke", "car-9", "-c", s.config, "--account", "jane.doe"}, exitNotFound, "car-9"},
+		"a device nobody knows":      {[]string{"device", "revoke", "car-9", "--reason", "lost", "-c", s.config, "--account", "jane.doe"}, exitNotFound, "car-9"},
 		"an approval by nobody":      {[]string{"device", "approve", "car-9", "-c", s.config, "--account", "jane.doe"}, commandline.WrongUsage, "is missing"},
 		"a second site":              {[]string{"site", "init", s.dir}, commandline.Failed, "already"},
 		"a backup that is not there": {[]string{"restore", s.dir + "/none", "-c", s.config}, commandline.Failed, "none"},
@@ -220,7 +220,7 @@ func TestAccountsAndDevicesAreKeptFromTheCommandLine(t *testing.T) {
 	if err := json.Unmarshal([]byte(s.must("device", "list", "--json")), &device); err != nil || device.Name != "roadside-0001" || device.ApprovedBy != "ACC Stone" {
 		t.Errorf("%+v, %v", device, err)
 	}
-	s.must("device", "revoke", "roadside-0001")
+	s.must("device", "revoke", "roadside-0001", "--reason", "lost")
 }
 
 func TestABackupTellsHowFarItIsAndIsRestored(t *testing.T) {

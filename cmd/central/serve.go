@@ -64,6 +64,7 @@ func (p *program) siteInitCommand() *cobra.Command {
 	c.Flags().StringSliceVar(&site.Devices, "device", nil, "device that gets a certificate (repeat for more)")
 	c.Flags().StringVar(&site.Data, "data", "", "folder of the store (default: data in DIR; /var/lib/central for the packaged service)")
 	c.Flags().StringVar(&site.Ingest, "listen-devices", ":8883", "where central listens for devices")
+	c.Flags().StringVar(&site.Fleet, "listen-fleet", "", "where devices get their certificates (default :8444)")
 	c.Flags().StringVar(&site.Page, "listen-page", ":8443", "where central listens for browsers")
 	return c
 }
@@ -104,12 +105,12 @@ func (p *program) siteDeviceCommand() *cobra.Command {
 func (p *program) siteRenewCommand() *cobra.Command {
 	var hosts []string
 	c := &cobra.Command{
-		Use: "renew DIR", Short: "Issue central's own certificate anew", Args: cobra.ExactArgs(1),
+		Use: "renew DIR", Short: "Issue central's own certificate and its issuer's anew", Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if err := collector.RenewServer(args[0], hosts); err != nil {
 				return failed(err)
 			}
-			return p.Say(map[string]string{"certificate": args[0] + "/central.pem"}, "%s/central.pem is new; restart central\n", args[0])
+			return p.Say(map[string]string{"certificate": args[0] + "/central.pem"}, "%s/central.pem and issuer.pem are new; restart central\n", args[0])
 		},
 	}
 	c.Flags().StringSliceVar(&hosts, "host", []string{"localhost", "127.0.0.1", "::1"}, "name or address under which central is reached (repeat for more)")

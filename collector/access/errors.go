@@ -24,6 +24,3 @@ var ErrNoSession = errors.New("not signed in, or signed out after a time without
 
 // ErrAccount says what is wrong with an account that was to be made or changed.
 var ErrAccount = errors.New("the account cannot be made or changed like this")
-
-// ErrApproval says what is missing from a device's approval.
-var ErrApproval = errors.New("the device cannot be approved like this")

@@ -7,14 +7,16 @@ type Right string
 
 // The rights. What is not named in a role is denied.
 const (
-	ViewLive       Right = "view records live"
-	Search         Right = "search records"
-	ViewImages     Right = "view images"
-	ViewDevices    Right = "view devices"
-	ManageDevices  Right = "approve and revoke devices"
-	ManageAccounts Right = "manage accounts"
-	Audit          Right = "audit"
-	Backup         Right = "back up and restore"
+	ViewLive         Right = "view records live"
+	Search           Right = "search records"
+	ViewImages       Right = "view images"
+	ViewDevices      Right = "view devices"
+	ManageDevices    Right = "enrol and approve devices"
+	RevokeDevices    Right = "revoke and wipe devices"
+	ConfigureDevices Right = "configure devices"
+	ManageAccounts   Right = "manage accounts"
+	Audit            Right = "audit"
+	Backup           Right = "back up and restore"
 )
 
 // Role is what a person's duty gives a right to.
@@ -27,15 +29,15 @@ type Role struct {
 // those who audit see what was done and nothing of what was found.
 var Roles = []Role{
 	{"officer", "Officer", []Right{Search, ViewImages}},
-	{"control-room", "Control room", []Right{ViewLive, Search, ViewImages, ViewDevices}},
-	{"anpr-manager", "ANPR manager", []Right{ViewLive, Search, ViewImages, ViewDevices, ManageDevices, ManageAccounts, Backup}},
-	{"it", "IT department", []Right{ViewDevices, Backup}},
+	{"control-room", "Control room", []Right{ViewLive, Search, ViewImages, ViewDevices, RevokeDevices}},
+	{"anpr-manager", "ANPR manager", []Right{ViewLive, Search, ViewImages, ViewDevices, ManageDevices, RevokeDevices, ConfigureDevices, ManageAccounts, Backup}},
+	{"it", "IT department", []Right{ViewDevices, ConfigureDevices, Backup}},
 	{"auditor", "Auditor", []Right{Audit, ViewDevices}},
 }
 
 // needsReason names the rights that are used for a stated reason only. Live
 // monitoring is a duty of its own: opening it is logged, and needs none.
-var needsReason = map[Right]bool{Search: true, ViewImages: true}
+var needsReason = map[Right]bool{Search: true, ViewImages: true, RevokeDevices: true}
 
 // RoleNames lists the names of the roles.
 func RoleNames() []string {

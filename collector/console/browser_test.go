@@ -301,7 +301,7 @@ func TestInARealBrowserLightAndDarkAreReadable(t *testing.T) {
 			status.Dropped, status.Problems = map[string]uint64{"image": 12}, []string{"No position: the receiver has been silent for 4 min."}
 		}
 		device := store.Device{Name: name, Approved: now, ApprovedBy: "ACC Stone", Reference: "DPIA 2026/7", Review: now.AddDate(1, 0, 0), LastSeen: now.Add(-time.Duration(i*4) * time.Minute), Status: status}
-		if err := d.Store.PutDevice(t.Context(), device); err != nil {
+		if err := d.Store.ChangeDevice(t.Context(), name, func(held *store.Device) error { *held = device; return nil }); err != nil {
 			t.Fatal(err)
 		}
 	}

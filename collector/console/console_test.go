@@ -281,7 +281,7 @@ func TestDevicesShowWhatIsWrongWithThem(t *testing.T) {
 	}
 	for name, seen := range map[string]time.Time{"roadside-0001": now, "roadside-0002": now.Add(-time.Hour)} {
 		device := store.Device{Name: name, Approved: now, ApprovedBy: "ACC Stone", Reference: "DPIA 7", Review: now.Add(-time.Hour), LastSeen: seen, Status: status}
-		if err := d.Store.PutDevice(t.Context(), device); err != nil {
+		if err := d.Store.ChangeDevice(t.Context(), name, func(held *store.Device) error { *held = device; return nil }); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -54,6 +54,7 @@ func (c *committer) commit(ctx context.Context, batch []message) {
 		switch standing := c.standing(ctx, m.device); {
 		case m.topic == "":
 			c.tell(m.device, standing, true)
+			c.order(m.device, true)
 		case m.topic == wire.TopicStatus(m.device):
 			c.status(m)
 		default:
@@ -167,7 +168,8 @@ func (c *committer) status(m message) {
 		c.in.Log.Warn("a malformed status is ignored", "device", m.device, "reason", err)
 		return
 	}
-	if !offline {
+	// One that was wiped says so with its last word.
+	if !offline || status.Wiped != 0 {
 		c.roll.status(m.device, status)
 	}
 }

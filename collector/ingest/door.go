@@ -2,10 +2,12 @@ package ingest
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 
 	mqtt "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/packets"
@@ -33,10 +35,25 @@ type door struct {
 	mu     sync.Mutex
 	number uint64
 	inside map[string]*mqtt.Client // by device
+	fights map[string]fight
 }
 
+// fight is how often connections of one device ended each other. A unit that
+// comes again before its broken connection was noticed does so once.
+type fight struct {
+	since time.Time
+	ends  int
+}
+
+// A device whose connections end each other so often within this time has a
+// rival.
+const (
+	rivalEnds = 3
+	rivalTime = 10 * time.Minute
+)
+
 func newDoor(in *Ingest) *door {
-	return &door{in: in, queue: newQueue(), inside: map[string]*mqtt.Client{}}
+	return &door{in: in, queue: newQueue(), inside: map[string]*mqtt.Client{}, fights: map[string]fight{}}
 }
 
 // ID names the hook.
@@ -87,6 +104,13 @@ func (d *door) identify(cl *mqtt.Client, pk packets.Packet) (string, error) {
 	if pk.Connect.WillFlag && pk.Connect.WillTopic != wire.TopicStatus(device) {
 		return "", fmt.Errorf("%s: the will's topic is not the device's status", device)
 	}
+	if d.in.Admit != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), handshakeTime)
+		defer cancel()
+		if err := d.in.Admit(ctx, device, identity.Serial(c.ConnectionState())); err != nil {
+			return "", fmt.Errorf("%s: %w", device, err)
+		}
+	}
 	return device, nil
 }
 
@@ -96,6 +120,15 @@ func (d *door) OnSessionEstablished(cl *mqtt.Client, _ packets.Packet) {
 	d.mu.Lock()
 	older := d.inside[device]
 	d.inside[device] = cl
+	if older != nil {
+		now := d.in.Clock.Now()
+		f := d.fights[device]
+		if now.Sub(f.since).Abs() > rivalTime {
+			f = fight{since: now}
+		}
+		f.ends++
+		d.fights[device] = f
+	}
 	d.mu.Unlock()
 	if older != nil {
 		d.in.counts.takeovers.Add(1)
@@ -119,6 +152,24 @@ func (d *door) OnDisconnect(cl *mqtt.Client, err error, _ bool) {
 	if current {
 		d.in.Log.Info("a device has gone", "device", device, "reason", errors.Join(err, cl.StopCause()))
 	}
+}
+
+// rivals lists the devices that have one, and forgets them.
+func (d *door) rivals() []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var names []string
+	now := d.in.Clock.Now()
+	for name, f := range d.fights {
+		switch {
+		case f.ends >= rivalEnds:
+			names = append(names, name)
+			delete(d.fights, name)
+		case now.Sub(f.since).Abs() > rivalTime:
+			delete(d.fights, name)
+		}
+	}
+	return names
 }
 
 // devices lists who is connected.

@@ -150,12 +150,7 @@ func TestARevokedDeviceIsCutOffAndToldWhy(t *testing.T) {
 	p := payloadsOf(t, "unit-1", 1, storetest.Noon)
 	u.send(t, wire.TopicRecord("unit-1"), p.text)
 	u.receipt(t, p.text, wire.Receipt_STORED)
-	d, err := c.store.Device(context.Background(), "unit-1")
-	if err != nil {
-		t.Fatal(err)
-	}
-	d.Revoked = storetest.Noon
-	must(t, func() error { return c.store.PutDevice(context.Background(), d) })
+	c.revoke(t, "unit-1")
 	select {
 	case <-u.lost:
 	case <-time.After(deadline):

@@ -55,6 +55,10 @@ type Ingest struct {
 	Profile nrd.Profile
 	Clock   nrd.Clock
 	Log     *slog.Logger
+	// Admit says whether a device may connect with the certificate of this
+	// serial number, and why not. Without it every certificate of the CA's is
+	// good.
+	Admit func(ctx context.Context, device, serial string) error
 	// OnStored and OnImage are called when something new is on stable storage,
 	// by the goroutine that commits: they must not wait. They may be nil.
 	OnStored func(store.StoredRecord)

@@ -126,7 +126,10 @@ func (c *central) file(name string) string { return filepath.Join(c.dir, name) }
 func (c *central) approve(t testing.TB, device string) {
 	t.Helper()
 	must(t, func() error {
-		return c.store.PutDevice(context.Background(), store.Device{Name: device, Approved: storetest.Noon, ApprovedBy: "ann", Reference: "DPIA-1"})
+		return c.store.ChangeDevice(context.Background(), device, func(d *store.Device) error {
+			d.Approved, d.ApprovedBy, d.Reference = storetest.Noon, "ann", "DPIA-1"
+			return nil
+		})
 	})
 }
 
@@ -324,4 +327,15 @@ func (c *central) dial(config *tls.Config) error {
 	}
 	_, err = io.ReadFull(tcp, make([]byte, 1)) // TLS 1.3 tells the client of a refusal only here
 	return err
+}
+
+// revoke cuts a device off as another central would: in the store.
+func (c *central) revoke(t testing.TB, device string) {
+	t.Helper()
+	must(t, func() error {
+		return c.store.ChangeDevice(context.Background(), device, func(d *store.Device) error {
+			d.Revoked = storetest.Noon
+			return nil
+		})
+	})
 }

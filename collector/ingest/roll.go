@@ -43,18 +43,23 @@ func standingOf(d store.Device, err error) standing {
 type roll struct {
 	in      *Ingest
 	current map[string]standing     // looked up in this turn
+	due     map[string][][]byte     // orders of those that were looked up
+	ordered map[string]time.Time    // when a device was sent its orders last
 	told    map[string]standing     // what a connected device was told last
 	heardOf map[string]*store.Heard // not told to the store yet
 	written time.Time
 }
 
 func newRoll(in *Ingest) *roll {
-	return &roll{in: in, current: map[string]standing{}, told: map[string]standing{}, heardOf: map[string]*store.Heard{}}
+	return &roll{in: in, current: map[string]standing{}, due: map[string][][]byte{}, ordered: map[string]time.Time{}, told: map[string]standing{}, heardOf: map[string]*store.Heard{}}
 }
 
 // turn begins a batch: every standing is looked up anew, so that an approval or
 // a revocation holds from the next commit on.
-func (r *roll) turn() { clear(r.current) }
+func (r *roll) turn() {
+	clear(r.current)
+	clear(r.due)
+}
 
 func (r *roll) heard(device string, at time.Time) {
 	if r.heardOf[device] == nil {
@@ -92,6 +97,9 @@ func (c *committer) standing(ctx context.Context, device string) standing {
 		d, err := c.in.Store.Device(ctx, device)
 		s = standingOf(d, err)
 		c.roll.current[device] = s
+		if err == nil {
+			c.roll.due[device] = d.Due()
+		}
 	}
 	return s
 }
@@ -102,6 +110,11 @@ func (c *committer) standings(ctx context.Context, devices []string) {
 	c.roll.turn()
 	before := c.roll.told
 	c.roll.told = map[string]standing{}
+	for _, device := range c.door.rivals() {
+		c.in.Log.Warn("two units use one certificate", "device", device)
+		c.roll.heard(device, c.in.Clock.Now())
+		c.roll.heardOf[device].Rival = true
+	}
 	for _, device := range devices {
 		now := c.standing(ctx, device)
 		if now.revoked && !before[device].revoked {
@@ -112,7 +125,29 @@ func (c *committer) standings(ctx context.Context, devices []string) {
 		if was, ok := before[device]; ok {
 			c.roll.told[device] = was
 			c.tell(device, now, false)
+			c.order(device, false)
 		}
+	}
+}
+
+// orderEvery is how often a connected device is told again what it has not done.
+const orderEvery = 30 * time.Second
+
+// order sends a device the orders that it has not obeyed.
+func (c *committer) order(device string, came bool) {
+	now := c.in.Clock.Now()
+	due := c.roll.due[device]
+	if len(due) == 0 || !came && now.Sub(c.roll.ordered[device]).Abs() < orderEvery {
+		return
+	}
+	c.roll.ordered[device] = now
+	for _, order := range due {
+		var signed wire.Signed
+		if err := wire.Unmarshal(order, &signed); err != nil {
+			c.in.Log.Error("an order cannot be sent", "device", device, "error", err)
+			continue
+		}
+		c.publish(wire.TopicCommand(device), &wire.Command{AtNs: now.UnixNano(), What: &wire.Command_Signed{Signed: &signed}})
 	}
 }
 

@@ -39,6 +39,14 @@ func Parse(file string, data []byte, settings any) error {
 		}
 		return errors.Join(errs...)
 	}
+	if err != nil {
+		return explain(file, err)
+	}
+	return nil
+}
+
+// explain names the file, the line and the key of what is wrong in it.
+func explain(file string, err error) error {
 	var wrong *toml.DecodeError
 	if errors.As(err, &wrong) {
 		line, column := wrong.Position()
@@ -48,10 +56,7 @@ func Parse(file string, data []byte, settings any) error {
 		}
 		return fmt.Errorf("%s:%d:%d: %s%s", file, line, column, key, strings.TrimPrefix(wrong.Error(), "toml: "))
 	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", file, err)
-	}
-	return nil
+	return fmt.Errorf("%s: %w", file, err)
 }
 
 // Path gives a path of the configuration as it is meant: relative paths are

@@ -42,3 +42,12 @@ func Device(state tls.ConnectionState) (string, error) {
 	name := state.VerifiedChains[0][0].Subject.CommonName
 	return name, ValidDevice(name)
 }
+
+// Serial is the number of that device's certificate in hexadecimal, as
+// [Issuer.Issue] gives it; "" where none was verified.
+func Serial(state tls.ConnectionState) string {
+	if len(state.VerifiedChains) == 0 || len(state.VerifiedChains[0]) == 0 {
+		return ""
+	}
+	return state.VerifiedChains[0][0].SerialNumber.Text(16)
+}

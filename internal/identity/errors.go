@@ -33,6 +33,22 @@ var ErrDeviceName = errors.New("a device's name has 1 to 64 of the characters a-
 // never overwritten, because every device trusts it.
 var ErrSiteExists = errors.New("a site's CA is there already and is not overwritten")
 
+// ErrRequest says that a device's request for a certificate cannot be granted.
+var ErrRequest = errors.New("the certificate request cannot be granted")
+
+// ErrToken says that a text is not an enrolment token.
+var ErrToken = errors.New("this is not a token as central prints it; copy all of it")
+
+// ErrRefused says that central did not give a certificate; its reason follows.
+var ErrRefused = errors.New("central does not issue a certificate")
+
+// ErrSignature says that an order was not signed by the site's issuer.
+var ErrSignature = errors.New("the order is not signed by this site")
+
+// ErrSealed says that a device's key is sealed and the storage key does not open
+// it.
+var ErrSealed = errors.New("the device's key is sealed under another storage key; enrol the unit again")
+
 // alerts are those by which the other side says what it has against our
 // certificate (RFC 8446 section 6).
 var alerts = map[tls.AlertError]error{

@@ -15,7 +15,13 @@
 //
 // The files of a site are ca.pem, ca.key and, for each certificate, name.pem and
 // name.key, all PEM. The CA's key belongs on a machine that devices cannot
-// reach.
+// reach. Central holds the key of an [Issuer] below it, which can do no more than
+// issue devices' certificates and sign orders to them.
+//
+// A device gets its certificate with a one-time [Token]: [Enrol] makes the key on
+// the device, where it stays, checks central by the CA's fingerprint in the
+// token, and keeps what it is given. From then on the device's [Credential]
+// renews itself.
 package identity
 
 import (
@@ -44,6 +50,7 @@ import (
 const (
 	backdated   = time.Hour
 	caYears     = 10
+	issuerYears = 5
 	issuedYears = 1
 )
 
@@ -81,7 +88,7 @@ func NewSite(dir string, clock nrd.Clock) (*Site, error) {
 		NotAfter:              now.AddDate(caYears, 0, 0),
 		IsCA:                  true,
 		BasicConstraintsValid: true,
-		MaxPathLenZero:        true,
+		MaxPathLen:            1,
 		KeyUsage:              x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
@@ -100,8 +107,16 @@ func OpenSite(dir string, clock nrd.Clock) (*Site, error) {
 	if err != nil {
 		return nil, err
 	}
-	path := filepath.Join(dir, "ca.key")
-	block, err := readPEM(path, "PRIVATE KEY")
+	key, err := readKey(filepath.Join(dir, "ca.key"), certificate)
+	if err != nil {
+		return nil, err
+	}
+	return &Site{certificate: certificate, key: key, clock: clock}, nil
+}
+
+// readKey reads the private key of a certificate.
+func readKey(path string, of *x509.Certificate) (*ecdsa.PrivateKey, error) {
+	block, err := readPEM(path, privateKey)
 	if err != nil {
 		return nil, err
 	}
@@ -110,10 +125,10 @@ func OpenSite(dir string, clock nrd.Clock) (*Site, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	key, ok := parsed.(*ecdsa.PrivateKey)
-	if !ok || !key.PublicKey.Equal(certificate.PublicKey) {
-		return nil, fmt.Errorf("%s: is not the key of ca.pem beside it", path)
+	if !ok || !key.PublicKey.Equal(of.PublicKey) {
+		return nil, fmt.Errorf("%s: is not the key of the certificate beside it", path)
 	}
-	return &Site{certificate: certificate, key: key, clock: clock}, nil
+	return key, nil
 }
 
 // IssueServer writes a certificate for central, valid for a year, to name.pem
@@ -149,6 +164,19 @@ func (s *Site) IssueDevice(dir, device string) error {
 	return s.issue(dir, device, &x509.Certificate{ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
 }
 
+// IssueIssuer writes the certificate of central's [Issuer], valid for five years,
+// to issuer.pem and issuer.key in dir.
+func (s *Site) IssueIssuer(dir string) error {
+	return s.issue(dir, "issuer", &x509.Certificate{
+		NotAfter:              s.clock.Now().AddDate(issuerYears, 0, 0),
+		IsCA:                  true,
+		BasicConstraintsValid: true,
+		MaxPathLenZero:        true,
+		KeyUsage:              x509.KeyUsageCertSign,
+		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	})
+}
+
 func (s *Site) issue(dir, name string, template *x509.Certificate) error {
 	now := s.clock.Now()
 	if now.After(s.certificate.NotAfter) {
@@ -161,13 +189,26 @@ func (s *Site) issue(dir, name string, template *x509.Certificate) error {
 	template.SerialNumber = serial()
 	template.Subject = pkix.Name{CommonName: name}
 	template.NotBefore = now.Add(-backdated)
-	template.NotAfter = now.AddDate(issuedYears, 0, 0)
-	template.KeyUsage = x509.KeyUsageDigitalSignature
+	if template.NotAfter.IsZero() {
+		template.NotAfter = now.AddDate(issuedYears, 0, 0)
+	}
+	template.KeyUsage |= x509.KeyUsageDigitalSignature
 	der, err := x509.CreateCertificate(rand.Reader, template, s.certificate, key.Public(), s.key)
 	if err != nil {
 		return err
 	}
 	return writePair(dir, name, der, key)
+}
+
+// The types of PEM blocks. A sealed key opens with the machine's storage key only.
+const (
+	certificateBlock = "CERTIFICATE"
+	privateKey       = "PRIVATE KEY"
+	sealedKey        = "SEALED PRIVATE KEY"
+)
+
+func encodePEM(kind string, content []byte) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: content})
 }
 
 func newKey() (*ecdsa.PrivateKey, error) { return ecdsa.GenerateKey(elliptic.P256(), rand.Reader) }
@@ -186,16 +227,14 @@ func writePair(dir, name string, der []byte, key *ecdsa.PrivateKey) error {
 	if err != nil {
 		return err
 	}
-	text := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8})
-	if err := sealed.WriteFile(filepath.Join(dir, name+".key"), text, 0o600); err != nil {
+	if err := sealed.WriteFile(filepath.Join(dir, name+".key"), encodePEM(privateKey, pkcs8), 0o600); err != nil {
 		return err
 	}
-	text = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	return sealed.WriteFile(filepath.Join(dir, name+".pem"), text, 0o644)
+	return sealed.WriteFile(filepath.Join(dir, name+".pem"), encodePEM(certificateBlock, der), 0o644)
 }
 
 func readCertificate(path string) (*x509.Certificate, error) {
-	block, err := readPEM(path, "CERTIFICATE")
+	block, err := readPEM(path, certificateBlock)
 	if err != nil {
 		return nil, err
 	}

@@ -24,6 +24,24 @@ func ServerTLS(ca, cert, key string) (*tls.Config, error) {
 	}, nil
 }
 
+// ServiceTLS configures central's side of HTTPS for devices: like [ServerTLS], but a
+// device that has no certificate yet gets in, and sees the CA itself, by whose
+// fingerprint it knows central.
+func ServiceTLS(ca, cert, key string) (*tls.Config, error) {
+	config, err := ServerTLS(ca, cert, key)
+	if err != nil {
+		return nil, err
+	}
+	authority, err := readCertificate(ca)
+	if err != nil {
+		return nil, err
+	}
+	config.Certificates[0].Certificate = append(config.Certificates[0].Certificate, authority.Raw)
+	config.ClientAuth = tls.VerifyClientCertIfGiven
+	config.NextProtos = []string{"http/1.1"}
+	return config, nil
+}
+
 // ClientTLS configures a device's side: TLS 1.3, the device's certificate, and
 // no server but one with a certificate of the site's CA for the host called.
 func ClientTLS(ca, cert, key string) (*tls.Config, error) {
