@@ -1,0 +1,100 @@
+package alarm
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"nrd"
+	"nrd/collector/store"
+)
+
+// judge says what is wrong with a device. A kind that is left out is well.
+func (w *Watch) judge(d *store.Device, known *watched, now time.Time) map[string]finding {
+	found := map[string]finding{}
+	if !inUse(d) || d.LastSeen.IsZero() {
+		return found // it is not expected to say anything
+	}
+	// What was not heard while central itself was down is no silence.
+	quiet := now.Sub(later(d.LastSeen, w.began))
+	if quiet > w.Limits.Silent || d.Status == nil {
+		for _, kind := range Kinds {
+			found[kind] = finding{unknown: true}
+		}
+		found[Silent] = finding{}
+		if quiet > w.Limits.Silent {
+			found[Silent] = finding{text: fmt.Sprintf("it was last heard %s ago", now.Sub(d.LastSeen).Round(time.Minute))}
+		}
+		return found
+	}
+	s := d.Status
+	found[Backlog] = finding{text: w.backlog(s)}
+	found[Clock] = finding{text: w.clock(s)}
+	found[Dropped] = finding{text: known.drop(s, now)}
+	found[List] = finding{text: w.lists(s, now)}
+	found[Blind] = w.blind(known, now)
+	if s.DiskFree < w.Limits.DiskFree {
+		found[Disk] = finding{text: fmt.Sprintf("%d MB are free on its disk, %d MB should be", s.DiskFree/1e6, w.Limits.DiskFree/1e6)}
+	}
+	if s.DeadLetters > 0 {
+		found[Refused] = finding{text: fmt.Sprintf("%d items are set aside on it, refused by central or damaged", s.DeadLetters)}
+	}
+	return found
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// backlog measures age by the unit's own clock on both sides, so that one that
+// is off changes nothing.
+func (w *Watch) backlog(s *nrd.Status) string {
+	age := s.At.Sub(s.OldestWaiting)
+	if s.Waiting == 0 || s.OldestWaiting.IsZero() || age <= w.Limits.Backlog {
+		return ""
+	}
+	return fmt.Sprintf("%d records wait on it, the oldest for %s", s.Waiting, age.Round(time.Minute))
+}
+
+func (w *Watch) clock(s *nrd.Status) string {
+	switch {
+	case s.Clock.Source == nrd.ClockFile:
+		return ""
+	case !s.Clock.Proved:
+		return "nothing vouches for its clock: neither NTP nor GPS has set it since it started"
+	case s.Clock.ClockError.Abs() > w.Limits.Clock:
+		return fmt.Sprintf("its clock is off by %s", s.Clock.ClockError.Round(time.Millisecond))
+	default:
+		return ""
+	}
+}
+
+// drop compares the count of reads that a device had to let go. A count that
+// fell is that of a new buffer.
+func (k *watched) drop(s *nrd.Status, now time.Time) string {
+	n := s.Dropped["record"]
+	if k.counted && n > k.drops {
+		k.dropped = now
+	}
+	k.drops, k.counted = n, true
+	if k.dropped.IsZero() || now.Sub(k.dropped) >= droppedFor {
+		return ""
+	}
+	return fmt.Sprintf("its buffer was full and has dropped reads, %d since it was made", n)
+}
+
+func (w *Watch) lists(s *nrd.Status, now time.Time) string {
+	var stale []string
+	for _, l := range s.Lists {
+		if w.Profile.Freshness(l.Age(now)) == nrd.Stale {
+			stale = append(stale, fmt.Sprintf("%s (%d h old)", l.List, int(l.Age(now).Hours())))
+		}
+	}
+	if stale == nil {
+		return ""
+	}
+	return "stale on it: " + strings.Join(stale, ", ")
+}
