@@ -32,8 +32,10 @@ const MaxReason = 500
 // Service is the door of central. Fill the fields, then call Initialize.
 type Service struct {
 	Store store.Store
-	Clock nrd.Clock
-	Log   *slog.Logger
+	// Profile says what capture times can be.
+	Profile nrd.Profile
+	Clock   nrd.Clock
+	Log     *slog.Logger
 	// Idle ends a session that was not used for so long, Absolute every
 	// session that is so old.
 	Idle, Absolute time.Duration

@@ -24,3 +24,6 @@ var ErrNoSession = errors.New("not signed in, or signed out after a time without
 
 // ErrAccount says what is wrong with an account that was to be made or changed.
 var ErrAccount = errors.New("the account cannot be made or changed like this")
+
+// ErrRelease says why a record cannot leave quarantine as it was asked.
+var ErrRelease = errors.New("the record cannot be released like this")

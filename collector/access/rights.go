@@ -14,6 +14,8 @@ const (
 	ManageDevices    Right = "enrol and approve devices"
 	RevokeDevices    Right = "revoke and wipe devices"
 	ConfigureDevices Right = "configure devices"
+	ViewQuarantine   Right = "view quarantine"
+	Release          Right = "release from quarantine"
 	ManageAccounts   Right = "manage accounts"
 	Audit            Right = "audit"
 	Backup           Right = "back up and restore"
@@ -29,8 +31,8 @@ type Role struct {
 // those who audit see what was done and nothing of what was found.
 var Roles = []Role{
 	{"officer", "Officer", []Right{Search, ViewImages}},
-	{"control-room", "Control room", []Right{ViewLive, Search, ViewImages, ViewDevices, RevokeDevices}},
-	{"anpr-manager", "ANPR manager", []Right{ViewLive, Search, ViewImages, ViewDevices, ManageDevices, RevokeDevices, ConfigureDevices, ManageAccounts, Backup}},
+	{"control-room", "Control room", []Right{ViewLive, Search, ViewImages, ViewDevices, ViewQuarantine, RevokeDevices}},
+	{"anpr-manager", "ANPR manager", []Right{ViewLive, Search, ViewImages, ViewDevices, ViewQuarantine, Release, ManageDevices, RevokeDevices, ConfigureDevices, ManageAccounts, Backup}},
 	{"it", "IT department", []Right{ViewDevices, ConfigureDevices, Backup}},
 	{"auditor", "Auditor", []Right{Audit, ViewDevices}},
 }

@@ -215,6 +215,8 @@ type Store interface {
 	Latest(ctx context.Context, n int) ([]StoredRecord, error)
 	// Quarantine lists what was set aside, newest first.
 	Quarantine(ctx context.Context, limit int) ([]Item, error)
+	// Quarantined lists what was set aside under a key.
+	Quarantined(ctx context.Context, key nrd.Key) ([]Item, error)
 	// Unproved lists the quarantined records of one start of a device whose
 	// stamps were not proved.
 	Unproved(ctx context.Context, device, bootID string) ([]Unproved, error)

@@ -76,6 +76,28 @@ func scanQuarantined(scan scanner) (store.Item, error) {
 	return i, err
 }
 
+// Quarantined is documented at [store.Store].
+func (s *Store) Quarantined(ctx context.Context, key nrd.Key) ([]store.Item, error) {
+	days, err := s.site.daysOf(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	var items []store.Item
+	for _, name := range days {
+		err := s.days.with(ctx, name, func(d *day) error {
+			more, err := list(ctx, d.db, scanQuarantined, quarantinedAs(``)+underKey, key.Device, int64(key.Epoch), int64(key.Sequence))
+			items = append(items, more...)
+			return err
+		})
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return nil, fmt.Errorf("day %s: %w", name, err)
+		}
+	}
+	return items, nil
+}
+
+const underKey = ` WHERE s.device=? AND s.epoch=? AND q.sequence=? ORDER BY q.id`
+
 // Unproved is documented at [store.Store].
 func (s *Store) Unproved(ctx context.Context, device, bootID string) ([]store.Unproved, error) {
 	var waiting []store.Unproved
@@ -198,7 +220,7 @@ func (b *batch) setAside(key nrd.Key) ([]setAside, error) {
 			var err error
 			row.Item, err = scanQuarantined(func(columns ...any) error { return scan(append(columns, &row.id)...) })
 			return row, err
-		}, quarantinedAs(`, q.id`)+` WHERE s.device=? AND s.epoch=? AND q.sequence=? ORDER BY q.id`, key.Device, int64(key.Epoch), int64(key.Sequence))
+		}, quarantinedAs(`, q.id`)+underKey, key.Device, int64(key.Epoch), int64(key.Sequence))
 		if err != nil {
 			return nil, err
 		}

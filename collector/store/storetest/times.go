@@ -30,6 +30,9 @@ func releases(t *testing.T, subject Subject) {
 	items := unproved("unit-1", 1, "boot 1", time.Hour)
 	insert(t, s, items, store.Quarantined)
 	insert(t, s, unproved("unit-1", 2, "boot 1", time.Hour), store.Quarantined)
+	if aside, err := s.Quarantined(context.Background(), items[0].Key); err != nil || len(aside) != 3 || aside[0].Record.Captured.Monotonic != time.Hour {
+		t.Errorf("set aside under the key: %+v, %v", aside, err)
+	}
 	captured := Noon.Add(-72 * time.Hour)
 	want := corrected(captured)
 	got, err := s.Release(context.Background(), []store.Release{{Key: items[0].Key, Correction: want}})
@@ -58,6 +61,9 @@ func releases(t *testing.T, subject Subject) {
 	}
 	if n, err := s.Totals(context.Background()); err != nil || n.Records != 1 || n.Images != 2 || n.Quarantined != 3 {
 		t.Errorf("Totals: %+v, %v", n, err)
+	}
+	if aside, err := s.Quarantined(context.Background(), items[0].Key); err != nil || len(aside) != 0 {
+		t.Errorf("still set aside under the key: %+v, %v", aside, err)
 	}
 	items[0].Quarantine = ""
 	insert(t, s, items, store.Duplicate) // the unit never had its receipt
