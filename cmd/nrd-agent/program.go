@@ -19,8 +19,8 @@ const (
 )
 
 const exitCodes = `
-Exit codes: 0 done; 1 failed; 2 wrong usage; 3 wrong configuration;
-4 some photographs or videos could not be read; 5 the doctor found something.`
+Exit codes: 0 done; 1 failed; 2 wrong usage; 3 wrong configuration or truth file;
+4 some photographs or videos could not be read or found; 5 the doctor found something.`
 
 // program is nrd-agent with its outputs, so that a test can run it.
 type program struct {
@@ -41,7 +41,7 @@ func (p *program) root() *cobra.Command {
 on the unit, keeps every record until central has stored it, and uploads it.
 ` + exitCodes,
 	}
-	root.AddCommand(p.runCommand(), p.readCommand(), p.doctorCommand(), p.configCommand(), p.keyCommand())
+	root.AddCommand(p.runCommand(), p.readCommand(), p.evaluateCommand(), p.doctorCommand(), p.configCommand(), p.keyCommand())
 	return root
 }
 

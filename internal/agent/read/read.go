@@ -21,6 +21,7 @@ import (
 
 	"nrd"
 	"nrd/capture"
+	"nrd/internal/commandline"
 	"nrd/recognise"
 )
 
@@ -58,11 +59,11 @@ func Run(ctx context.Context, paths []string, out, errw io.Writer, o Options) er
 	r := &run{options: o, out: newPrinter(out, o.JSON), errw: errw}
 	defer r.close()
 	files, failed := list(paths, r.complain)
-	bar := newProgress(errw, len(files))
-	for _, f := range files {
-		bar.show(f.path)
+	bar := commandline.NewProgress(errw)
+	for i, f := range files {
+		bar.Show(i+1, len(files), f.path)
 		err := r.file(ctx, f)
-		bar.clear()
+		bar.Clear()
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}

@@ -1,36 +1,12 @@
 package read
 
 import (
-	"fmt"
-	"io"
-	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
-	"golang.org/x/term"
 
 	"nrd"
 )
-
-// progress shows on a terminal which file is being read.
-type progress struct {
-	w           io.Writer
-	done, total int
-}
-
-func newProgress(w io.Writer, total int) *progress {
-	if f, ok := w.(*os.File); !ok || !term.IsTerminal(int(f.Fd())) || total < 2 {
-		w = io.Discard
-	}
-	return &progress{w: w, total: total}
-}
-
-func (p *progress) show(path string) {
-	p.done++
-	fmt.Fprintf(p.w, "\r\x1b[K%d of %d  %s", p.done, p.total, path)
-}
-
-func (p *progress) clear() { fmt.Fprint(p.w, "\r\x1b[K") }
 
 // watch measures how long something takes, by the clock and in processor time
 // of the whole process.
