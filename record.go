@@ -48,6 +48,9 @@ type PTZ struct {
 
 // Passage is one vehicle going by: the frames in which it was followed.
 type Passage struct {
+	// Number counts the passages of a camera since the unit started, from 1:
+	// a provisional record and the final one have the same. 0: not known.
+	Number uint64
 	// FirstFrame and LastFrame are sequence numbers of the camera, Frame the
 	// one that is kept as evidence, Frames how many were read.
 	FirstFrame, LastFrame, Frame uint64
@@ -80,7 +83,9 @@ type Camera struct {
 }
 
 // Record is a capture record: one read of one passage with its time, place,
-// images and everything needed to check it later.
+// images and everything needed to check it later. A vehicle that went by and
+// whose plate could not be read (covered, dirty, made not to be read) has a record
+// too, with the pictures and without a mark.
 type Record struct {
 	Key Key
 	// Camera is the camera that saw the vehicle.
@@ -115,3 +120,7 @@ type Record struct {
 
 // IsHit reports whether the record matched a list on the unit.
 func (r *Record) IsHit() bool { return len(r.Hits) > 0 }
+
+// Unread reports whether the plate could not be read: the record has no mark,
+// matches no list and answers no search for a mark.
+func (r *Record) Unread() bool { return r.Read.VRM == "" }

@@ -12,6 +12,8 @@ var (
 	ErrNetwork = errors.New("the network cannot be used")
 	// ErrEngine says that the configuration names a reader that does not exist.
 	ErrEngine = errors.New("there is no such reader")
+	// ErrRegion says that a region is not a part of a picture.
+	ErrRegion = errors.New("a region is [left, top, right, bottom] in shares of the picture, 0 to 1")
 	// ErrEvidence says that a picture could not be made to fit the profile's
 	// caps.
 	ErrEvidence = errors.New("the picture does not fit the profile's caps")

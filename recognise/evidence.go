@@ -16,15 +16,40 @@ import (
 // their final size but not yet compressed: a better frame may still come.
 type evidence struct {
 	patch, overview gocv.Mat
+	// Of a frame that may become the best: the plate, and its edges.
+	small, grey, edges, mean, deviation gocv.Mat
 }
 
 func newEvidence() *evidence {
-	return &evidence{patch: gocv.NewMat(), overview: gocv.NewMat()}
+	return &evidence{
+		patch: gocv.NewMat(), overview: gocv.NewMat(),
+		small: gocv.NewMat(), grey: gocv.NewMat(), edges: gocv.NewMat(), mean: gocv.NewMat(), deviation: gocv.NewMat(),
+	}
 }
 
 func (e *evidence) close() {
-	_ = e.patch.Close()    // never fails
-	_ = e.overview.Close() // never fails
+	for _, m := range []*gocv.Mat{&e.patch, &e.overview, &e.small, &e.grey, &e.edges, &e.mean, &e.deviation} {
+		_ = m.Close() // never fails
+	}
+}
+
+// sharpness is how sharp the plate is, 0 to 1: how strong its edges are beside its
+// contrast, at the size of a patch, so that light and distance do not count.
+func (e *evidence) sharpness(img gocv.Mat, quad nrd.Quad) float64 {
+	const width, height = 120, 32
+	region := img.Region(surroundings(quad, img.Cols(), img.Rows()))
+	defer region.Close() //nolint:errcheck // never fails
+	gocv.Resize(region, &e.small, image.Pt(width, height), 0, 0, gocv.InterpolationArea)
+	gocv.CvtColor(e.small, &e.grey, gocv.ColorBGRToGray)
+	gocv.Laplacian(e.grey, &e.edges, gocv.MatTypeCV16S, 1, 1, 0, gocv.BorderDefault)
+	edges, contrast := e.spread(e.edges), e.spread(e.grey)
+	return max(0.05, edges/(edges+contrast+1))
+}
+
+// spread is the standard deviation of a picture's values.
+func (e *evidence) spread(img gocv.Mat) float64 {
+	gocv.MeanStdDev(img, &e.mean, &e.deviation)
+	return e.deviation.GetDoubleAt(0, 0)
 }
 
 // take copies the plate and the scene out of a frame, scaled to the profile.

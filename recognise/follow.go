@@ -36,7 +36,7 @@ func (r *Recogniser) follow(img gocv.Mat, plates []Plate, now moment) error {
 		if taken[p.plate] || p.track.unseen == 0 {
 			continue
 		}
-		ok, err := r.advance(img, p.track, plates[p.plate].Quad, now)
+		ok, err := r.advance(img, p.track, plates[p.plate], now)
 		if err != nil {
 			return err
 		}
@@ -46,7 +46,7 @@ func (r *Recogniser) follow(img gocv.Mat, plates []Plate, now moment) error {
 		if taken[i] || now.cuts(p.Quad) {
 			continue
 		}
-		if err := r.welcome(img, p.Quad, now); err != nil {
+		if err := r.welcome(img, p, now); err != nil {
 			return err
 		}
 	}
@@ -55,42 +55,42 @@ func (r *Recogniser) follow(img gocv.Mat, plates []Plate, now moment) error {
 
 // advance moves a track to a plate and reads it where that helps. It reports
 // false when the text says that this is another vehicle's plate.
-func (r *Recogniser) advance(img gocv.Mat, t *track, q nrd.Quad, now moment) (bool, error) {
-	if now.cuts(q) || !t.wants(q) {
-		t.move(q, now)
+func (r *Recogniser) advance(img gocv.Mat, t *track, p Plate, now moment) (bool, error) {
+	if now.cuts(p.Quad) || !t.wants(p.Quad, now) {
+		t.move(p, now)
 		return true, nil
 	}
-	look, err := r.config.Reader.Read(img, q)
+	look, err := r.config.Reader.Read(img, p.Quad)
 	if err != nil {
 		return false, fmt.Errorf("read: %w", err)
 	}
 	if t.compare(look) == other {
 		return false, nil
 	}
-	t.move(q, now)
+	t.move(p, now)
 	r.hear(img, t, look, now)
 	return true, nil
 }
 
 // welcome takes a plate that is not where any track expects one.
-func (r *Recogniser) welcome(img gocv.Mat, q nrd.Quad, now moment) error {
-	look, err := r.config.Reader.Read(img, q)
+func (r *Recogniser) welcome(img gocv.Mat, p Plate, now moment) error {
+	look, err := r.config.Reader.Read(img, p.Quad)
 	if err != nil {
 		return fmt.Errorf("read: %w", err)
 	}
 	for _, t := range r.tracks {
-		if t.unseen > 0 && t.compare(look) == same && t.away(q, now) < far {
-			t.move(q, now)
+		if t.unseen > 0 && t.compare(look) == same && t.away(p.Quad, now) < far {
+			t.move(p, now)
 			r.hear(img, t, look, now)
 			return nil
 		}
 	}
-	if len(look) == 0 || len(r.tracks) >= maxTracks {
+	if len(look) == 0 && !r.config.Unread || len(r.tracks) >= maxTracks {
 		return nil
 	}
-	t := &track{quad: q, first: now, last: now, evidence: r.newEvidence()}
-	t.width, _ = size(q)
-	t.firstWidth = t.width
+	r.passages++
+	t := &track{number: r.passages, quad: p.Quad, start: centre(p.Quad), first: now, last: now, evidence: r.newEvidence()}
+	t.move(p, now)
 	r.tracks = append(r.tracks, t)
 	r.hear(img, t, look, now)
 	return nil
@@ -98,11 +98,18 @@ func (r *Recogniser) welcome(img gocv.Mat, q nrd.Quad, now moment) error {
 
 // hear gives a look to its track and keeps the frame if it is the best so far.
 func (r *Recogniser) hear(img gocv.Mat, t *track, look []Glyphs, now moment) {
-	t.hear(look, r.now())
+	t.hear(look, now, r.now())
+	if len(look) > 0 {
+		t.course.see(paintOf(img, t.quad))
+	}
 	if t.done {
 		return
 	}
-	if quality := t.quality(look, t.quad); quality > t.score*1.05 {
+	if quality := t.quality(look, t.quad); quality > t.score*1.05 && (len(look) > 0 || t.seen >= unreadFrames/2) {
+		quality *= t.evidence.sharpness(img, t.quad)
+		if quality <= t.score*1.05 {
+			return
+		}
 		t.score, t.best, t.bestQuad = quality, now, t.quad
 		t.bestWidth = t.width
 		t.evidence.take(img, t.quad, &r.config.Profile)
@@ -128,6 +135,8 @@ func (r *Recogniser) due(now moment) []*nrd.Record {
 		switch {
 		case over && t.looks == 1 && t.read.Confidence < surePassage:
 			// Seen once and hardly read: half hidden, or no plate at all.
+		case !over && !t.ok:
+			// Nothing was read yet: it may still be.
 		case over || now.since(t.first) >= longest:
 			if record := r.finish(t); record != nil {
 				out = append(out, record)
@@ -170,25 +179,58 @@ func (r *Recogniser) reunite(lost func(*track) bool) {
 
 // over reports whether the vehicle is gone.
 func (t *track) over(now moment) bool {
-	return t.unseen >= gapFrames && now.since(t.last) >= gap || t.unseen >= gapMost
+	wait := gap
+	if t.ok && t.looks >= settledReads && t.standing() {
+		wait = gapStanding
+	}
+	return t.unseen >= gapFrames && now.since(t.last) >= wait || t.unseen >= gapMost
+}
+
+// restless reports whether a track needs another look though nothing moves: its
+// plate is in sight and not yet read as well as it can be.
+func (t *track) restless() bool { return t.unseen == 0 && !t.settled() }
+
+// wait takes a frame in which nothing has moved.
+func (r *Recogniser) wait(now moment) {
+	for _, t := range r.tracks {
+		if t.unseen == 0 {
+			t.stay(now)
+		} else {
+			t.unseen++
+		}
+	}
 }
 
 // ripe reports whether the read is sure enough to be told before the end.
 func (t *track) ripe() bool {
-	if t.told || t.done || t.score <= 0 {
+	if t.told || t.done || !t.ok {
 		return false
 	}
 	return t.read.Confidence >= provisionalAtOnce || t.looks >= 2 && t.read.Confidence >= provisional
 }
 
 // finish makes the final record of a passage, once. It gives nil where there is
-// nothing to tell: it was told already, or nothing was read surely enough.
+// nothing to tell: it was told already, or nothing was read surely enough and it
+// need not have been a vehicle.
 func (r *Recogniser) finish(t *track) *nrd.Record {
-	if t.done || t.score <= 0 || !t.told && !r.keep(&t.read) {
+	switch {
+	case t.done:
+		return nil
+	case t.ok && (t.told || r.keep(&t.read)):
+	case r.config.Unread && t.unreadable():
+		t.read = nrd.Read{}
+	default:
 		return nil
 	}
 	t.done = true
 	return r.record(t)
+}
+
+// unreadable reports whether this was surely a vehicle's plate that could have
+// been read and was not.
+func (t *track) unreadable() bool {
+	return t.seen >= unreadFrames && t.certain >= unreadSure*float64(t.seen) &&
+		t.width >= legible && t.strayed >= t.width && t.best.sequence != 0
 }
 
 // record makes a record of what the track knows. A picture that does not fit the
@@ -207,7 +249,7 @@ func (r *Recogniser) record(t *track) *nrd.Record {
 		Direction: t.direction(),
 		Read:      read,
 		Passage: nrd.Passage{
-			FirstFrame: t.first.sequence, LastFrame: t.last.sequence, Frame: t.best.sequence, Frames: t.looks,
+			Number: t.number, FirstFrame: t.first.sequence, LastFrame: t.last.sequence, Frame: t.best.sequence, Frames: t.looks,
 			FirstSeen: t.first.taken.UTC, LastSeen: t.last.taken.UTC,
 		},
 		Plate:      t.bestQuad,
@@ -215,4 +257,13 @@ func (r *Recogniser) record(t *track) *nrd.Record {
 		Profile: r.config.Profile.Name,
 		Patch:   patch, Overview: overview,
 	}
+}
+
+// direction is the vehicle's way as far as the passage shows it.
+func (t *track) direction() nrd.Direction {
+	if t.looks < 2 {
+		return nrd.DirectionUnknown
+	}
+	fix := t.best.fix
+	return t.course.direction(t.last.since(t.first), fix.Source != nrd.FixStatic && fix.Moving(), t.read.Syntax != "")
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"image"
 	"log/slog"
 	"slices"
 	"time"
@@ -31,6 +32,15 @@ const (
 	provisional, provisionalAtOnce = 85, 97
 	// surePassage is the confidence that a passage of one look needs.
 	surePassage = 60
+	// A plate that stood still when it was lost, as behind a lorry in a queue,
+	// is waited for so long.
+	gapStanding = 10 * time.Second
+	// A vehicle whose plate cannot be read is told of where the plate was
+	// found in unreadFrames frames, so surely on average, was wide enough to
+	// be legible, and moved by its own width: what stays in its place is a
+	// sign or a grating.
+	unreadFrames = 10
+	unreadSure   = 0.8
 	// DefaultLeastConfidence is the confidence below which a passage or a
 	// photograph gives no read.
 	DefaultLeastConfidence = 25
@@ -48,10 +58,21 @@ const (
 type Recogniser struct {
 	config Config
 	tracks []*track
+	// passages counts the tracks that ever began.
+	passages uint64
 	// spare are evidence's Mats to be used again.
 	spare  []*evidence
 	camera nrd.Camera
+	motion *motion
 	bgr    gocv.Mat
+	stats  Stats
+}
+
+// Stats counts the frames that a recogniser was given.
+type Stats struct {
+	// Frames is all of them, Looked those in which plates were looked for:
+	// in the others nothing had moved.
+	Frames, Looked uint64
 }
 
 // Config says how to recognise.
@@ -66,10 +87,14 @@ type Config struct {
 	// LeastConfidence is the confidence below which a read is not given; 0
 	// means DefaultLeastConfidence.
 	LeastConfidence int
+	// Region is the part of the frames that is looked at; its zero value is
+	// all of it.
+	Region Region
+	// Unread asks for the records of vehicles whose plate cannot be read.
+	Unread bool
 	// OnProvisional, if set, is told of a passage that goes on but whose read
 	// is sure already. The final record of the passage always follows, with
-	// the same Camera and Passage.FirstFrame, and confirms it or puts it
-	// right. It is called by Track and must not keep it waiting.
+	// the same Camera and Passage.Number, and confirms it or puts it right. It is called by Track and must not keep it waiting.
 	OnProvisional func(*nrd.Record)
 	// Log is told of pictures that could not be kept; nil: nobody.
 	Log *slog.Logger
@@ -92,7 +117,10 @@ func New(config Config) (*Recogniser, error) {
 	if config.Log == nil {
 		config.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Recogniser{config: config, bgr: gocv.NewMat()}, nil
+	if err := config.Region.Check(); err != nil {
+		return nil, err
+	}
+	return &Recogniser{config: config, motion: newMotion(), bgr: gocv.NewMat()}, nil
 }
 
 // Close drops the passages under way and closes the localiser and the reader.
@@ -105,6 +133,7 @@ func (r *Recogniser) Close() error {
 		e.close()
 	}
 	r.tracks, r.spare = nil, nil
+	r.motion.close()
 	return errors.Join(r.config.Localiser.Close(), r.config.Reader.Close(), r.bgr.Close())
 }
 
@@ -115,9 +144,9 @@ func (r *Recogniser) Photograph(f *capture.Frame) ([]Sighting, error) {
 	if err != nil {
 		return nil, err
 	}
-	plates, err := r.config.Localiser.Localise(img)
+	plates, err := r.localise(img, r.config.Region.of(img))
 	if err != nil {
-		return nil, fmt.Errorf("localise: %w", err)
+		return nil, err
 	}
 	var seen []Sighting
 	for _, p := range plates {
@@ -135,18 +164,30 @@ func (r *Recogniser) Photograph(f *capture.Frame) ([]Sighting, error) {
 }
 
 // Track takes the next frame of the camera and gives the records of the passages
-// that are over.
+// that are over. Where nothing moved since the last frame it looks for no plates:
+// those that it follows stay where they are.
 func (r *Recogniser) Track(f *capture.Frame) ([]*nrd.Record, error) {
 	img, err := r.colour(f.Image)
 	if err != nil {
 		return nil, err
 	}
-	plates, err := r.config.Localiser.Localise(img)
-	if err != nil {
-		return nil, fmt.Errorf("localise: %w", err)
-	}
 	r.camera = f.Camera
-	now := moment{sequence: f.Sequence, taken: f.Taken, fix: f.Fix, w: img.Cols(), h: img.Rows()}
+	r.stats.Frames++
+	now := moment{sequence: f.Sequence, taken: f.Taken, fix: f.Fix, w: img.Cols(), h: img.Rows(), view: r.config.Region.of(img)}
+	moved, err := r.moved(img, now)
+	if err != nil {
+		return nil, err
+	}
+	if !moved && !slices.ContainsFunc(r.tracks, (*track).restless) {
+		r.wait(now)
+		return r.due(now), nil
+	}
+	plates, err := r.localise(img, now.view)
+	if err != nil {
+		return nil, err
+	}
+	r.stats.Looked++
+	r.motion.look(now)
 	for _, t := range r.tracks {
 		t.unseen++
 	}
@@ -154,6 +195,33 @@ func (r *Recogniser) Track(f *capture.Frame) ([]*nrd.Record, error) {
 		return nil, err
 	}
 	return r.due(now), nil
+}
+
+// Stats counts the frames given to Track so far.
+func (r *Recogniser) Stats() Stats { return r.stats }
+
+// moved asks for movement in the part that is looked at.
+func (r *Recogniser) moved(img gocv.Mat, now moment) (moved bool, err error) {
+	part := img.Region(now.view)
+	moved = r.motion.moved(part, now)
+	return moved, part.Close()
+}
+
+// localise finds the plates in a part of a frame, without copying it, and gives
+// their place in the frame.
+func (r *Recogniser) localise(img gocv.Mat, view image.Rectangle) ([]Plate, error) {
+	part := img.Region(view)
+	plates, err := r.config.Localiser.Localise(part)
+	if err = errors.Join(err, part.Close()); err != nil {
+		return nil, fmt.Errorf("localise: %w", err)
+	}
+	for i := range plates {
+		for k := range plates[i].Quad {
+			plates[i].Quad[k].X += float64(view.Min.X)
+			plates[i].Quad[k].Y += float64(view.Min.Y)
+		}
+	}
+	return plates, nil
 }
 
 // Flush ends every passage: the footage is over. The recogniser can be used on.
@@ -167,6 +235,7 @@ func (r *Recogniser) Flush() []*nrd.Record {
 		r.spare = append(r.spare, t.evidence)
 	}
 	r.tracks = r.tracks[:0]
+	r.motion.valid = false
 	return out
 }
 

@@ -1,6 +1,8 @@
 package recognise
 
 import (
+	"image"
+	"image/color"
 	"testing"
 	"time"
 
@@ -35,6 +37,8 @@ type shown struct {
 	x, y, width float64
 	text        string
 	sure        float64
+	// blur is how much the picture of it is blurred, in pixels.
+	blur float64
 }
 
 func (s shown) quad() nrd.Quad {
@@ -83,7 +87,9 @@ type road struct {
 	scene *scene
 	rec   *Recogniser
 	img   gocv.Mat
-	frame uint64
+	// picture is img with the plates of the frame.
+	picture gocv.Mat
+	frame   uint64
 	// wall is added to the wall clock, not to the monotonic one.
 	wall        time.Duration
 	told        []*nrd.Record
@@ -96,7 +102,7 @@ func newRoad(t *testing.T) *road {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &road{t: t, scene: &scene{}, img: gocv.NewMatWithSizeFromScalar(gocv.NewScalar(90, 110, 100, 0), 720, 1280, gocv.MatTypeCV8UC3)}
+	r := &road{t: t, scene: &scene{}, picture: gocv.NewMat(), img: gocv.NewMatWithSizeFromScalar(gocv.NewScalar(90, 110, 100, 0), 720, 1280, gocv.MatTypeCV8UC3)}
 	r.rec, err = New(Config{Localiser: r.scene, Reader: r.scene, Profile: profile, Clock: today,
 		OnProvisional: func(rec *nrd.Record) { r.provisional = append(r.provisional, rec) }})
 	if err != nil {
@@ -107,6 +113,7 @@ func newRoad(t *testing.T) *road {
 			t.Error(err)
 		}
 		r.img.Close()
+		r.picture.Close()
 	})
 	return r
 }
@@ -116,9 +123,22 @@ func (r *road) show(plates ...shown) {
 	r.t.Helper()
 	r.frame++
 	r.scene.plates = plates
+	// The picture shows them too: what moves is seen to move.
+	r.img.CopyTo(&r.picture)
+	for _, p := range plates {
+		b := p.quad().Bounds()
+		box := image.Rect(b.X, b.Y, b.X+b.W, b.Y+b.H)
+		gocv.Rectangle(&r.picture, box, color.RGBA{R: 240, G: 240, B: 240}, -1)
+		gocv.PutText(&r.picture, p.text, image.Pt(box.Min.X+4, box.Max.Y-box.Dy()/4), gocv.FontHersheyDuplex, p.width/170, color.RGBA{R: 20, G: 20, B: 20}, max(1, int(p.width)/50))
+		if p.blur > 0 {
+			part := r.picture.Region(box.Intersect(image.Rect(0, 0, r.picture.Cols(), r.picture.Rows())))
+			gocv.GaussianBlur(part, &part, image.Pt(0, 0), p.blur, p.blur, gocv.BorderDefault)
+			part.Close()
+		}
+	}
 	at := time.Duration(r.frame) * 100 * time.Millisecond
 	records, err := r.rec.Track(&capture.Frame{
-		Image: r.img, Camera: nrd.Camera{Name: "north", Feed: 7}, Sequence: r.frame,
+		Image: r.picture, Camera: nrd.Camera{Name: "north", Feed: 7}, Sequence: r.frame,
 		Taken: nrd.Stamp{UTC: today.Add(at + r.wall), Monotonic: at, BootID: "b"},
 		Fix:   nrd.Fix{Source: nrd.FixStatic, Latitude: 52, Longitude: float64(r.frame)},
 	})

@@ -1,6 +1,7 @@
 package recognise
 
 import (
+	"image"
 	"math"
 	"time"
 
@@ -15,21 +16,21 @@ const (
 	sureText = 0.6
 	// grown is how many times larger a plate must be than the best one read
 	// to be read again when its text is settled: after settledReads with
-	// confidence settled, or after manyReads. again is the number of frames
-	// after which even then it is looked at.
+	// confidence sureRead, or after manyReads. again is the time after which
+	// even then it is looked at.
 	grown        = 1.15
 	settledReads = 4
 	manyReads    = 40
-	settled      = 97
-	again        = 10
+	sureRead     = 97
+	again        = time.Second
 	// legible is the width in pixels from which a plate is as good as larger.
 	legible = 80
-	// turned is the change of size from which a vehicle comes or goes.
-	turned = 1.15
 )
 
 // track is one plate followed from frame to frame.
 type track struct {
+	// number is the passage's.
+	number uint64
 	// quad is where the plate was last seen, width its width, velocity its
 	// centre's movement in pixels a second.
 	quad     nrd.Quad
@@ -38,13 +39,19 @@ type track struct {
 	// first, last and best are the moments of the first, the last and the
 	// best frame.
 	first, last, best moment
-	firstWidth        float64
-	// unseen counts the frames since the last.
-	unseen int
-	// votes gathers what was read, looks how often, unread the frames since.
-	votes  ballot
-	looks  int
-	unread int
+	// unseen counts the frames since the last, seen those with the plate, and
+	// certain adds up how sure the localiser was in them.
+	unseen, seen int
+	certain      float64
+	// start is where the plate's centre was at first, strayed how far it has
+	// been from there, in pixels.
+	start   nrd.Point
+	strayed float64
+	course  course
+	// votes gathers what was read, looks how often, heard when last.
+	votes ballot
+	looks int
+	heard moment
 	// read is the choice so far; ok is false while there is none.
 	read nrd.Read
 	ok   bool
@@ -64,6 +71,8 @@ type moment struct {
 	taken    nrd.Stamp
 	fix      nrd.Fix
 	w, h     int
+	// view is the part of the frame that is looked at.
+	view image.Rectangle
 }
 
 // since is the time from an earlier moment to this one. The wall clock may jump,
@@ -75,12 +84,12 @@ func (m moment) since(earlier moment) time.Duration {
 	return max(0, m.taken.UTC.Sub(earlier.taken.UTC))
 }
 
-// cuts reports whether a plate touches the edge of the frame: the rest of it may
-// lie outside.
+// cuts reports whether a plate touches the edge of what is looked at: the rest of
+// it may lie outside.
 func (m moment) cuts(q nrd.Quad) bool {
 	const edge = 2
 	b := q.Bounds()
-	return b.X < edge || b.Y < edge || b.X+b.W > m.w-edge || b.Y+b.H > m.h-edge
+	return !image.Rect(b.X, b.Y, b.X+b.W, b.Y+b.H).In(m.view.Inset(edge))
 }
 
 // away is how many plate widths a quad lies from where the track expects its
@@ -99,7 +108,8 @@ func (t *track) away(q nrd.Quad, now moment) float64 {
 }
 
 // move takes the plate's new place.
-func (t *track) move(q nrd.Quad, now moment) {
+func (t *track) move(p Plate, now moment) {
+	q := p.Quad
 	if seconds := now.since(t.last).Seconds(); seconds > 0 {
 		c, from := centre(q), centre(t.quad)
 		v := nrd.Point{X: (c.X - from.X) / seconds, Y: (c.Y - from.Y) / seconds}
@@ -109,29 +119,47 @@ func (t *track) move(q nrd.Quad, now moment) {
 		t.velocity = v
 	}
 	t.quad, t.last, t.unseen = q, now, 0
+	t.seen++
+	t.certain += p.Confidence
+	t.strayed = max(t.strayed, distance(centre(q), t.start))
 	if !now.cuts(q) {
 		t.width, _ = size(q)
+		t.course.add(now.since(t.first), t.width)
 	}
-	t.unread++
 }
 
+// stay notes a frame in which nothing moves: the plate is where it was.
+func (t *track) stay(now moment) {
+	t.last, t.velocity = now, nrd.Point{}
+}
+
+// standing reports whether the plate hardly moves: less than a tenth of its width
+// a second.
+func (t *track) standing() bool {
+	return math.Hypot(t.velocity.X, t.velocity.Y) < 0.1*t.width
+}
+
+// settled reports whether nothing more can be learnt of a plate that stays where
+// it is.
+func (t *track) settled() bool { return t.looks >= settledReads }
+
 // wants reports whether the plate at q should be read.
-func (t *track) wants(q nrd.Quad) bool {
-	if t.looks < settledReads || t.looks < manyReads && (!t.ok || t.read.Confidence < settled) {
+func (t *track) wants(q nrd.Quad, now moment) bool {
+	if !t.settled() || t.looks < manyReads && (!t.ok || t.read.Confidence < sureRead) {
 		return true
 	}
 	w, _ := size(q)
-	return !t.done && w > grown*t.bestWidth || t.unread >= again
+	return !t.done && w > grown*t.bestWidth || now.since(t.heard) >= again
 }
 
 // hear takes a look at the plate.
-func (t *track) hear(look []Glyphs, now time.Time) {
+func (t *track) hear(look []Glyphs, now moment, day time.Time) {
 	t.looks++
-	t.unread = 0
+	t.heard = now
 	// What was read from afar, or hardly at all, says little against the rest.
 	scale := min(1, t.width/legible)
 	t.votes.add(look, (0.02+certainty(look))*scale*scale)
-	t.read, t.ok = choose(t.votes.count(t.sharpness()), now)
+	t.read, t.ok = choose(t.votes.count(t.sharpness()), day)
 }
 
 // sharpness is how much the track's looks support each other. The frames of a
@@ -139,18 +167,19 @@ func (t *track) hear(look []Glyphs, now time.Time) {
 // evidence.
 func (t *track) sharpness() float64 { return min(2, 1+0.25*math.Log2(float64(t.looks))) }
 
-// quality is how good a frame is as evidence: sure, large, and saying what the
-// passage as a whole says.
+// quality is how good a frame is as evidence: large, sure, and saying what the
+// passage as a whole says. A frame without text is worth hardly anything, but more
+// than none.
 func (t *track) quality(look []Glyphs, q nrd.Quad) float64 {
-	if len(look) == 0 || !t.ok {
-		return 0
-	}
 	w, _ := size(q)
-	quality := certainty(look) * math.Sqrt(min(w, 240))
-	if !alike(look[0].Text, string(t.read.VRM)) {
+	quality := math.Sqrt(min(w, 240))
+	switch {
+	case len(look) == 0 || !t.ok:
+		return quality * 1e-6
+	case !alike(look[0].Text, string(t.read.VRM)):
 		quality /= 4
 	}
-	return quality
+	return quality * certainty(look)
 }
 
 // agreement compares a look with the track's text.
@@ -206,7 +235,13 @@ func (t *track) returns(later *track) bool {
 
 // inherit takes over what an earlier track of the same plate knows.
 func (t *track) inherit(earlier *track, now time.Time) {
-	t.first, t.firstWidth = earlier.first, earlier.firstWidth
+	t.number = earlier.number
+	earlier.course.join(&t.course, t.first.since(earlier.first))
+	t.course = earlier.course
+	t.first, t.start = earlier.first, earlier.start
+	t.seen += earlier.seen
+	t.certain += earlier.certain
+	t.strayed = max(t.strayed, earlier.strayed, distance(centre(t.quad), t.start))
 	t.told, t.done = t.told || earlier.told, earlier.done
 	t.looks += earlier.looks
 	t.votes.join(&earlier.votes)
@@ -214,21 +249,5 @@ func (t *track) inherit(earlier *track, now time.Time) {
 	if earlier.score > t.score {
 		t.score, t.best, t.bestWidth, t.bestQuad = earlier.score, earlier.best, earlier.bestWidth, earlier.bestQuad
 		t.evidence, earlier.evidence = earlier.evidence, t.evidence
-	}
-}
-
-// direction tells from the plate's size whether the vehicle comes nearer to the
-// camera or not. A camera that moves itself sees a car come nearer that it
-// overtakes.
-func (t *track) direction() nrd.Direction {
-	switch ratio := t.width / max(t.firstWidth, 1); {
-	case t.looks < 2:
-		return nrd.DirectionUnknown
-	case ratio > turned:
-		return nrd.DirectionTowards
-	case ratio < 1/turned:
-		return nrd.DirectionAway
-	default:
-		return nrd.DirectionUnknown
 	}
 }
