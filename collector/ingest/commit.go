@@ -5,7 +5,6 @@ import (
 	"errors"
 	"time"
 
-	mqtt "github.com/mochi-mqtt/server/v2"
 	"google.golang.org/protobuf/proto"
 
 	"nrd"
@@ -15,14 +14,29 @@ import (
 
 // committer is the one goroutine that stores and answers.
 type committer struct {
-	in     *Ingest
-	door   *door
-	server *mqtt.Server
-	roll   *roll
+	in    *Ingest
+	way   way
+	queue *queue
+	roll  *roll
+	times *times
 }
 
-func newCommitter(in *Ingest, d *door, server *mqtt.Server) *committer {
-	return &committer{in: in, door: d, server: server, roll: newRoll(in)}
+// way is a broker as the committer sees it: central's own, or one that it is a
+// client of.
+type way interface {
+	// devices are those that are there.
+	devices() []string
+	// rivals are devices whose identity two units fight for, as far as the
+	// broker can tell.
+	rivals() []string
+	// cut ends a device's connection, where that is in the broker's power.
+	cut(device string, reason error)
+	// publish sends an answer to a device that listens.
+	publish(topic string, payload []byte) error
+}
+
+func newCommitter(in *Ingest, w way, q *queue) *committer {
+	return &committer{in: in, way: w, queue: q, roll: newRoll(in), times: newTimes(in)}
 }
 
 // run ends when the queue is closed and empty.
@@ -30,7 +44,7 @@ func (c *committer) run(ctx context.Context) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
-		batch, ok := c.door.queue.take(tick.C)
+		batch, ok := c.queue.take(tick.C)
 		if !ok {
 			c.roll.flush(ctx, true)
 			return
@@ -38,7 +52,8 @@ func (c *committer) run(ctx context.Context) {
 		if len(batch) > 0 {
 			c.commit(ctx, batch)
 		} else {
-			c.standings(ctx, c.door.devices())
+			c.standings(ctx, c.way.devices())
+			c.times.settle(ctx, c.shown)
 		}
 		c.roll.flush(ctx, false)
 	}
@@ -56,9 +71,9 @@ func (c *committer) commit(ctx context.Context, batch []message) {
 			c.tell(m.device, standing, true)
 			c.order(m.device, true)
 		case m.topic == wire.TopicStatus(m.device):
-			c.status(m)
+			c.status(ctx, m, standing)
 		default:
-			item, err := read(m)
+			item, err := read(m, &c.in.Profile)
 			switch {
 			case !standing.approved():
 				// Said again with each, for who does not know Paused.
@@ -69,25 +84,45 @@ func (c *committer) commit(ctx context.Context, batch []message) {
 				c.in.Log.Warn("a malformed message is refused", "device", m.device, "topic", m.topic, "reason", err)
 				answers.add(m.device, &item, wire.Receipt_REFUSED, err.Error())
 			default:
-				c.judge(&item)
 				items = append(items, item)
 			}
 		}
 	}
-	if len(items) > 0 {
+	if items = c.judge(ctx, items, answers); len(items) > 0 {
 		c.insert(ctx, items, answers)
 	}
+	// Before the receipts: an event that brings a time is done only then.
+	c.times.settle(ctx, c.shown)
 	c.send(answers)
 }
 
-// judge sets a record aside whose time cannot be.
-func (c *committer) judge(item *store.Item) {
-	if item.Kind != store.KindRecord {
-		return
+// judge gives records the time that they go by, or sets them aside. What the
+// events of the batch say of their unit's clock holds for the whole batch. Items
+// that it cannot judge are left out, and answered.
+func (c *committer) judge(ctx context.Context, items []store.Item, a answers) []store.Item {
+	failed := map[int]bool{}
+	try := func(kind store.Kind, f func(context.Context, *store.Item) error) {
+		for i := range items {
+			if items[i].Kind != kind || failed[i] {
+				continue
+			}
+			if err := f(ctx, &items[i]); err != nil {
+				c.in.Log.Error("an item could not be judged; the device sends it again", "key", items[i].Key.String(), "error", err)
+				failed[i] = true
+				c.in.counts.retried.Add(1)
+				a.add(items[i].Key.Device, &items[i], wire.Receipt_RETRY, "central's store does not work at the moment")
+			}
+		}
 	}
-	if err := c.in.Profile.Plausible(item.Record.Captured.UTC, item.Received); err != nil {
-		item.Quarantine = err.Error()
+	try(store.KindEvent, c.times.learn)
+	try(store.KindRecord, c.times.judge)
+	judged := items[:0]
+	for i, item := range items {
+		if !failed[i] {
+			judged = append(judged, item)
+		}
 	}
+	return judged
 }
 
 // insert stores items. Where the store fails for another reason than a full
@@ -141,7 +176,7 @@ func (c *committer) show(item *store.Item) {
 	switch item.Kind {
 	case store.KindRecord:
 		if c.in.OnStored != nil {
-			c.in.OnStored(store.StoredRecord{Record: *item.Record, Received: item.Received})
+			c.in.OnStored(store.StoredRecord{Record: *item.Record, Received: item.Received, Correction: item.Correction})
 		}
 	case store.KindPatch, store.KindOverview:
 		if c.in.OnImage != nil {
@@ -150,9 +185,16 @@ func (c *committer) show(item *store.Item) {
 	}
 }
 
+// shown is show for a record that has left quarantine.
+func (c *committer) shown(r *store.StoredRecord) {
+	if c.in.OnStored != nil {
+		c.in.OnStored(*r)
+	}
+}
+
 // status takes a device's word about itself. One that says offline is a last
 // will: when the device was last seen says that already.
-func (c *committer) status(m message) {
+func (c *committer) status(ctx context.Context, m message, standing standing) {
 	var s wire.Status
 	err := wire.Unmarshal(m.payload, &s)
 	if err == nil && s.GetDevice() != m.device {
@@ -171,6 +213,9 @@ func (c *committer) status(m message) {
 	// One that was wiped says so with its last word.
 	if !offline || status.Wiped != 0 {
 		c.roll.status(m.device, status)
+		if standing.approved() {
+			c.times.heard(ctx, m.device, status.Clock, m.received)
+		}
 	}
 }
 
@@ -210,13 +255,12 @@ func (c *committer) send(a answers) {
 	}
 }
 
-// publish sends a message to who listens. Quality of service 0: a message is
-// lost only with its connection, and then the device asks again by sending
-// again.
+// publish sends a message to who listens. One that is lost with its connection
+// is no loss: the device asks again by sending again.
 func (c *committer) publish(topic string, m proto.Message) {
 	payload, err := wire.Marshal(m)
 	if err == nil {
-		err = c.server.Publish(topic, payload, false, 0)
+		err = c.way.publish(topic, payload)
 	}
 	if err != nil {
 		c.in.Log.Error("an answer could not be sent", "topic", topic, "error", err)

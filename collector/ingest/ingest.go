@@ -14,6 +14,11 @@
 // answers each (STORED, QUARANTINED, REFUSED, RETRY). An item whose receipt never
 // comes is sent again by the device.
 //
+// Where a [Broker] is set, central is a client of that broker instead. Who sent
+// something is then what its topic says, which the broker's own access rules must
+// guard: packaging/mosquitto and packaging/rabbitmq have them. The rest is the
+// same.
+//
 //	way := &ingest.Ingest{Listen: ":8883", TLS: tls, Store: s, Profile: p, Clock: c, Log: log}
 //	err := way.Run(ctx)
 package ingest
@@ -50,7 +55,10 @@ type Ingest struct {
 	// Listen is host:port; port 0 takes any that is free.
 	Listen string
 	// TLS must require and verify client certificates (identity.ServerTLS).
-	TLS     *tls.Config
+	TLS *tls.Config
+	// Broker, where set, takes the place of central's own: Listen and TLS are
+	// not used then.
+	Broker  *Broker
 	Store   store.Store
 	Profile nrd.Profile
 	Clock   nrd.Clock
@@ -71,14 +79,19 @@ type Ingest struct {
 // Counts is what happened since the start. Takeovers counts connections ended by
 // another one with the same certificate, Refused connections that were turned
 // away, Forbidden publishes and subscriptions to what is not the device's own.
+// Connected says whether an external broker has let central in; central's own
+// always has.
 type Counts struct {
 	Stored, Duplicates, Quarantined, Malformed, Retried uint64
 	Takeovers, Refused, Forbidden                       uint64
+	Connected                                           bool
 }
 
 type counts struct {
 	stored, duplicates, quarantined, malformed, retried atomic.Uint64
 	takeovers, refused, forbidden                       atomic.Uint64
+	// away says that an external broker is not connected.
+	away atomic.Bool
 }
 
 // Counts may be called at any time.
@@ -87,10 +100,12 @@ func (in *Ingest) Counts() Counts {
 	return Counts{
 		Stored: c.stored.Load(), Duplicates: c.duplicates.Load(), Quarantined: c.quarantined.Load(), Malformed: c.malformed.Load(),
 		Retried: c.retried.Load(), Takeovers: c.takeovers.Load(), Refused: c.refused.Load(), Forbidden: c.forbidden.Load(),
+		Connected: !c.away.Load(),
 	}
 }
 
-// Addr is where Run listens, nil until it does.
+// Addr is where Run listens, or the address of the external broker; nil until
+// devices can come in.
 func (in *Ingest) Addr() net.Addr {
 	if a := in.address.Load(); a != nil {
 		return *a
@@ -98,10 +113,18 @@ func (in *Ingest) Addr() net.Addr {
 	return nil
 }
 
+func (in *Ingest) setAddress(a net.Addr) {
+	in.address.Store(&a)
+	in.Log.Info("devices can come in", "address", a.String())
+}
+
 // Run accepts devices until ctx ends. It then takes nothing more, commits and
 // answers what it has acknowledged, and returns when every connection and
 // goroutine has ended.
 func (in *Ingest) Run(ctx context.Context) error {
+	if in.Broker != nil {
+		return in.runExternal(ctx)
+	}
 	if in.TLS == nil || in.TLS.ClientAuth != tls.RequireAndVerifyClientCert {
 		return errors.New("ingest needs a TLS configuration that verifies client certificates")
 	}
@@ -120,19 +143,33 @@ func (in *Ingest) Run(ctx context.Context) error {
 	if err := errors.Join(server.AddHook(door, nil), server.AddListener(listeners.NewNet("devices", guard)), server.Serve()); err != nil {
 		return errors.Join(err, server.Close(), guard.Close())
 	}
-	address := tcp.Addr()
-	in.address.Store(&address)
-	in.Log.Info("devices can come in", "address", address.String())
+	in.setAddress(tcp.Addr())
 
+	in.commit(ctx, embedded{door, server}, door.queue)
+	return errors.Join(guard.Close(), server.Close())
+}
+
+// embedded is central's own broker.
+type embedded struct {
+	*door
+	server *mqtt.Server
+}
+
+// publish uses quality of service 0: a message is lost only with its connection.
+func (e embedded) publish(topic string, payload []byte) error {
+	return e.server.Publish(topic, payload, false, 0)
+}
+
+// commit stores and answers until ctx ends and the queue is empty.
+func (in *Ingest) commit(ctx context.Context, w way, q *queue) {
 	committed := make(chan struct{})
 	go func() {
 		defer close(committed)
-		newCommitter(in, door, server).run(context.WithoutCancel(ctx))
+		newCommitter(in, w, q).run(context.WithoutCancel(ctx))
 	}()
 	<-ctx.Done()
-	door.queue.close()
+	q.close()
 	<-committed
-	return errors.Join(guard.Close(), server.Close())
 }
 
 func capabilities() *mqtt.Capabilities {

@@ -3,6 +3,7 @@ package ingest
 import (
 	"errors"
 	"fmt"
+	"math"
 
 	"nrd"
 	"nrd/collector/store"
@@ -13,14 +14,14 @@ var errAnother = errors.New("the key is another device's than the certificate's"
 
 // read makes the item of a message that was published to one of a device's
 // topics. On an error key and kind are set as far as they could be read.
-func read(m message) (store.Item, error) {
+func read(m message, p *nrd.Profile) (store.Item, error) {
 	item := store.Item{Digest: wire.Digest(m.payload), Received: m.received}
 	var err error
 	switch m.topic {
 	case wire.TopicRecord(m.device):
 		err = readRecord(m.payload, &item)
 	case wire.TopicImage(m.device):
-		err = readImage(m.payload, &item)
+		err = readImage(m.payload, &item, p)
 	case wire.TopicEvent(m.device):
 		err = readEvent(m.payload, &item)
 	default:
@@ -48,15 +49,37 @@ func readRecord(payload []byte, item *store.Item) error {
 	return nil
 }
 
-func readImage(payload []byte, item *store.Item) error {
+func readImage(payload []byte, item *store.Item, p *nrd.Profile) error {
 	var m wire.Image
 	err := wire.Unmarshal(payload, &m)
 	item.Kind, item.Key = store.Kind(m.GetKind()), keyOf(m.GetKey())
 	if err != nil {
 		return err
 	}
-	_, _, item.Image, err = wire.ToImage(&m)
-	return err
+	var kind nrd.ImageKind
+	if _, kind, item.Image, err = wire.ToImage(&m); err != nil {
+		return err
+	}
+	return withinCaps(kind, item.Image, p)
+}
+
+// withinCaps holds images to the profile in force. Devices make them smaller
+// before they send them; central does not take what the standard does not let it
+// keep.
+func withinCaps(kind nrd.ImageKind, i nrd.Image, p *nrd.Profile) error {
+	bytes, width, height := p.OverviewMaxBytes, p.OverviewWidth, math.MaxInt32
+	if kind == nrd.ImagePatch {
+		bytes, width, height = p.PatchMaxBytes, p.PatchWidth, p.PatchHeight
+	}
+	switch {
+	case len(i.JPEG) > bytes:
+		return fmt.Errorf("the %s has %d bytes, the profile %s allows %d", kind, len(i.JPEG), p.Name, bytes)
+	case i.Width > width:
+		return fmt.Errorf("the %s is %d pixels wide, the profile %s allows %d", kind, i.Width, p.Name, width)
+	case i.Height > height:
+		return fmt.Errorf("the %s is %d pixels high, the profile %s allows %d", kind, i.Height, p.Name, height)
+	}
+	return nil
 }
 
 func readEvent(payload []byte, item *store.Item) error {

@@ -3,6 +3,7 @@ package ingest
 import (
 	"testing"
 
+	"nrd"
 	"nrd/collector/store/storetest"
 	"nrd/uplink/wire"
 )
@@ -15,9 +16,13 @@ func FuzzRead(f *testing.F) {
 		f.Add(uint8(i), payload)
 	}
 	topics := []string{wire.TopicRecord("unit-1"), wire.TopicImage("unit-1"), wire.TopicImage("unit-1"), wire.TopicEvent("unit-1"), wire.TopicRecord("unit-2"), "else"}
+	profile, err := nrd.LoadProfile(nrd.DefaultProfile)
+	if err != nil {
+		f.Fatal(err)
+	}
 	f.Fuzz(func(t *testing.T, topic uint8, payload []byte) {
 		m := message{device: "unit-1", topic: topics[int(topic)%len(topics)], payload: payload, received: storetest.Noon}
-		item, err := read(m)
+		item, err := read(m, &profile)
 		if err != nil {
 			return
 		}

@@ -110,7 +110,7 @@ func (c *committer) standings(ctx context.Context, devices []string) {
 	c.roll.turn()
 	before := c.roll.told
 	c.roll.told = map[string]standing{}
-	for _, device := range c.door.rivals() {
+	for _, device := range c.way.rivals() {
 		c.in.Log.Warn("two units use one certificate", "device", device)
 		c.roll.heard(device, c.in.Clock.Now())
 		c.roll.heardOf[device].Rival = true
@@ -119,7 +119,7 @@ func (c *committer) standings(ctx context.Context, devices []string) {
 		now := c.standing(ctx, device)
 		if now.revoked && !before[device].revoked {
 			c.in.Log.Warn("a revoked device is cut off", "device", device)
-			c.door.cut(device, errRevoked)
+			c.way.cut(device, errRevoked)
 			continue
 		}
 		if was, ok := before[device]; ok {
@@ -155,16 +155,15 @@ func (c *committer) order(device string, came bool) {
 // that has just come knows nothing, and is told only what stops it.
 func (c *committer) tell(device string, now standing, came bool) {
 	before := c.roll.told[device]
-	if came {
-		before = standing{}
-	}
 	c.roll.told[device] = now
-	if now == before {
+	if now == before && !(came && !now.approved()) || came && now.approved() {
 		return
 	}
 	command := &wire.Command{AtNs: c.in.Clock.Now().UnixNano(), What: &wire.Command_Resumed{Resumed: &wire.Resumed{}}}
 	if !now.approved() {
-		c.in.Log.Warn("a device is paused", "device", device, "reason", now.reason)
+		if now != before {
+			c.in.Log.Warn("a device is paused", "device", device, "reason", now.reason)
+		}
 		command.What = &wire.Command_Paused{Paused: &wire.Paused{Reason: now.reason}}
 	}
 	c.publish(wire.TopicCommand(device), command)

@@ -1,4 +1,4 @@
-package link
+package link_test
 
 import (
 	"context"
@@ -15,6 +15,7 @@ import (
 	"github.com/mochi-mqtt/server/v2/listeners"
 	"github.com/mochi-mqtt/server/v2/packets"
 
+	"nrd/internal/link"
 	"nrd/internal/link/linktest"
 	"nrd/uplink/wire"
 )
@@ -72,7 +73,7 @@ func TestPahosReconnectLies(t *testing.T) {
 	if token := client.Connect(); !token.WaitTimeout(10*time.Second) || token.Error() != nil {
 		t.Fatal("no connection", token.Error())
 	}
-	defer client.Disconnect(closeWait)
+	defer client.Disconnect(250)
 	token := client.Publish(wire.TopicRecord("car-7"), 1, false, "a read")
 	<-d.heard
 	p.Cut()
@@ -88,12 +89,12 @@ func TestALinkNeverSaysThatSomethingWasAcknowledgedThatWasNot(t *testing.T) {
 	site := linktest.NewSite(t, "car-7")
 	d, p := newDeaf(t, site)
 	config := site.Client("car-7")
-	for name, end := range map[string]func(Link){
-		"a broken connection": func(Link) { p.Cut() },
-		"closing":             func(l Link) { l.Close() },
+	for name, end := range map[string]func(link.Link){
+		"a broken connection": func(link.Link) { p.Cut() },
+		"closing":             func(l link.Link) { l.Close() },
 	} {
 		t.Run(name, func(t *testing.T) {
-			l, err := Connect(context.Background(), Config{
+			l, err := link.Connect(context.Background(), link.Config{
 				Broker: "tls://" + p.Address, TLS: config, Client: "car-7", Topics: []string{wire.TopicReceipt("car-7")}, Received: func(string, []byte) {},
 			})
 			if err != nil {
@@ -130,7 +131,7 @@ func TestConnectingCanBeBrokenOff(t *testing.T) {
 		begun := make(chan struct{})
 		go func() {
 			defer close(begun)
-			_, err := Connect(ctx, Config{Broker: "tls://" + address, TLS: config, Client: "car-7", Topics: []string{wire.TopicReceipt("car-7")}, Received: func(string, []byte) {}})
+			_, err := link.Connect(ctx, link.Config{Broker: "tls://" + address, TLS: config, Client: "car-7", Topics: []string{wire.TopicReceipt("car-7")}, Received: func(string, []byte) {}})
 			if err == nil {
 				t.Errorf("%s: connected", name)
 			}
