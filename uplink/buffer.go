@@ -9,6 +9,7 @@ package uplink
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -45,6 +46,9 @@ type BufferConfig struct {
 	MaxAge time.Duration
 	Clock  nrd.Clock
 	Log    *slog.Logger
+
+	// compactFrom is replaced by tests.
+	compactFrom int64
 }
 
 const minBytes = 1 << 20
@@ -97,6 +101,8 @@ type Buffer struct {
 	tally   tally
 	// full says that there was no room for the last record.
 	full bool
+	// compactFrom is the length from which the database is written anew.
+	compactFrom int64
 	// working says that the buffer is open and others wait for it.
 	working bool
 
@@ -120,18 +126,19 @@ func OpenBuffer(c BufferConfig) (*Buffer, error) {
 		return nil, err
 	}
 	b := &Buffer{
-		log:      c.Log,
-		clock:    c.Clock,
-		machine:  c.Key,
-		device:   c.Device,
-		maxBytes: c.MaxBytes,
-		maxDays:  int((c.MaxAge + 24*time.Hour - 1) / (24 * time.Hour)),
-		dir:      c.Dir,
-		requests: make(chan *request, batchLimit),
-		closing:  make(chan struct{}),
-		done:     make(chan struct{}),
-		changed:  make(chan struct{}, 1),
-		suspect:  make(chan error, 1),
+		log:         c.Log,
+		clock:       c.Clock,
+		machine:     c.Key,
+		device:      c.Device,
+		maxBytes:    c.MaxBytes,
+		maxDays:     int((c.MaxAge + 24*time.Hour - 1) / (24 * time.Hour)),
+		dir:         c.Dir,
+		compactFrom: cmp.Or(c.compactFrom, compactFrom),
+		requests:    make(chan *request, batchLimit),
+		closing:     make(chan struct{}),
+		done:        make(chan struct{}),
+		changed:     make(chan struct{}, 1),
+		suspect:     make(chan error, 1),
 	}
 	if err := sealed.MakeDir(c.Dir); err != nil {
 		return nil, fmt.Errorf("buffer: %w", err)

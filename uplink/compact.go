@@ -23,7 +23,7 @@ const (
 // new one, and both hold the same.
 func (b *Buffer) compact() error {
 	size, live, err := b.room()
-	if err != nil || size < compactFrom || 2*live > size || b.working && live > compactMost {
+	if err != nil || size < b.compactFrom || 2*live > size || b.working && live > compactMost {
 		return err
 	}
 	if err := b.copyDatabase(); err != nil {

@@ -1,6 +1,7 @@
 package uplink
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -158,19 +159,25 @@ func (j *journal) frames(limit int64) ([]frame, error) {
 		data = data[:n]
 	}
 	var found []frame
-	for at := int64(0); at < int64(len(data)); {
+	magic := binary.BigEndian.AppendUint32(nil, frameMagic)
+	for at := int64(0); ; {
+		next := bytes.Index(data[at:], magic)
+		if next < 0 {
+			return found, nil
+		}
+		at += int64(next)
 		f, ok := parseFrame(data, at)
-		if !ok {
+		switch {
+		case !ok:
 			at++
 			continue
+		case f.whole:
+			at = f.end
+		default:
+			at += frameHeader
 		}
 		found = append(found, f)
-		at += frameHeader
-		if f.whole {
-			at = f.end
-		}
 	}
-	return found, nil
 }
 
 // current leaves out what is not of the journal since the last checkpoint:
