@@ -30,7 +30,7 @@ def encode(text):
 def crop_sample(rng, backgrounds):
     """One crop: 32 x 128 uint8, its text, left and right edge of each character in crop pixels."""
     cv2.setRNGSeed(rng.getrandbits(31))
-    if rng.random() < .08:
+    if rng.random() < .1:
         return _negative(rng, backgrounds), "", np.zeros((0, 2), np.float32)
     p = plate.random_plate(rng, scale=.5)
     flat = cv2.cvtColor(p.image, cv2.COLOR_BGR2GRAY) if rng.random() < .7 else p.image[..., rng.randint(0, 2)]
@@ -76,7 +76,7 @@ def crop_sample(rng, backgrounds):
 def _jitter(quad, rng, two=False):
     """The quad as the localiser may report it."""
     q = quad.astype(np.float32)
-    if rng.random() < (.1 if two else .3):  # an upright box about it
+    if rng.random() < (.05 if two else .15):  # an upright box about it
         lo, hi = q.min(0), q.max(0)
         q = np.array([lo, [hi[0], lo[1]], hi, [lo[0], hi[1]]], np.float32)
     w, h = crop.size(q)
@@ -123,12 +123,12 @@ def reader_chunk(rng, backgrounds, n=READER_CHUNK):
 
 
 def localiser_chunk(rng, backgrounds, n=LOCALISER_CHUNK):
-    x, q = np.empty((n, scene.HEIGHT, scene.WIDTH, 3), np.uint8), np.full((n, 4, 8), np.nan, np.float32)
+    x, q, exact = np.empty((n, scene.HEIGHT, scene.WIDTH, 3), np.uint8), np.full((n, 4, 8), np.nan, np.float32), np.ones(n, bool)
     for k in range(n):
-        x[k], quads = scene.compose(rng, backgrounds)
+        x[k], quads, exact[k] = scene.compose(rng, backgrounds)
         for j, one in enumerate(quads):
             q[k, j] = one.reshape(-1)
-    return dict(x=x, q=q)
+    return dict(x=x, q=q, exact=exact)
 
 
 MAKERS = {"reader": reader_chunk, "localiser": localiser_chunk}
@@ -186,7 +186,7 @@ def sheet(path, kind, seed, backgrounds):
     else:
         tiles = []
         for _ in range(24):
-            im, quads = scene.compose(rng, backgrounds)
+            im, quads, _ = scene.compose(rng, backgrounds)
             for q in quads:
                 cv2.polylines(im, [q.round().astype(np.int32)], True, (0, 0, 255), 1)
             tiles.append(im)

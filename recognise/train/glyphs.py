@@ -126,6 +126,26 @@ class Font:
         return self._cache[key]
 
 
+def bend(masks, rng):
+    """The characters of a face bent a little, each in its own way: faces that nobody has in a package."""
+    out = {}
+    for c, m in masks.items():
+        h, w = m.shape
+        yy, xx = np.mgrid[:h, :w].astype(np.float32)
+        u, v = xx / w * 2 - 1, yy / h * 2 - 1
+        k = [rng.gauss(0, 1) for _ in range(8)]
+        dx = (.05 * k[0] * v + .06 * k[1] * u * v + .05 * k[2] * (v * v - .3) + .04 * k[3] * np.sin(3 * v)) * w * .5
+        dy = (.05 * k[4] * (u * u - .3) + .05 * k[5] * (1 - v * v) + .04 * k[6] * np.sin(3 * v) * (1 - v * v)) * h * .5
+        out[c] = cv2.remap(m, xx + dx, yy + dy, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+    return out
+
+
+def bent(rng):
+    """A face like ours but bent, of any width and thickness, with or without flags and serifs."""
+    f = wright(rng.uniform(38, 58), rng.uniform(8, 15.5), flags=rng.random() < .7)
+    return Font("bent " + f.name, bend(f.masks, rng), f.wright)
+
+
 def wright(width=WIDTH, stroke=STROKE, px_per_mm=2.0, flags=False, height=HEIGHT):
     """The stroke face at one statutory (or customary) size."""
     extra = {"1": FLAGGED_ONE, "I": SERIFED_I} if flags else {}

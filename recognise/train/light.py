@@ -23,6 +23,8 @@ def illuminate(im, rng):
 
 def expose(im, rng):
     """Brightness and contrast, from dusk to overexposure; sometimes night or the bloom of a lit plate."""
+    if rng.random() < .06:
+        im = rain(im, rng)
     u = rng.random()
     if u < .12:  # night: little light
         return im * rng.uniform(.06, .3) + rng.uniform(0, 12)
@@ -33,6 +35,28 @@ def expose(im, rng):
     if u < .3:  # haze, rain on the glass
         return im * rng.uniform(.2, .5) + rng.uniform(60, 130)
     return im * rng.uniform(.4, 1.12) + rng.uniform(-15, 40)
+
+
+def rain(im, rng):
+    """Streaks of falling rain, drops on the glass that bend what is behind them, and a haze."""
+    h, w = im.shape[:2]
+    im = im * rng.uniform(.55, .95) + rng.uniform(5, 45)
+    streaks = np.zeros((h, w), np.float32)
+    slant, length = rng.gauss(0, .25), h * rng.uniform(.03, .12)
+    for _ in range(int(w * h / rng.uniform(900, 4000)) + 1):
+        x, y, n = rng.uniform(0, w), rng.uniform(-length, h), length * rng.uniform(.4, 1.2)
+        cv2.line(streaks, (round(x), round(y)), (round(x + slant * n), round(y + n)), rng.uniform(10, 60), 1, cv2.LINE_AA)
+    im = im + _wide(streaks, im)
+    for _ in range(rng.randint(0, 6)):
+        r = rng.uniform(.01, .04) * w
+        x0, y0, x1, y1 = (int(v) for v in (rng.uniform(0, w), rng.uniform(0, h), 0, 0))
+        x1, y1 = min(w, x0 + int(2 * r) + 2), min(h, y0 + int(2 * r) + 2)
+        part = np.ascontiguousarray(im[y0:y1, x0:x1])
+        mask = np.zeros(part.shape[:2], np.float32)
+        cv2.circle(mask, (part.shape[1] // 2, part.shape[0] // 2), max(1, int(r)), 1, -1, cv2.LINE_AA)
+        turned = cv2.GaussianBlur(part[::-1, ::-1], (0, 0), max(.5, r / 3)).reshape(part.shape)
+        im[y0:y1, x0:x1] = part * (1 - _wide(mask, part)) + turned * _wide(mask, part)
+    return im
 
 
 def sense(im, rng, blur):

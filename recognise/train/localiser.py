@@ -21,13 +21,13 @@ BATCH = 8
 class Localiser(nn.Module):
     def __init__(self):
         super().__init__()
-        self.fine = nn.Sequential(net.layer(3, 16, 3, 2), net.layer(16, 24, 3, 2), net.layer(24, 24),
-                                  net.layer(24, 48, 3, 2), net.layer(48, 64), net.layer(64, 64))
+        self.fine = nn.Sequential(net.layer(3, 12, 3, 2), net.layer(12, 28, 3, 2), net.layer(28, 48, 3, 2), net.layer(48, 48))
         # Dilation lets a cell see the ends of a plate 350 px wide.
-        self.coarse = nn.Sequential(net.layer(64, 72, 3, 2), net.layer(72, 72, dilation=2), net.layer(72, 72, dilation=4), net.layer(72, 72, dilation=2))
-        self.up = nn.ConvTranspose2d(72, 64, 2, 2)  # no Resize: one file serves any size
-        self.join = net.layer(64, 64)
-        self.head = nn.Conv2d(64, 9, 1)
+        self.coarse = nn.Sequential(net.layer(48, 80, 3, 2), net.layer(80, 80, dilation=2), net.layer(80, 80, dilation=4),
+                                    net.layer(80, 80, dilation=2), net.layer(80, 80))
+        self.up = nn.ConvTranspose2d(80, 48, 2, 2)  # no Resize: one file serves any size
+        self.join = net.layer(48, 48)
+        self.head = nn.Conv2d(48, 9, 1)
         nn.init.constant_(self.head.bias[0:1], -4.)
 
     def forward(self, x):
@@ -35,8 +35,8 @@ class Localiser(nn.Module):
         return self.head(self.join(a + self.up(self.coarse(a))))
 
 
-def targets(quads, h, w):
-    """Heat map, offsets, weight of the offsets."""
+def targets(quads, exact, h, w):
+    """Heat map, offsets, weight of the offsets: little where the corners are those of an upright box."""
     n = len(quads)
     heat, offset, weight = np.zeros((n, h, w), np.float32), np.zeros((n, 8, h, w), np.float32), np.zeros((n, h, w), np.float32)
     yy, xx = np.mgrid[:h, :w]
@@ -55,7 +55,7 @@ def targets(quads, h, w):
             heat[i, row, column] = 1
             m = g > .5
             m[row, column] = True
-            weight[i][m] = np.clip(70 / pw, .3, 2)
+            weight[i][m] = np.clip(70 / pw, .3, 2) * (1 if exact[i] else .2)
             for k in range(4):
                 offset[i, 2 * k][m] = ((p[k, 0] - px) / UNIT)[m]
                 offset[i, 2 * k + 1][m] = ((p[k, 1] - py) / UNIT)[m]
@@ -100,14 +100,14 @@ def main():
         batch = chunks.batch(rng, BATCH)
         run.net.train()
         out = run.net(picture(batch["x"], rng))
-        value, focal, corners = loss(out, *targets(batch["q"], out.shape[2], out.shape[3]))
+        value, focal, corners = loss(out, *targets(batch["q"], batch["exact"], out.shape[2], out.shape[3]))
         run.descend(value, a.steps, 5.0)
         mean += [focal, corners]
         if run.step % 100 == 0:
             v = chunks.validation
             with torch.no_grad():
                 out = run.average(picture(v["x"][:48], None))
-                _, vf, vc = loss(out, *targets(v["q"][:48], out.shape[2], out.shape[3]))
+                _, vf, vc = loss(out, *targets(v["q"][:48], v["exact"][:48], out.shape[2], out.shape[3]))
             print("step %d  focal %.3f  corners %.4f  validation %.3f %.4f  chunks %d  %.1f images/s" % (
                 run.step, *(mean / 100), vf, vc, len(chunks.names), (run.step - first) * BATCH / (time.time() - start)), flush=True)
             mean[:] = 0

@@ -42,7 +42,8 @@ class Faces:
             cls._all = dict(
                 car=glyphs.wright(), old=glyphs.wright(57), motorcycle=glyphs.wright(44, 10, 2.4, height=64),
                 wright=[glyphs.wright(w, s) for w, s in ((50, 14), (50, 14), (50, 12), (50, 16), (57, 14), (46, 11), (50, 10))],
-                other=[glyphs.wright(w, s, flags=True) for w, s in ((48, 10), (44, 11), (40, 9), (52, 13))] + glyphs.installed())
+                other=[glyphs.wright(w, s, flags=True) for w, s in ((48, 10), (44, 11), (40, 9), (52, 13))] + glyphs.installed(),
+                bent=[glyphs.bent(random.Random("bent %d" % k)) for k in range(24)])
         return cls._all
 
 
@@ -76,7 +77,7 @@ def _place(lines, font, mm, dash=None):
 
 def _seal(mask, c, scale, rng):
     """What stands between groups on the continent: a round seal, two of them, a coat of arms with or without a dash."""
-    kind = rng.choice(["seal", "two seals", "arms", "arms and dash"])
+    kind = rng.choice(["seal", "two seals", "two seals", "arms", "arms", "arms and dash", "shield"])
     x, y = c
     if kind == "seal":
         y += round(rng.uniform(-18, 18) * scale)
@@ -87,6 +88,16 @@ def _seal(mask, c, scale, rng):
             r = rng.uniform(11, 17) * scale
             cv2.circle(mask, (x, round(y + dy * scale)), round(r), rng.randint(60, 230), rng.choice([-1, max(1, round(4 * scale))]), cv2.LINE_AA)
             cv2.circle(mask, (x, round(y + dy * scale)), max(1, round(r * .5)), rng.randint(0, 255), -1, cv2.LINE_AA)
+    elif kind == "shield":  # outlined, something in it
+        w, h = rng.uniform(9, 16) * scale, rng.uniform(12, 24) * scale
+        y += round(rng.uniform(-20, 20) * scale)
+        shield = np.array([[-w, -h], [w, -h], [w, h * .3], [w * .5, h * .8], [0, h], [-w * .5, h * .8], [-w, h * .3]]) + [x, y]
+        thick = max(1, round(rng.uniform(2, 5) * scale))
+        cv2.polylines(mask, [shield.round().astype(np.int32)], True, rng.randint(90, 255), thick, cv2.LINE_AA)
+        for _ in range(rng.randint(1, 4)):
+            p = (round(x + rng.uniform(-.6, .6) * w), round(y + rng.uniform(-.8, .5) * h))
+            r = (round(x + rng.uniform(-.6, .6) * w), round(y + rng.uniform(-.8, .5) * h))
+            cv2.line(mask, p, r, rng.randint(60, 255), thick, cv2.LINE_AA)
     else:
         w, h = rng.uniform(9, 15) * scale, rng.uniform(13, 22) * scale
         top = y + rng.uniform(-30, -6) * scale if kind == "arms and dash" else y + rng.uniform(-22, 10) * scale
@@ -231,15 +242,15 @@ def _colours(uk, rng):
 
 def random_plate(rng, scale=.5, uk=None, two_line=None):
     """One plate of the training mixture, at `scale` px a mm."""
-    uk = rng.random() < .62 if uk is None else uk
-    two_line = rng.random() < .2 if two_line is None else two_line
+    uk = rng.random() < .58 if uk is None else uk
+    two_line = rng.random() < .26 if two_line is None else two_line
     groups = syntax.british(rng) if uk else syntax.european(rng)
     faces = Faces.get()
     bike = two_line and rng.random() < .5
     if rng.random() < (.8 if uk else .06):
         font = rng.choice(faces["wright"]) if not bike or rng.random() < .5 else faces["motorcycle"]
     else:
-        font = rng.choice(faces["other"])
+        font = rng.choice(faces["other"] if rng.random() < .6 else faces["bent"])
     base = MOTORCYCLE if bike else CAR
     mm = dict(base, width=(44 if bike else 50) * rng.uniform(.93, 1.06) * (1.14 if rng.random() < .1 else 1), stretch=rng.uniform(.85, 1.12))
     mm["gap"] *= rng.uniform(.75, 1.3) if font.wright else rng.uniform(.5, 2)

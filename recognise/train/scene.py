@@ -103,17 +103,21 @@ def lettering(im, rng, largest=.5):
 
 
 def pose(rng, w, h, two_line=False):
-    """Corners of a w x h plate as a camera may see it, about the origin."""
-    q = np.array([[-w / 2, -h / 2], [w / 2, -h / 2], [w / 2, h / 2], [-w / 2, h / 2]], np.float32)
-    q[:, 1] += rng.gauss(0, .07) * q[:, 0]
-    q[:, 0] += rng.gauss(0, .1) * q[:, 1]
-    if rng.random() < .4:  # turned away: one side is shorter
-        k = rng.gauss(0, .08)
-        q[:, 1] *= 1 + k * np.sign(q[:, 0])
-        q[:, 0] *= 1 + rng.gauss(0, .02) * np.sign(q[:, 1])
-    # Motorcycles lean, and are photographed from beside.
-    a = rng.gauss(0, .05) if rng.random() < (.6 if two_line else .9) else rng.gauss(0, .22)
-    return q @ np.array([[np.cos(a), np.sin(a)], [-np.sin(a), np.cos(a)]], np.float32)
+    """Corners of a w x h plate as a camera may see it, about the origin: the plate is turned about its three
+    axes and seen from a few of its widths away."""
+    oblique = rng.random() < (.5 if two_line else .3)   # motorcycles lean, and are photographed from beside
+    roll = rng.gauss(0, .2 if oblique else .05)
+    yaw = rng.uniform(-1.0, 1.0) if oblique else rng.gauss(0, .25)
+    pitch = rng.uniform(-.15, .5) if oblique else rng.gauss(.08, .14)
+    x, y = np.array([-w, w, w, -w]) / 2, np.array([-h, -h, h, h]) / 2
+    x, y = x * np.cos(roll) - y * np.sin(roll), x * np.sin(roll) + y * np.cos(roll)
+    x, z = x * np.cos(yaw), x * np.sin(yaw)
+    y, z = y * np.cos(pitch) - z * np.sin(pitch), y * np.sin(pitch) + z * np.cos(pitch)
+    near = 1 + z / (max(w, h) * rng.uniform(3, 14))
+    a = rng.gauss(0, .06)   # the camera itself
+    x, y = x / near, y / near
+    q = np.stack([x * np.cos(a) - y * np.sin(a), x * np.sin(a) + y * np.cos(a)], 1)
+    return q.astype(np.float32)
 
 
 def paste(im, flat, quad):
@@ -139,10 +143,12 @@ def paste(im, flat, quad):
 
 
 def compose(rng, backgrounds):
-    """One training scene: uint8 HEIGHT x WIDTH x 3 and up to four quads."""
+    """One training scene: uint8 HEIGHT x WIDTH x 3, up to four quads, and whether these are drawn exactly
+    (a photograph's own plates have upright boxes only)."""
     cv2.setRNGSeed(rng.getrandbits(31))
-    quads = []
-    if backgrounds.photographs and rng.random() < .4:
+    quads, exact = [], True
+    if backgrounds.photographs and rng.random() < .3:
+        exact = False
         im, quads = _real(rng, backgrounds)
         if rng.random() < .6:
             im = _white_balance(im, rng)
@@ -160,6 +166,8 @@ def compose(rng, backgrounds):
     if rng.random() < .2:
         im = np.repeat(im.mean(2, keepdims=True), 3, 2)
     im = light.illuminate(im, rng)
+    if rng.random() < .08:
+        im = light.rain(im, rng)
     if rng.random() < .4:
         im = im * rng.uniform(.35, 1.3) + rng.uniform(-20, 25)
     im = im * np.array([rng.uniform(.92, 1.08) for _ in range(3)], np.float32)
@@ -167,7 +175,7 @@ def compose(rng, backgrounds):
     if rng.random() < .5:
         im = np.ascontiguousarray(im[:, ::-1])
         quads = [np.stack([[WIDTH - q[k, 0], q[k, 1]] for k in (1, 0, 3, 2)]) for q in quads]
-    return im, [q for q in quads if 0 < q[:, 0].mean() < WIDTH and 0 < q[:, 1].mean() < HEIGHT][:4]
+    return im, [q for q in quads if 0 < q[:, 0].mean() < WIDTH and 0 < q[:, 1].mean() < HEIGHT][:4], exact
 
 
 def _white_balance(im, rng):
@@ -180,7 +188,7 @@ def _white_balance(im, rng):
 def _add_plate(im, quads, rng):
     p = plate.random_plate(rng, scale=.55, two_line=rng.random() < .3)
     ph, pw = p.image.shape[:2]
-    w = float(np.exp(rng.uniform(np.log(26), np.log(340 if len(p.lines) == 1 else 220))))
+    w = float(np.exp(rng.uniform(np.log(18), np.log(340 if len(p.lines) == 1 else 220))))
     h = w * ph / pw * rng.uniform(.85, 1.18)
     q = pose(rng, w, h, len(p.lines) == 2)
     ext = q.max(0) - q.min(0)
@@ -217,7 +225,7 @@ def _real(rng, backgrounds):
     photo, boxes = rng.choice(backgrounds.photographs)
     ih, iw = photo.shape[:2]
     b = boxes[rng.randrange(len(boxes))]
-    zoom = float(np.exp(rng.uniform(np.log(24), np.log(260)))) / b[2]
+    zoom = float(np.exp(rng.uniform(np.log(16), np.log(260)))) / b[2]
     x, y, cw, ch = _window(rng, iw, ih, WIDTH / zoom, HEIGHT / zoom * rng.uniform(.85, 1.18), b)
     cw, ch = max(cw, 24), max(ch, 16)
     piece = photo[y:y + ch, x:x + cw]
