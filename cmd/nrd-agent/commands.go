@@ -14,6 +14,7 @@ import (
 	"nrd/internal/agent/read"
 	"nrd/internal/clock"
 	"nrd/internal/commandline"
+	"nrd/internal/identity"
 	"nrd/internal/sealed"
 )
 
@@ -27,15 +28,23 @@ printed at the end.`,
 	}
 	c.Flags().BoolVar(&follow, "follow", false, "print each hit when it is seen and each read when central has stored it (personal data)")
 	return p.needsConfig(c, func(ctx context.Context, settings *agent.Config) error {
-		a := &agent.Agent{Config: settings, Clock: clock.System(), Log: p.Logger(), Software: version}
-		if follow {
-			a.Follow = p.happening
+		for {
+			a := &agent.Agent{Config: settings, Clock: clock.System(), Log: p.Logger(), Software: version}
+			if follow {
+				a.Follow = p.happening
+			}
+			summary, err := a.Run(ctx)
+			if errors.Is(err, agent.ErrRestart) && ctx.Err() == nil {
+				continue // the settings are this file's with those of central over them
+			}
+			switch {
+			case errors.Is(err, identity.ErrWiped):
+				err = commandline.Fail(exitWiped, err)
+			case err != nil:
+				err = commandline.Fail(commandline.Failed, err)
+			}
+			return errors.Join(err, p.summary(summary))
 		}
-		summary, err := a.Run(ctx)
-		if err != nil {
-			err = commandline.Fail(commandline.Failed, err)
-		}
-		return errors.Join(err, p.summary(summary))
 	})
 }
 

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -22,6 +23,7 @@ import (
 	"nrd/internal/identity"
 	"nrd/internal/notify"
 	"nrd/uplink"
+	"nrd/uplink/wire"
 )
 
 // Agent runs a unit. Fill in the fields, then Run it once.
@@ -39,11 +41,40 @@ type Agent struct {
 	cache    *hotlist.Cache
 	position position
 	client   *uplink.Client
+
+	credential *identity.Credential
+	pushed     *pushed
+	orders     chan *wire.Signed
+	// stop ends the work with a reason of the unit's own.
+	stop context.CancelCauseFunc
+	// wiped is the order by which the keys were destroyed.
+	wiped atomic.Uint64
+	// patience is how long a configuration from central may take to reach
+	// central; 0 for the usual time.
+	patience time.Duration
 }
 
 // Run works until ctx ends or, where every camera is a file, until the footage
-// is over and central has stored all of it. The summary holds in both cases.
+// is over and central has stored all of it. The summary holds in both cases. The
+// error is ErrRestart where central has changed the configuration: load it and run
+// a new Agent. It is identity.ErrWiped where central ordered the unit to destroy
+// what it holds.
 func (a *Agent) Run(ctx context.Context) (Summary, error) {
+	ctx, a.stop = context.WithCancelCause(ctx)
+	defer a.stop(nil)
+	summary, err := a.work(ctx)
+	switch cause := context.Cause(ctx); {
+	case a.wiped.Load() != 0:
+		return summary, errors.Join(cause, err, a.removeRest())
+	case errors.Is(cause, ErrRestart):
+		return summary, cause
+	case err != nil && a.pushed.onTrial():
+		return summary, errors.Join(ErrRestart, a.pushed.rollBack(err.Error()))
+	}
+	return summary, err
+}
+
+func (a *Agent) work(ctx context.Context) (Summary, error) {
 	a.tally = newTally(a.Clock, a.Follow)
 	if err := a.open(); err != nil {
 		return Summary{}, errors.Join(err, a.close())
@@ -63,12 +94,16 @@ func (a *Agent) Run(ctx context.Context) (Summary, error) {
 	group.Go(func() error { return a.position.run(link) })
 	group.Go(func() error { return watched.run(link) })
 	group.Go(func() error { return notify.Watch(link, a.healthy) })
+	group.Go(func() error { return a.keepIdentity(link) })
+	group.Go(func() error { return a.obey(link) })
 	if err := notify.Ready(); err != nil {
 		a.Log.Warn("the service manager was not told", "error", err)
 	}
 
 	err := a.watchCameras(ctx)
-	a.drain(ctx)
+	if cause := context.Cause(ctx); !errors.Is(cause, ErrRestart) && !errors.Is(cause, identity.ErrWiped) {
+		a.drain(ctx)
+	}
 	hangUp()
 	err = errors.Join(err, group.Wait())
 	summary := a.tally.summary(a.stats())
@@ -77,11 +112,20 @@ func (a *Agent) Run(ctx context.Context) (Summary, error) {
 
 // open opens what the unit keeps and the link to central.
 func (a *Agent) open() error {
-	c := a.Config
-	key, err := c.storageKey()
+	if err := a.Config.unwiped(); err != nil {
+		return err
+	}
+	key, err := a.Config.storageKey()
 	if err != nil {
 		return err
 	}
+	if a.pushed, err = openPushed(a.Config.pushedFile(), key); err != nil {
+		return err
+	}
+	if a.Config, err = a.pushed.inForce(a.Config, a.Log); err != nil {
+		return err
+	}
+	c := a.Config
 	if a.cache, err = hotlist.Open(hotlist.CacheConfig{Path: filepath.Join(c.Data, "lists"), Key: key, Clock: a.Clock, Log: a.Log}); err != nil {
 		return err
 	}
@@ -91,16 +135,16 @@ func (a *Agent) open() error {
 	}); err != nil {
 		return err
 	}
-	tls, err := identity.ClientTLS(c.Central.CA, c.Central.Certificate, c.Central.Key)
-	if err != nil {
+	if a.credential, err = identity.OpenCredential(c.Central.files(), key, a.Clock); err != nil {
 		return fmt.Errorf("%s: central: %w", c.file, err)
 	}
+	a.orders = make(chan *wire.Signed, 4)
 	if a.position, err = openPosition(c.Position, a.Clock, a.Log); err != nil {
 		return fmt.Errorf("%s: position: %w", c.file, err)
 	}
 	a.client = &uplink.Client{
-		Broker: c.Central.Broker, TLS: tls, Device: c.Device, Buffer: a.buffer, Clock: a.Clock, Log: a.Log,
-		Status: a.status, OnReceipt: a.tally.receipt,
+		Broker: c.Central.Broker, TLS: a.credential.TLS(), Device: c.Device, Buffer: a.buffer, Clock: a.Clock, Log: a.Log,
+		Status: a.status, OnReceipt: a.tally.receipt, OnOrder: a.ordered,
 	}
 	return nil
 }

@@ -91,7 +91,11 @@ type ListConfig struct {
 
 // CentralConfig is the way to central.
 type CentralConfig struct {
-	Broker      string `toml:"broker"`
+	Broker string `toml:"broker"`
+	// HTTPS is where the unit renews its certificate.
+	HTTPS string `toml:"https"`
+	// CA, Certificate and Key are the unit's identity. Key may be left out where
+	// the certificate's file holds it, as an enrolment makes it.
 	CA          string `toml:"ca"`
 	Certificate string `toml:"certificate"`
 	Key         string `toml:"key"`
@@ -103,15 +107,20 @@ type BufferConfig struct {
 	MaxAge   config.Duration `toml:"max_age"`
 }
 
-// LoadConfig reads, completes and checks a configuration file.
-func LoadConfig(file string) (*Config, error) {
-	c := &Config{
-		file:      file,
+// defaults is what holds where a configuration file says nothing.
+func defaults() *Config {
+	return &Config{
 		Profile:   nrd.DefaultProfile,
 		Data:      "/var/lib/nrd-agent",
 		Recognise: RecogniseConfig{Engine: "networks"},
 		Buffer:    BufferConfig{MaxBytes: 8e9, MaxAge: config.Duration(30 * 24 * time.Hour)},
 	}
+}
+
+// LoadConfig reads, completes and checks a configuration file.
+func LoadConfig(file string) (*Config, error) {
+	c := defaults()
+	c.file = file
 	if err := config.Load(file, c); err != nil {
 		return nil, err
 	}
@@ -164,7 +173,7 @@ func (c *Config) check() error {
 	}
 	for _, needed := range []struct{ key, value string }{
 		{"controller", c.Controller}, {"key", c.Key}, {"central.broker", c.Central.Broker},
-		{"central.ca", c.Central.CA}, {"central.certificate", c.Central.Certificate}, {"central.key", c.Central.Key},
+		{"central.ca", c.Central.CA}, {"central.certificate", c.Central.Certificate},
 	} {
 		if needed.value == "" {
 			say(needed.key, "is missing")

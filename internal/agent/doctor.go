@@ -45,17 +45,37 @@ type Doctor struct {
 // Examine gives one finding for each part.
 func (d *Doctor) Examine(ctx context.Context) []Finding {
 	var findings []Finding
+	keyFinding, key := d.key()
+	if key != nil {
+		findings = append(findings, d.configuration(key)...)
+	}
 	for _, cam := range d.Config.Cameras {
 		findings = append(findings, d.camera(ctx, cam))
 	}
 	findings = append(findings, d.clock(), d.position(ctx))
-	keyFinding, key := d.key()
 	findings = append(findings, keyFinding, d.disk())
 	if key != nil {
 		findings = append(findings, d.store(key))
 		findings = append(findings, d.lists(key)...)
 	}
-	return append(findings, d.certificate(), d.broker(ctx))
+	return append(findings, d.certificate(key), d.broker(ctx, key))
+}
+
+// configuration says what central has set, which the rest goes by then.
+func (d *Doctor) configuration(key *sealed.Key) []Finding {
+	p, err := openPushed(d.Config.pushedFile(), key)
+	if err != nil || p.status().Order == 0 {
+		return nil
+	}
+	s := p.status()
+	f := Finding{Part: "configuration", OK: true, Says: fmt.Sprintf("order %d of central: %s", s.Order, s.State)}
+	if s.Reason != "" {
+		f.OK, f.Says, f.Do = false, f.Says+": "+s.Reason, "have central send another: central device configure"
+	}
+	if c, err := d.Config.with(p.kept.Current); err == nil {
+		d.Config = c
+	}
+	return []Finding{f}
 }
 
 func (d *Doctor) camera(ctx context.Context, cam CameraConfig) Finding {
@@ -257,28 +277,27 @@ func (d *Doctor) list(l ListConfig, v nrd.ListVersion) Finding {
 	return f
 }
 
-func (d *Doctor) certificate() Finding {
-	c := d.Config.Central
+func (d *Doctor) certificate(key *sealed.Key) Finding {
 	f := Finding{Part: "certificate"}
-	tlsConfig, err := identity.ClientTLS(c.CA, c.Certificate, c.Key)
+	credential, err := identity.OpenCredential(d.Config.Central.files(), key, d.Clock)
 	if err != nil {
-		f.Says, f.Do = err.Error(), "install the files that were made for this device at central"
+		f.Says, f.Do = err.Error(), "have central make a token (central device enrol), and run nrd-agent enrol with it"
 		return f
 	}
-	leaf := tlsConfig.Certificates[0].Leaf
+	leaf := credential.Leaf()
 	switch left := leaf.NotAfter.Sub(d.Clock.Now()); {
 	case leaf.Subject.CommonName != d.Config.Device:
 		f.Says = fmt.Sprintf("is for %q, but the configuration says %q", leaf.Subject.CommonName, d.Config.Device)
 		f.Do = "set device to the certificate's name, or install this device's own certificate"
 	case left < 0:
-		f.Says, f.Do = "expired on "+leaf.NotAfter.Format(time.DateOnly), "have central issue a new one"
+		f.Says, f.Do = "expired on "+leaf.NotAfter.Format(time.DateOnly), "enrol the unit again; see that central.https can be reached, so that it renews itself"
 	default:
 		f.OK, f.Says = true, fmt.Sprintf("%s, good until %s", leaf.Subject.CommonName, leaf.NotAfter.Format(time.DateOnly))
 	}
 	return f
 }
 
-func (d *Doctor) broker(ctx context.Context) Finding {
+func (d *Doctor) broker(ctx context.Context, key *sealed.Key) Finding {
 	c := d.Config.Central
 	f := Finding{Part: "central"}
 	address, err := url.Parse(c.Broker)
@@ -286,12 +305,12 @@ func (d *Doctor) broker(ctx context.Context) Finding {
 		f.Says, f.Do = fmt.Sprintf("%q is no address", c.Broker), "set central.broker as tls://host:8883"
 		return f
 	}
-	tlsConfig, err := identity.ClientTLS(c.CA, c.Certificate, c.Key)
+	credential, err := identity.OpenCredential(c.files(), key, d.Clock)
 	if err != nil {
 		f.Says, f.Do = "not tried without a certificate", "see certificate"
 		return f
 	}
-	dialer := &tls.Dialer{NetDialer: &net.Dialer{Timeout: d.Patience}, Config: tlsConfig}
+	dialer := &tls.Dialer{NetDialer: &net.Dialer{Timeout: d.Patience}, Config: credential.TLS()}
 	ctx, cancel := context.WithTimeout(ctx, d.Patience)
 	defer cancel()
 	conn, err := dialer.DialContext(ctx, "tcp", address.Host)

@@ -25,7 +25,7 @@ func (a *Agent) status() nrd.Status {
 		Frames: t.frames, Passages: t.passages, Reads: t.passages, Hits: t.hits,
 		Waiting: s.Records, OldestWaiting: s.OldestWaiting, Dropped: s.Dropped, DeadLetters: s.DeadLetters,
 		DiskFree: s.DiskFree, Lists: lists, Clock: a.Clock.Stamp(),
-		Fix: a.position.Fix(a.Clock.Stamp()),
+		Fix: a.position.Fix(a.Clock.Stamp()), Configuration: a.pushed.status(), Wiped: a.wiped.Load(),
 	}
 	for _, l := range lists {
 		if f := a.Config.profile.Freshness(l.Age(now)); f != nrd.Fresh {

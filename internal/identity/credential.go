@@ -50,6 +50,9 @@ type Credential struct {
 // it may be nil for one that is not.
 func OpenCredential(files Files, storage *sealed.Key, clock nrd.Clock) (*Credential, error) {
 	c := &Credential{files: files, storage: storage, clock: clock, pool: x509.NewCertPool()}
+	if note, err := os.ReadFile(filepath.Join(filepath.Dir(files.Certificate), wipedFile)); err == nil {
+		return nil, fmt.Errorf("%w (%s)", ErrWiped, strings.TrimSpace(string(note)))
+	}
 	var err error
 	if c.ca, err = readCertificate(files.CA); err != nil {
 		return nil, err
@@ -230,6 +233,18 @@ func (c *Credential) replace(pkcs8, chain []byte) error {
 	defer c.mu.Unlock()
 	c.pair = pair
 	return nil
+}
+
+// wipedFile says that there was an identity, and why it is gone.
+const wipedFile = "wiped"
+
+// Destroy destroys the identity on disk and leaves a note in its place, which
+// OpenCredential answers with ErrWiped. Connections that are open stay open.
+func (c *Credential) Destroy(note string) error {
+	return errors.Join(
+		sealed.Destroy(c.files.key()), sealed.Destroy(c.files.Certificate),
+		sealed.WriteFile(filepath.Join(filepath.Dir(c.files.Certificate), wipedFile), []byte(note+"\n"), 0o600),
+	)
 }
 
 // identityFile is the key, sealed where there is a storage key, and the chain.

@@ -90,7 +90,10 @@ func Enrol(ctx context.Context, address string, token Token, dir string, storage
 	if err := sealed.WriteFile(filepath.Join(dir, CAFile), encodePEM(certificateBlock, ca.Raw), 0o644); err != nil {
 		return err
 	}
-	return sealed.WriteFile(filepath.Join(dir, DeviceFile), text, 0o600)
+	if err := sealed.WriteFile(filepath.Join(dir, DeviceFile), text, 0o600); err != nil {
+		return err
+	}
+	return sealed.Destroy(filepath.Join(dir, wipedFile))
 }
 
 // Renew gets a new certificate for a new key and puts both in the place of the

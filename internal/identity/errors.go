@@ -49,6 +49,9 @@ var ErrSignature = errors.New("the order is not signed by this site")
 // it.
 var ErrSealed = errors.New("the device's key is sealed under another storage key; enrol the unit again")
 
+// ErrWiped says that the unit destroyed its keys because central ordered it.
+var ErrWiped = errors.New("this unit was wiped on central's order; enrol it again before use")
+
 // alerts are those by which the other side says what it has against our
 // certificate (RFC 8446 section 6).
 var alerts = map[tls.AlertError]error{
