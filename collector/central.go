@@ -26,6 +26,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"nrd/collector/alarm"
 	"nrd/collector/console"
 	"nrd/collector/fleet"
 	"nrd/collector/ingest"
@@ -76,11 +77,27 @@ func (c *Central) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return errors.Join(err, pageListener.Close(), fleetListener.Close())
 	}
+	watch := c.watch(r)
+	err = watch.Initialize(ctx)
+	var metricsListener net.Listener
+	if err == nil && c.Config.Metrics.Listen != "" {
+		if metricsListener, err = new(net.ListenConfig).Listen(ctx, "tcp", c.Config.Metrics.Listen); err != nil {
+			err = fmt.Errorf("%s: metrics.listen: %w", c.Config.file, err)
+		}
+	}
+	if err != nil {
+		return errors.Join(err, pageListener.Close(), fleetListener.Close(), desk.listener.Close())
+	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return devices.Run(ctx) })
 	g.Go(func() error { return c.servePage(ctx, r, page, pageListener) })
 	g.Go(func() error { return c.serveFleet(ctx, r, fleetListener) })
 	g.Go(func() error { return desk.run(ctx) })
+	g.Go(func() error { return watch.Run(ctx) })
+	if metricsListener != nil {
+		c.Log.Info("Prometheus is answered", "address", metricsListener.Addr().String())
+		g.Go(func() error { return c.serveMetrics(ctx, r, devices, metricsListener) })
+	}
 	g.Go(func() error { return notify.Watch(ctx, func() error { return healthy(ctx, r) }) })
 	g.Go(func() error { return c.ready(ctx, devices, pageListener.Addr()) })
 	err = g.Wait()
@@ -94,10 +111,25 @@ func (c *Central) ingest(r *rooms, page *console.Console) (*ingest.Ingest, error
 	if err != nil {
 		return nil, fmt.Errorf("%w:\n%s: ingest: %w", ErrConfiguration, c.Config.file, err)
 	}
+	broker, err := c.Config.Broker.client(s.CA)
+	if err != nil {
+		return nil, fmt.Errorf("%w:\n%s: broker: %w", ErrConfiguration, c.Config.file, err)
+	}
 	return &ingest.Ingest{
-		Listen: s.Listen, TLS: tls, Store: r.store, Profile: c.Config.profile, Clock: c.Config.Clock, Log: c.Log,
+		Listen: s.Listen, TLS: tls, Broker: broker, Store: r.store, Profile: c.Config.profile, Clock: c.Config.Clock, Log: c.Log,
 		OnStored: page.Stored, OnImage: page.ImageStored, Admit: r.fleet.Admit,
 	}, nil
+}
+
+// watch raises alarms about devices.
+func (c *Central) watch(r *rooms) *alarm.Watch {
+	limits := c.Config.Alarm
+	return &alarm.Watch{
+		Store: r.store, Profile: c.Config.profile, Zone: c.Config.zone, Clock: c.Config.Clock, Log: c.Log,
+		Limits: alarm.Limits{
+			Silent: time.Duration(limits.Silent), Backlog: time.Duration(limits.Backlog), Clock: time.Duration(limits.Clock), DiskFree: uint64(limits.DiskFree),
+		},
+	}
 }
 
 // ready says so once devices can come in.

@@ -33,9 +33,12 @@ type Config struct {
 	// TimeZone is the zone in which the page shows times.
 	TimeZone string        `toml:"time_zone"`
 	Ingest   IngestConfig  `toml:"ingest"`
+	Broker   BrokerConfig  `toml:"broker"`
 	Fleet    FleetConfig   `toml:"fleet"`
 	Page     PageConfig    `toml:"page"`
 	Session  SessionConfig `toml:"session"`
+	Alarm    AlarmConfig   `toml:"alarm"`
+	Metrics  MetricsConfig `toml:"metrics"`
 
 	// Clock is the system's, unless a test sets another.
 	Clock nrd.Clock `toml:"-"`
@@ -75,6 +78,22 @@ type SessionConfig struct {
 	Absolute config.Duration `toml:"absolute"`
 }
 
+// AlarmConfig is what is let pass before an alarm about a device is raised: how
+// long it may be silent, how old what waits on it may get, how far its clock may
+// be off, and how much of its disk must be free.
+type AlarmConfig struct {
+	Silent   config.Duration `toml:"silent"`
+	Backlog  config.Duration `toml:"backlog"`
+	Clock    config.Duration `toml:"clock"`
+	DiskFree config.Size     `toml:"disk_free"`
+}
+
+// MetricsConfig is where Prometheus is answered, over HTTP without a password;
+// an empty Listen for nowhere.
+type MetricsConfig struct {
+	Listen string `toml:"listen"`
+}
+
 // LoadConfig reads, completes and checks a configuration file. The error is
 // ErrConfiguration.
 func LoadConfig(file string) (*Config, error) {
@@ -88,6 +107,9 @@ func LoadConfig(file string) (*Config, error) {
 		Fleet:    FleetConfig{Listen: ":8444", Certificate: "issuer.pem", Key: "issuer.key"},
 		Page:     PageConfig{Listen: ":8443"},
 		Session:  SessionConfig{Idle: config.Duration(30 * time.Minute), Absolute: config.Duration(12 * time.Hour)},
+		Alarm: AlarmConfig{
+			Silent: config.Duration(5 * time.Minute), Backlog: config.Duration(30 * time.Minute), Clock: config.Duration(time.Second), DiskFree: 1e9,
+		},
 	}
 	err := config.Load(file, c)
 	if err == nil {
@@ -112,6 +134,7 @@ func (c *Config) resolve() {
 	for _, p := range []*string{&c.Data, &c.Key, &c.Ingest.CA, &c.Ingest.Certificate, &c.Ingest.Key, &c.Fleet.Certificate, &c.Fleet.Key, &c.Page.Certificate, &c.Page.Key} {
 		*p = config.Path(c.file, *p)
 	}
+	c.Broker.resolve(c.file)
 }
 
 func (c *Config) check() error {
@@ -129,6 +152,7 @@ func (c *Config) check() error {
 			say(setting.key, "is missing")
 		}
 	}
+	c.Broker.check(say)
 	var err error
 	if c.profile, err = nrd.LoadProfile(c.Profile); err != nil {
 		say("profile", "%v", err)
@@ -142,6 +166,19 @@ func (c *Config) check() error {
 	}
 	if absolute < idle || absolute > 24*time.Hour {
 		say("session.absolute", "must be between idle and 24h, is %s", absolute)
+	}
+	for _, limit := range []struct {
+		key       string
+		is, least config.Duration
+	}{
+		// A device reports once a minute.
+		{"alarm.silent", c.Alarm.Silent, config.Duration(2 * time.Minute)},
+		{"alarm.backlog", c.Alarm.Backlog, config.Duration(time.Minute)},
+		{"alarm.clock", c.Alarm.Clock, config.Duration(time.Millisecond)},
+	} {
+		if limit.is < limit.least {
+			say(limit.key, "must be at least %s, is %s", time.Duration(limit.least), time.Duration(limit.is))
+		}
 	}
 	return errors.Join(errs...)
 }
@@ -159,6 +196,8 @@ func (c *Config) CheckFiles() error {
 	say("key", err)
 	_, err = identity.ServerTLS(c.Ingest.CA, c.Ingest.Certificate, c.Ingest.Key)
 	say("ingest", err)
+	_, err = c.Broker.client(c.Ingest.CA)
+	say("broker", err)
 	_, err = identity.OpenIssuer(c.Ingest.CA, c.Fleet.Certificate, c.Fleet.Key, c.Clock)
 	say("fleet", err)
 	_, err = identity.PageTLS(c.Page.Certificate, c.Page.Key)

@@ -73,6 +73,10 @@ func (d *deskServer) handler() http.Handler {
 	mux.HandleFunc("POST /device/revoke", answer(d, d.revokeDevice))
 	mux.HandleFunc("POST /device/wipe", answer(d, d.wipeDevice))
 	mux.HandleFunc("POST /device/configure", answer(d, d.configureDevice))
+	mux.HandleFunc("POST /device/status", answer(d, d.deviceHealth))
+	mux.HandleFunc("POST /alarm/list", answer(d, d.listAlarms))
+	mux.HandleFunc("POST /quarantine/list", answer(d, d.listQuarantine))
+	mux.HandleFunc("POST /quarantine/release", answer(d, d.release))
 	mux.HandleFunc("POST /search", answer(d, d.search))
 	mux.HandleFunc("POST /backup", d.backup)
 	return mux
@@ -132,7 +136,7 @@ func complain(err error) complaint {
 	switch {
 	case errors.Is(err, access.ErrDenied), errors.Is(err, access.ErrReason), errors.Is(err, access.ErrNotLogged):
 		kind = kindRefused
-	case errors.Is(err, access.ErrAccount), errors.Is(err, store.ErrQuery),
+	case errors.Is(err, access.ErrAccount), errors.Is(err, access.ErrRelease), errors.Is(err, store.ErrQuery),
 		errors.Is(err, fleet.ErrApproval), errors.Is(err, fleet.ErrOrder), errors.Is(err, fleet.ErrRevoked):
 		kind = kindInvalid
 	case errors.Is(err, store.ErrNotFound):

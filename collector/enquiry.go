@@ -31,6 +31,10 @@ type Found struct {
 	Syntax      string    `json:"syntax"`
 	Captured    time.Time `json:"captured"`
 	ClockProved bool      `json:"clock_proved"`
+	// CorrectedBy is what Captured is known by where it is not the unit's own
+	// time, which is UnitTime then.
+	CorrectedBy string     `json:"corrected_by,omitempty"`
+	UnitTime    *time.Time `json:"unit_time,omitempty"`
 	Received    time.Time `json:"received"`
 	Device      string    `json:"device"`
 	Camera      string    `json:"camera"`
@@ -56,8 +60,11 @@ type FoundHit struct {
 func foundOf(r *store.StoredRecord) Found {
 	f := Found{
 		Key: r.Key.String(), VRM: string(r.Read.VRM), Raw: r.Read.Raw, Confidence: r.Read.Confidence, Repaired: r.Read.Repaired, Syntax: r.Read.Syntax,
-		Captured: r.Captured.UTC, ClockProved: r.Captured.Proved, Received: r.Received, Device: r.Key.Device, Camera: r.Camera.Name,
+		Captured: r.Time(), ClockProved: r.Captured.Proved, Received: r.Received, Device: r.Key.Device, Camera: r.Camera.Name,
 		Direction: string(r.Direction), Hits: []FoundHit{}, Patch: r.HasPatch, Overview: r.HasOverview,
+	}
+	if r.Correction != nil {
+		f.CorrectedBy, f.UnitTime = string(r.Correction.Source), &r.Captured.UTC
 	}
 	if r.Fix.Known() {
 		f.Latitude, f.Longitude = &r.Fix.Latitude, &r.Fix.Longitude

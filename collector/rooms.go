@@ -45,7 +45,7 @@ func openRooms(c *Config, log *slog.Logger) (*rooms, error) {
 		return nil, fmt.Errorf("store: %w", err)
 	}
 	door := &access.Service{
-		Store: st, Clock: c.Clock, Log: log,
+		Store: st, Profile: c.profile, Clock: c.Clock, Log: log,
 		Idle: time.Duration(c.Session.Idle), Absolute: time.Duration(c.Session.Absolute),
 	}
 	if err := door.Initialize(); err != nil {

@@ -14,7 +14,7 @@ import (
 func (p *program) deviceCommand() *cobra.Command {
 	group := &cobra.Command{Use: "device", Short: "Enrol, list, configure, revoke and wipe devices"}
 	group.AddCommand(
-		p.deviceEnrolCommand(), p.deviceApproveCommand(), p.deviceListCommand(), p.deviceConfigureCommand(), p.deviceRevokeCommand(), p.deviceWipeCommand(),
+		p.deviceEnrolCommand(), p.deviceApproveCommand(), p.deviceListCommand(), p.deviceStatusCommand(), p.deviceConfigureCommand(), p.deviceRevokeCommand(), p.deviceWipeCommand(),
 	)
 	return group
 }

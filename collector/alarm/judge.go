@@ -49,11 +49,9 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// backlog measures age by the unit's own clock on both sides, so that one that
-// is off changes nothing.
 func (w *Watch) backlog(s *nrd.Status) string {
-	age := s.At.Sub(s.OldestWaiting)
-	if s.Waiting == 0 || s.OldestWaiting.IsZero() || age <= w.Limits.Backlog {
+	age := backlog(s)
+	if age <= w.Limits.Backlog {
 		return ""
 	}
 	return fmt.Sprintf("%d records wait on it, the oldest for %s", s.Waiting, age.Round(time.Minute))

@@ -123,6 +123,9 @@ func (c *Console) routes() http.Handler {
 	mux.Handle("POST /record/{device}/{epoch}/{sequence}", c.signedIn(c.recordForReason))
 	mux.Handle("GET /image/{device}/{epoch}/{sequence}/{kind}", c.signedIn(c.image))
 	mux.Handle("GET /devices", c.signedIn(c.devices))
+	mux.Handle("GET /health", c.signedIn(c.health))
+	mux.Handle("GET /quarantine", c.signedIn(c.quarantine))
+	mux.Handle("POST /quarantine", c.signedIn(c.release))
 	mux.Handle("GET /log", c.signedIn(c.accessLog))
 	mux.Handle("/", c.signedIn(func(w http.ResponseWriter, r *http.Request, who visitor) {
 		c.fail(w, r, &who, store.ErrNotFound)

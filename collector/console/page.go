@@ -48,7 +48,7 @@ func (c *Console) sentence(r *http.Request, err error) (status int, text string)
 	switch {
 	case errors.Is(err, access.ErrReason):
 		return http.StatusUnprocessableEntity, "Refused: " + err.Error() + ". Say what you need this for; the refusal is in the access log."
-	case errors.Is(err, store.ErrQuery):
+	case errors.Is(err, store.ErrQuery), errors.Is(err, access.ErrRelease):
 		return http.StatusUnprocessableEntity, sentenceCase(err.Error())
 	case errors.Is(err, access.ErrDenied):
 		return http.StatusForbidden, "Refused: " + err.Error() + "."

@@ -114,15 +114,19 @@ func (c *Console) citedReason(r *http.Request, who visitor, key nrd.Key) (string
 
 // pathKey reads the record's key from the path. The error is ErrNotFound.
 func pathKey(r *http.Request) (nrd.Key, error) {
-	epoch, err := strconv.ParseUint(r.PathValue("epoch"), 16, 64)
+	return keyOf(r.PathValue("device"), r.PathValue("epoch"), r.PathValue("sequence"))
+}
+
+func keyOf(device, epochText, sequenceText string) (nrd.Key, error) {
+	epoch, err := strconv.ParseUint(epochText, 16, 64)
 	if err != nil {
 		return nrd.Key{}, fmt.Errorf("%w: epoch: %w", store.ErrNotFound, err)
 	}
-	sequence, err := strconv.ParseUint(r.PathValue("sequence"), 10, 64)
+	sequence, err := strconv.ParseUint(sequenceText, 10, 64)
 	if err != nil {
 		return nrd.Key{}, fmt.Errorf("%w: sequence: %w", store.ErrNotFound, err)
 	}
-	return nrd.Key{Device: r.PathValue("device"), Epoch: epoch, Sequence: sequence}, nil
+	return nrd.Key{Device: device, Epoch: epoch, Sequence: sequence}, nil
 }
 
 func imageKind(r *http.Request) nrd.ImageKind { return nrd.ImageKind(r.PathValue("kind")) }

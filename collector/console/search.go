@@ -64,7 +64,7 @@ func (c *Console) search(w http.ResponseWriter, r *http.Request, who visitor) {
 	if len(records) > resultsOnPage {
 		// To is exclusive: the page that follows begins with the record that
 		// did not fit on this one.
-		form.Older = records[resultsOnPage].Captured.UTC.Add(1).Format(time.RFC3339Nano)
+		form.Older = records[resultsOnPage].Time().Add(1).Format(time.RFC3339Nano)
 		records = records[:resultsOnPage]
 	}
 	for i := range records {

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"fmt"
 	"html/template"
 	"strings"
@@ -20,7 +21,9 @@ type menuEntry struct {
 var menu = []menuEntry{
 	{"/live", "Live", access.ViewLive},
 	{"/search", "Search", access.Search},
+	{"/health", "Health", access.ViewDevices},
 	{"/devices", "Devices", access.ViewDevices},
+	{"/quarantine", "Quarantine", access.ViewQuarantine},
 	{"/log", "Access log", access.Audit},
 }
 
@@ -42,24 +45,30 @@ var freshnessWords = map[nrd.Freshness]string{
 	nrd.Stale: "stale list: verify before stop",
 }
 
+// timeSources says what a corrected time is known by.
+var timeSources = map[nrd.ClockSource]string{
+	nrd.ClockGPS: "the unit’s GPS receiver", nrd.ClockNTP: "the unit’s NTP", nrd.ClockCentral: "central’s own clock, to within seconds", nrd.ClockPerson: "a person",
+}
+
 // words are the functions that the templates speak with.
 func (c *Console) words() template.FuncMap {
 	return template.FuncMap{
-		"menu":      func() []menuEntry { return menu },
-		"clock":     func(t time.Time) string { return c.in(t, "15:04:05") },
-		"day":       func(t time.Time) string { return c.in(t, "Mon 2 Jan 2006") },
-		"shortDay":  func(t time.Time) string { return c.in(t, "2 Jan") },
-		"date":      func(t time.Time) string { return c.in(t, "2 Jan 2006") },
-		"full":      func(t time.Time) string { return c.in(t, "2006-01-02 15:04:05.000 -07:00") },
-		"moment":    func(t time.Time) string { return c.in(t, "2006-01-02 15:04:05 -07:00") },
-		"utc":       func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05.000000000") },
-		"iso":       func(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) },
-		"ago":       func(t time.Time) string { return inWords(c.Clock.Now().Sub(t)) + " ago" },
-		"span":      inWords,
-		"age":       func(v nrd.ListVersion) time.Duration { return v.Age(c.Clock.Now()) },
-		"freshness": c.Profile.Freshness,
-		"fresh":     func(f nrd.Freshness) string { return freshnessWords[f] },
-		"plate":     func(v nrd.VRM) plateView { return plateView{Marks: grouped(v)} },
+		"menu":       func() []menuEntry { return menu },
+		"clock":      func(t time.Time) string { return c.in(t, "15:04:05") },
+		"day":        func(t time.Time) string { return c.in(t, "Mon 2 Jan 2006") },
+		"shortDay":   func(t time.Time) string { return c.in(t, "2 Jan") },
+		"date":       func(t time.Time) string { return c.in(t, "2 Jan 2006") },
+		"full":       func(t time.Time) string { return c.in(t, "2006-01-02 15:04:05.000 -07:00") },
+		"moment":     func(t time.Time) string { return c.in(t, "2006-01-02 15:04:05 -07:00") },
+		"utc":        func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05.000000000") },
+		"iso":        func(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) },
+		"ago":        func(t time.Time) string { return inWords(c.Clock.Now().Sub(t)) + " ago" },
+		"span":       inWords,
+		"timeSource": func(s nrd.ClockSource) string { return cmp.Or(timeSources[s], string(s)) },
+		"age":        func(v nrd.ListVersion) time.Duration { return v.Age(c.Clock.Now()) },
+		"freshness":  c.Profile.Freshness,
+		"fresh":      func(f nrd.Freshness) string { return freshnessWords[f] },
+		"plate":      func(v nrd.VRM) plateView { return plateView{Marks: grouped(v)} },
 		"plateOf": func(r nrd.Record) plateView {
 			return plateView{Marks: grouped(r.Read.VRM), Front: r.Direction == nrd.DirectionTowards}
 		},
