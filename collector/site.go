@@ -85,22 +85,29 @@ func RenewServer(dir string, hosts []string) error {
 	return errors.Join(site.IssueServer(dir, "central", hosts), site.IssueIssuer(dir))
 }
 
-func issueDevices(site *identity.Site, dir string, devices []string) error {
+// copyCA makes a folder beside a site's and puts the CA's certificate in it.
+func copyCA(dir, folder string) error {
 	ca, err := os.ReadFile(filepath.Join(dir, "ca.pem"))
 	if err != nil {
 		return err
 	}
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return err
+	}
+	return sealed.WriteFile(filepath.Join(folder, "ca.pem"), ca, 0o644)
+}
+
+func issueDevices(site *identity.Site, dir string, devices []string) error {
 	for _, device := range devices {
 		folder := filepath.Join(dir, "devices", device)
 		// The name is checked before a folder is made of it.
 		if err := identity.ValidDevice(device); err != nil {
 			return fmt.Errorf("%w: %w", ErrInvalid, err)
 		}
-		if err := os.MkdirAll(folder, 0o700); err != nil {
+		if err := copyCA(dir, folder); err != nil {
 			return err
 		}
-		err := errors.Join(sealed.WriteFile(filepath.Join(folder, "ca.pem"), ca, 0o644), site.IssueDevice(folder, device))
-		if err != nil {
+		if err := site.IssueDevice(folder, device); err != nil {
 			return err
 		}
 	}

@@ -43,7 +43,7 @@ func (p *program) configCommand() *cobra.Command {
 
 func (p *program) siteCommand() *cobra.Command {
 	group := &cobra.Command{Use: "site", Short: "Make a new site, or issue its certificates"}
-	group.AddCommand(p.siteInitCommand(), p.siteDeviceCommand(), p.siteRenewCommand())
+	group.AddCommand(p.siteInitCommand(), p.siteDeviceCommand(), p.siteBrokerCommand(), p.siteRenewCommand())
 	return group
 }
 
@@ -100,6 +100,22 @@ func (p *program) siteDeviceCommand() *cobra.Command {
 			return nil
 		},
 	}
+}
+
+func (p *program) siteBrokerCommand() *cobra.Command {
+	var hosts []string
+	c := &cobra.Command{
+		Use: "broker DIR", Short: "Issue the certificates for a broker of another make, and central's own for it", Args: cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			if err := collector.IssueBroker(args[0], hosts); err != nil {
+				return failed(err)
+			}
+			return p.Say(map[string]string{"broker": args[0] + "/broker", "certificate": args[0] + "/nrd_central.pem"},
+				"Copy %[1]s/broker to the broker; central's own certificate for it is %[1]s/nrd_central.pem\n", args[0])
+		},
+	}
+	c.Flags().StringSliceVar(&hosts, "host", []string{"localhost", "127.0.0.1", "::1"}, "name or address under which the broker is reached (repeat for more)")
+	return c
 }
 
 func (p *program) siteRenewCommand() *cobra.Command {

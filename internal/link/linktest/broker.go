@@ -129,6 +129,7 @@ func RabbitMQ(t testing.TB, site *Site, devices ...string) *Broker {
 		"ERL_EPMD_PORT="+strconv.Itoa(epmd), "ERL_EPMD_ADDRESS=127.0.0.1",
 		"RABBITMQ_CONFIG_FILE="+file("rabbitmq.conf"), "RABBITMQ_ENABLED_PLUGINS_FILE="+file("enabled_plugins"),
 		"RABBITMQ_MNESIA_BASE="+file("data"), "RABBITMQ_LOG_BASE="+file("log"), "RABBITMQ_PID_FILE="+file("pid"),
+		"RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=+S 2 +sbwt none +sbwtdcpu none +sbwtdio none",
 		"RABBITMQ_FEATURE_FLAGS_FILE="+file("features"), "RABBITMQ_CONF_ENV_FILE="+file("none"),
 	)
 	// Erlang's port mapper would outlive the test if the broker started it.
