@@ -51,6 +51,8 @@ type Client struct {
 	// OnOrder, if set, is called with each order of central's, unchecked. It
 	// must not block.
 	OnOrder func(*wire.Signed)
+	// News, if set, asks for a status out of turn.
+	News <-chan struct{}
 
 	// dial, pace and random are replaced by tests.
 	dial   func(context.Context, link.Config) (link.Link, error)

@@ -118,6 +118,8 @@ func (s *session) run(ctx context.Context) error {
 			s.look()
 		case <-status.C:
 			s.publishStatus()
+		case <-s.News:
+			s.publishStatus()
 		}
 	}
 }

@@ -45,6 +45,7 @@ type Agent struct {
 	credential *identity.Credential
 	pushed     *pushed
 	orders     chan *wire.Signed
+	news       chan struct{}
 	// stop ends the work with a reason of the unit's own.
 	stop context.CancelCauseFunc
 	// wiped is the order by which the keys were destroyed.
@@ -138,13 +139,13 @@ func (a *Agent) open() error {
 	if a.credential, err = identity.OpenCredential(c.Central.files(), key, a.Clock); err != nil {
 		return fmt.Errorf("%s: central: %w", c.file, err)
 	}
-	a.orders = make(chan *wire.Signed, 4)
+	a.orders, a.news = make(chan *wire.Signed, 4), make(chan struct{}, 1)
 	if a.position, err = openPosition(c.Position, a.Clock, a.Log); err != nil {
 		return fmt.Errorf("%s: position: %w", c.file, err)
 	}
 	a.client = &uplink.Client{
 		Broker: c.Central.Broker, TLS: a.credential.TLS(), Device: c.Device, Buffer: a.buffer, Clock: a.Clock, Log: a.Log,
-		Status: a.status, OnReceipt: a.tally.receipt, OnOrder: a.ordered,
+		Status: a.status, OnReceipt: a.tally.receipt, OnOrder: a.ordered, News: a.news,
 	}
 	return nil
 }

@@ -90,6 +90,11 @@ func (a *Agent) obey(ctx context.Context) error {
 		case signed := <-a.orders:
 			if err := a.do(signed); err != nil {
 				a.Log.Warn("an order was not obeyed", "error", err)
+				continue
+			}
+			select {
+			case a.news <- struct{}{}:
+			default:
 			}
 		case <-late.C:
 			if a.pushed.onTrial() {
@@ -115,6 +120,9 @@ func (a *Agent) do(signed *wire.Signed) error {
 	}
 	switch what := order.GetWhat().(type) {
 	case *wire.Order_Wipe:
+		if order.GetNumber() <= a.pushed.status().Order {
+			return errOrder
+		}
 		return a.wipe(order.GetNumber(), what.Wipe.GetReason())
 	case *wire.Order_Configure:
 		return a.configure(order.GetNumber(), what.Configure.GetToml())
@@ -174,11 +182,20 @@ func (a *Agent) wipe(number uint64, reason string) error {
 // removeRest destroys what is left when nothing is open any more.
 func (a *Agent) removeRest() error {
 	c := a.Config
-	errs := []error{sealed.Destroy(filepath.Join(c.Data, "lists")), sealed.Destroy(c.pushedFile()), os.RemoveAll(c.bufferDir())}
+	files := []string{c.pushedFile()}
 	for _, l := range c.Lists {
-		errs = append(errs, sealed.Destroy(l.File))
+		files = append(files, l.File)
 	}
-	return errors.Join(append(errs, sealed.SyncDir(c.Data))...)
+	lists := filepath.Join(c.Data, "lists")
+	held, err := os.ReadDir(lists)
+	for _, f := range held {
+		files = append(files, filepath.Join(lists, f.Name()))
+	}
+	errs := []error{err}
+	for _, f := range files {
+		errs = append(errs, sealed.Destroy(f))
+	}
+	return errors.Join(append(errs, os.RemoveAll(lists), os.RemoveAll(c.bufferDir()), sealed.SyncDir(c.Data))...)
 }
 
 func (c *Config) bufferDir() string { return filepath.Join(c.Data, "buffer") }

@@ -35,6 +35,7 @@ type site struct {
 	dir     string
 	config  *collector.Config
 	devices string // the address for devices
+	fleet   string // where they enrol
 	stop    func()
 }
 
@@ -74,6 +75,7 @@ func (s *site) start() {
 	s.t.Cleanup(s.stop)
 	select {
 	case s.devices = <-ready:
+		s.fleet = "https://" + central.Fleet().String()
 	case err := <-ended:
 		s.t.Fatalf("central ended: %v", err)
 	}
