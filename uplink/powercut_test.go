@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -16,13 +15,11 @@ import (
 	"nrd/internal/sealed"
 )
 
-// Where the program under test finds its disk, key and part.
+// cutProgram tells the program under test which it is; cutSome is how many cuts
+// the short form makes in each.
 const (
-	cutDir     = "UPLINK_TEST_POWERCUT_DIR"
 	cutProgram = "UPLINK_TEST_POWERCUT_PROGRAM"
-	// cutEvery set asks for a cut after every step; otherwise about cutSome.
-	cutEvery = "POWERCUT_EVERY"
-	cutSome  = 60
+	cutSome    = 40
 )
 
 // The machine keys of the program under test: it begins with the first.
@@ -180,75 +177,12 @@ var cutPrograms = map[string]func(r *cutRun){
 // whose disk they watch.
 func TestPowerCutProgram(t *testing.T) {
 	program := cutPrograms[os.Getenv(cutProgram)]
-	if program == nil {
+	if program == nil || powercut.Dir() == "" {
 		return
 	}
-	r := &cutRun{t: t, disk: os.Getenv(cutDir)}
+	r := &cutRun{t: t, disk: powercut.Dir()}
 	r.config = cutConfig(r.disk)
 	program(r)
-}
-
-// watch runs a program on a disk of its own and gives what it did.
-func watch(t testing.TB, test string, env ...string) *powercut.Trace {
-	t.Helper()
-	if _, err := os.Stat("/dev/fuse"); err != nil {
-		t.Skipf("this machine has no FUSE: %v", err)
-	}
-	dir := t.TempDir()
-	disk, err := powercut.Mount(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(os.Args[0], "-test.run=^"+test+"$", "-test.timeout=60s")
-	cmd.Env = append(append(os.Environ(), cutDir+"="+dir), env...)
-	out, err := cmd.CombinedOutput()
-	if err := errors.Join(err, disk.Unmount()); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	return disk.Trace()
-}
-
-// cutEach cuts a trace and gives what is wrong after each cut: nothing, if the
-// buffer keeps its promises.
-func cutEach(t *testing.T, trace *powercut.Trace, some int) []string {
-	t.Helper()
-	step := max(trace.Len()/some, 1)
-	if os.Getenv(cutEvery) != "" {
-		step = 1
-	}
-	base := t.TempDir()
-	if shm, err := os.MkdirTemp("/dev/shm", "powercut"); err == nil {
-		base = shm // fsync costs nothing there
-		t.Cleanup(func() {
-			if err := os.RemoveAll(shm); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	var wrong []string
-	cuts, found := 0, 0
-	for cut := range trace.Cuts() {
-		if cut.After%step != 0 && cut.After != trace.Len() {
-			continue
-		}
-		for n, survival := range powercut.Survivals {
-			dir := filepath.Join(base, fmt.Sprintf("%d-%d", cut.After, n))
-			if err := cut.Restore(dir, survival, 1); err != nil {
-				t.Fatal(err)
-			}
-			if err := keptPromises(dir, cut.Promises); err != nil {
-				found++
-				wrong = append(wrong, fmt.Sprintf("%s survives a cut after step %d, %s: %v", survival, cut.After, cut.Last, err))
-			}
-			if err := os.RemoveAll(dir); err != nil {
-				t.Fatal(err)
-			}
-			cuts++
-		}
-	}
-	wrong = wrong[:min(len(wrong), 10)]
-	t.Logf("%d steps, %d cuts, %d wrong", trace.Len(), cuts, found)
-	return wrong
 }
 
 // promised is what a program was told until the power went.
@@ -421,7 +355,7 @@ func TestAPowerCutCostsNothingThatWasPromised(t *testing.T) {
 	for name := range cutPrograms {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			for _, w := range cutEach(t, watch(t, "TestPowerCutProgram", cutProgram+"="+name), cutSome) {
+			for _, w := range powercut.Watch(t, "TestPowerCutProgram", cutProgram+"="+name).Check(t, cutSome, keptPromises) {
 				t.Error(w)
 			}
 		})
@@ -431,7 +365,7 @@ func TestAPowerCutCostsNothingThatWasPromised(t *testing.T) {
 // TestAnFsyncThatTheBufferLeavesOutIsNoticed plants bugs: the same program, as
 // though it had left out fsyncs.
 func TestAnFsyncThatTheBufferLeavesOutIsNoticed(t *testing.T) {
-	trace := watch(t, "TestPowerCutProgram", cutProgram+"=append, receipts and dead letters")
+	trace := powercut.Watch(t, "TestPowerCutProgram", cutProgram+"=append, receipts and dead letters")
 	for name, path := range map[string]func(string) bool{
 		"of the journal":          func(p string) bool { return filepath.Base(p) == "journal" },
 		"of files of images":      func(p string) bool { return strings.HasSuffix(p, segmentSuffix) },
@@ -439,7 +373,7 @@ func TestAnFsyncThatTheBufferLeavesOutIsNoticed(t *testing.T) {
 		"of the database":         func(p string) bool { return filepath.Base(p) == "buffer.db" },
 		"of the buffer's folder":  func(p string) bool { return filepath.Base(p) == "buffer" },
 	} {
-		if len(cutEach(t, trace.Without(path), 200)) == 0 {
+		if len(trace.Without(path).Check(t, 1000, keptPromises)) == 0 {
 			t.Errorf("nobody notices when the fsync %s is left out", name)
 		}
 	}

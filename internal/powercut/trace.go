@@ -281,11 +281,16 @@ func (h *held) after(survival Survival, rng *rand.Rand) held {
 
 const sector = 512
 
-// writeSectors does some of a write: each sector is written or not.
+// writeSectors does some of a write: each sector is written or not. A file grows
+// by whole blocks, or to the end of a write; what is missing there is zeros.
 func writeSectors(data []byte, p step, rng *rand.Rand) []byte {
-	for from := p.at; from < p.at+int64(len(p.data)); {
-		to := min((from/sector+1)*sector, p.at+int64(len(p.data)))
+	end := p.at + int64(len(p.data))
+	for from := p.at; from < end; {
+		to := min((from/sector+1)*sector, end)
 		if rng.IntN(2) == 0 {
+			if whole := min((to+block-1)/block*block, end); whole > int64(len(data)) {
+				data = truncateTo(data, whole)
+			}
 			data = writeAt(data, p.data[from-p.at:to-p.at], from)
 		}
 		from = to

@@ -3,6 +3,8 @@ package sqlite
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -57,6 +59,9 @@ func (d *days) acquire(ctx context.Context, name string, create bool) (*day, err
 	}
 	key, err := d.site.dayKey(ctx, name)
 	if errors.Is(err, store.ErrNotFound) && create {
+		if err := d.setAside(name); err != nil {
+			return nil, explain(err)
+		}
 		key, err = d.site.makeDayKey(ctx, name)
 	}
 	if err != nil {
@@ -70,6 +75,21 @@ func (d *days) acquire(ctx context.Context, name string, create bool) (*day, err
 	d.totals[name] = opened.totals()
 	d.closeIdle(maxOpen)
 	return opened, nil
+}
+
+// setAside moves the folder of a day without a key out of the way of a new one:
+// no key will ever open it that is made now.
+func (d *days) setAside(name string) error {
+	if _, err := os.Lstat(d.folder(name)); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	for n := 1; ; n++ {
+		aside := fmt.Sprintf("%s.without-key-%d", d.folder(name), n)
+		if _, err := os.Lstat(aside); errors.Is(err, fs.ErrNotExist) {
+			d.log.Warn("a day's folder has no key and cannot be read; it is set aside and may be removed", "folder", aside)
+			return errors.Join(os.Rename(d.folder(name), aside), sealed.SyncDir(d.dir))
+		}
+	}
 }
 
 func (d *days) release(day *day) {

@@ -64,7 +64,7 @@ func Open(config Config) (_ *Store, err error) {
 	if config.Log == nil {
 		config.Log = slog.New(slog.DiscardHandler)
 	}
-	if err := os.MkdirAll(filepath.Join(config.Dir, daysFolder), 0o700); err != nil {
+	if err := sealed.MakeDir(filepath.Join(config.Dir, daysFolder)); err != nil {
 		return nil, explain(err)
 	}
 	s := &Store{config: config}

@@ -1,0 +1,91 @@
+package powercut
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
+
+const (
+	// dirEnv is where a program under test finds its disk.
+	dirEnv = "POWERCUT_DIR"
+	// EveryEnv, set to anything, asks Check for a cut after every step.
+	EveryEnv = "POWERCUT_EVERY"
+)
+
+// Dir gives a program under test its disk; "" in any other process.
+func Dir() string { return os.Getenv(dirEnv) }
+
+// Watch runs one of the test binary's own tests as the program under test, in
+// another process on a new disk, and gives what it did. That test returns at once
+// where [Dir] is empty.
+func Watch(t testing.TB, test string, env ...string) *Trace {
+	t.Helper()
+	if _, err := os.Stat("/dev/fuse"); err != nil {
+		t.Skipf("this machine has no FUSE: %v", err)
+	}
+	dir := t.TempDir()
+	disk, err := Mount(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(os.Args[0], "-test.run=^"+test+"$", "-test.timeout=120s")
+	cmd.Env = append(append(os.Environ(), dirEnv+"="+dir), env...)
+	out, err := cmd.CombinedOutput()
+	if err := errors.Join(err, disk.Unmount()); err != nil {
+		t.Fatalf("%s: %v: %s", test, err, out)
+	}
+	return disk.Trace()
+}
+
+// Check cuts the power after about so many steps, evenly spread, or after every
+// one where EveryEnv is set, lets check look at each disk that may be left, and
+// gives the first of what it finds wrong.
+func (t *Trace) Check(tb testing.TB, some int, check func(disk string, promises []string) error) []string {
+	tb.Helper()
+	stride := max(t.Len()/some, 1)
+	if os.Getenv(EveryEnv) != "" {
+		stride = 1
+	}
+	base := cheapDir(tb)
+	var wrong []string
+	cuts, found := 0, 0
+	for cut := range t.Cuts() {
+		if cut.After%stride != 0 && cut.After != t.Len() {
+			continue
+		}
+		for n, survival := range Survivals {
+			dir := filepath.Join(base, fmt.Sprintf("%d-%d", cut.After, n))
+			if err := cut.Restore(dir, survival, uint64(n)); err != nil {
+				tb.Fatal(err)
+			}
+			if err := check(dir, cut.Promises); err != nil {
+				found++
+				wrong = append(wrong, fmt.Sprintf("%s survives a cut after step %d, %s: %v", survival, cut.After, cut.Last, err))
+			}
+			if err := os.RemoveAll(dir); err != nil {
+				tb.Fatal(err)
+			}
+			cuts++
+		}
+	}
+	tb.Logf("%d steps, %d cuts, %d wrong", t.Len(), cuts, found)
+	return wrong[:min(len(wrong), 10)]
+}
+
+// cheapDir is a folder in memory, where fsync costs nothing, if there is one.
+func cheapDir(tb testing.TB) string {
+	dir, err := os.MkdirTemp("/dev/shm", "powercut")
+	if err != nil {
+		return tb.TempDir()
+	}
+	tb.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			tb.Error(err)
+		}
+	})
+	return dir
+}
