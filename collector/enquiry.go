@@ -35,10 +35,10 @@ type Found struct {
 	// time, which is UnitTime then.
 	CorrectedBy string     `json:"corrected_by,omitempty"`
 	UnitTime    *time.Time `json:"unit_time,omitempty"`
-	Received    time.Time `json:"received"`
-	Device      string    `json:"device"`
-	Camera      string    `json:"camera"`
-	Direction   string    `json:"direction"`
+	Received    time.Time  `json:"received"`
+	Device      string     `json:"device"`
+	Camera      string     `json:"camera"`
+	Direction   string     `json:"direction"`
 	// Latitude and Longitude are left out where there was no position.
 	Latitude  *float64   `json:"latitude,omitempty"`
 	Longitude *float64   `json:"longitude,omitempty"`
