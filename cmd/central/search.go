@@ -43,6 +43,9 @@ before anything is shown; without a reason it is refused, and that is logged too
 			for _, h := range f.Hits {
 				hit += fmt.Sprintf("%s: %s (%s) ", h.Priority, h.Reason, h.List)
 			}
+			if f.VRM == "" {
+				f.VRM = "no read"
+			}
 			return row(settings.Moment(&f.Captured), f.VRM, fmt.Sprintf("%d %%", f.Confidence), f.Camera, f.Device, hit)
 		})
 	})

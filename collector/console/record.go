@@ -61,9 +61,17 @@ func (c *Console) showRecord(w http.ResponseWriter, r *http.Request, who visitor
 		return
 	}
 	c.show(w, http.StatusOK, "record.html", page{
-		Title: string(record.Read.VRM), Here: "/search", Who: &who,
+		Title: title(record), Here: "/search", Who: &who,
 		Data: recordPage{Key: key, Record: record, For: line.Sequence, Reason: line.Reason},
 	})
+}
+
+// title is a record's mark, or that it has none.
+func title(r *store.StoredRecord) string {
+	if r.Unread() {
+		return "No read"
+	}
+	return string(r.Read.VRM)
 }
 
 // image gives one picture of a record, for the reason of the line it cites.

@@ -70,6 +70,9 @@ func (c *Console) words() template.FuncMap {
 		"fresh":      func(f nrd.Freshness) string { return freshnessWords[f] },
 		"plate":      func(v nrd.VRM) plateView { return plateView{Marks: grouped(v)} },
 		"plateOf": func(r nrd.Record) plateView {
+			if r.Unread() {
+				return plateView{Marks: "NO READ", Unread: true}
+			}
 			return plateView{Marks: grouped(r.Read.VRM), Front: r.Direction == nrd.DirectionTowards}
 		},
 		"priority": func(p nrd.Priority) priorityMark { return priorityMarks[p] },
@@ -96,6 +99,8 @@ func (c *Console) in(t time.Time, layout string) string {
 type plateView struct {
 	Marks string
 	Front bool
+	// Unread says that the plate could not be read.
+	Unread bool
 }
 
 // slot is the place of one picture in a card.

@@ -1,9 +1,10 @@
 """Tesseract: a plate model for the second engine, trained with Tesseract's own tools.
 
 python3 tesseract.py --data DIR --out ../model renders lines of plates (the crops that the reader is
-trained on), has tesseract make .lstmf pages of them, trains a small LSTM with lstmtraining from nothing
-(Debian ships integer models only, which cannot be trained further), and writes OUT/plate.traineddata with
-its line in OUT/SHA256SUMS. Every stage resumes where it stopped.
+trained on), has tesseract make .lstmf pages of them, trains Debian's English network on with lstmtraining
+(its weights are integers, so dequantise.py makes them numbers first; a network trained from nothing had
+learnt nothing after 25,000 lines), and writes OUT/plate.traineddata with its line in OUT/SHA256SUMS. Every
+stage resumes where it stopped.
 """
 import argparse
 import glob
@@ -19,17 +20,17 @@ from PIL import Image
 
 import crop
 import dataset
+import dequantise
 import glyphs
 import plate
 import scene
 
 PAGES = 256  # lines in a file: tesseract reads a file anew for each of its pages
-NETWORK = "[1,36,0,1 Ct3,3,16 Mp3,3 Lfys48 Lfx96 Lrx96 Lfx128 O1c1]"
 QUIET = dict(os.environ, OMP_THREAD_LIMIT="1")
 
 
 def easy(rng, _):
-    """One line of a plate seen flat and clean, and its text: on hard crops alone the network never starts to learn."""
+    """One line of a plate seen flat and clean, and its text: a network that can read them learns the hard ones sooner."""
     p = plate.random_plate(rng, scale=.5, two_line=False)
     while len(p.text) > dataset.LONGEST:
         p = plate.random_plate(rng, scale=.5, two_line=False)
@@ -68,29 +69,45 @@ def render(folder, kind, number, seed, backgrounds):
 
 
 def start(folder):
-    """The traineddata that training starts from: the characters and nothing else, no dictionary."""
-    proto = os.path.join(folder, "plate", "plate.traineddata")
-    if os.path.exists(proto):
-        return proto
-    with open(os.path.join(folder, "characters.box"), "w") as f:
-        f.writelines("%s 0 0 1 1 0\n" % c for c in glyphs.CHARS)
-    # combine_lang_model wants Unicode's table of Han radicals, of which no plate has any.
-    with open(os.path.join(folder, "radical-stroke.txt"), "w") as f:
-        f.write("# none\n")
-    characters = os.path.join(folder, "unicharset")
-    run("unicharset_extractor", "--output_unicharset", characters, "--norm_mode", "1", os.path.join(folder, "characters.box"))
-    run("combine_lang_model", "--input_unicharset", characters, "--script_dir", folder, "--output_dir", folder, "--lang", "plate", "--pass_through_recoder")
-    return proto
+    """What training starts from: the characters of plates without a dictionary, and Debian's English network with its
+    weights as numbers that can be trained. Gives both files, and the English data."""
+    english = find("eng.traineddata")
+    proto, network = os.path.join(folder, "plate", "plate.traineddata"), os.path.join(folder, "eng.lstm")
+    if not os.path.exists(proto):
+        with open(os.path.join(folder, "characters.box"), "w") as f:
+            f.writelines("%s 0 0 1 1 0\n" % c for c in glyphs.CHARS)
+        # combine_lang_model wants Unicode's table of Han radicals, of which no plate has any.
+        with open(os.path.join(folder, "radical-stroke.txt"), "w") as f:
+            f.write("# none\n")
+        characters = os.path.join(folder, "unicharset")
+        run("unicharset_extractor", "--output_unicharset", characters, "--norm_mode", "1", os.path.join(folder, "characters.box"))
+        run("combine_lang_model", "--input_unicharset", characters, "--script_dir", folder, "--output_dir", folder, "--lang", "plate", "--pass_through_recoder")
+    if not os.path.exists(network):
+        integer = os.path.join(folder, "integer.lstm")
+        run("combine_tessdata", "-e", english, integer)
+        with open(integer, "rb") as f:
+            weights = dequantise.dequantise(f.read())
+        with open(network, "wb") as f:
+            f.write(weights)
+    return proto, network, english
 
 
-def train(folder, kind, proto, iterations):
+def find(name):
+    for root, _, files in os.walk("/usr/share/tesseract-ocr"):
+        if name in files:
+            return os.path.join(root, name)
+    raise SystemExit("%s is not installed: install tesseract-ocr-eng" % name)
+
+
+def train(folder, kind, proto, network, english, iterations):
     """Trains until so many lines of a kind and the kinds before were seen, from the checkpoint where there is one."""
     names = os.path.join(folder, kind + ".txt")
     with open(names, "w") as f:
         f.writelines(name + "\n" for name in sorted(glob.glob(os.path.join(folder, kind + "-*.lstmf"))))
     base = os.path.join(folder, "checkpoint", "plate")
     os.makedirs(os.path.dirname(base), exist_ok=True)
-    resume = ["--continue_from", base + "_checkpoint"] if os.path.exists(base + "_checkpoint") else ["--net_spec", NETWORK, "--learning_rate", "0.002"]
+    begin = ["--continue_from", network, "--old_traineddata", english]
+    resume = ["--continue_from", base + "_checkpoint"] if os.path.exists(base + "_checkpoint") else begin
     run("lstmtraining", "--traineddata", proto, "--model_output", base, "--train_listfile", names,
         "--max_iterations", str(iterations), "--target_error_rate", "0.1", "--debug_interval", "0", "--max_image_MB", "2000", *resume)
     return base + "_checkpoint"
@@ -137,21 +154,21 @@ def main():
     a.add_argument("--out", required=True, help="folder that the model is written to")
     a.add_argument("--boxes", help="folder with boxes.csv and images/ (MIT road scenes)")
     a.add_argument("--seed", type=int, default=1)
-    a.add_argument("--easy", type=int, nargs=2, default=(30, 20000), metavar=("FILES", "LINES"), help="files of %d lines, and lines to train on" % PAGES)
-    a.add_argument("--hard", type=int, nargs=2, default=(120, 130000), metavar=("FILES", "LINES"), help="the same of lines as a camera gives them")
+    a.add_argument("--easy", type=int, nargs=2, default=(30, 5000), metavar=("FILES", "LINES"), help="files of %d lines, and lines to train on" % PAGES)
+    a.add_argument("--hard", type=int, nargs=2, default=(120, 60000), metavar=("FILES", "LINES"), help="the same of lines as a camera gives them")
     a.add_argument("--measure", type=int, default=500, help="rendered lines to measure on")
     a = a.parse_args()
     cv2.setNumThreads(1)
     backgrounds = scene.Backgrounds(a.boxes)
     os.makedirs(a.data, exist_ok=True)
     os.makedirs(a.out, exist_ok=True)
-    proto = start(a.data)
+    proto, network, english = start(a.data)
     lines = 0
     for kind, (files, share) in (("easy", a.easy), ("hard", a.hard)):
         for n in range(files):
             render(a.data, kind, n, a.seed, backgrounds)
         lines += share
-        checkpoint = train(a.data, kind, proto, lines)
+        checkpoint = train(a.data, kind, proto, network, english, lines)
     model = export(a.data, proto, checkpoint, a.out)
     measure(a.data, model, a.seed, backgrounds, a.measure)
 

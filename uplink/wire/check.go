@@ -155,6 +155,22 @@ func (c *check) ptz(m *PTZ) *nrd.PTZ {
 	}
 }
 
+// readOf gives the read of a record, an empty one where the plate could not be
+// read: nothing may stand in it, or match, that a person would take for a mark.
+func (c *check) readOf(m *Record) nrd.Read {
+	if !m.GetUnread() {
+		return c.read(m.GetRead())
+	}
+	r := m.GetRead()
+	if r.GetVrm() != "" || r.GetRaw() != "" || r.GetConfidence() != 0 || len(r.GetCharacters()) > 0 || len(r.GetAlternatives()) > 0 {
+		c.fail("read", "says something of a plate that could not be read")
+	}
+	if len(m.GetHits()) > 0 {
+		c.fail("hits", "%d of them of a plate that could not be read", len(m.GetHits()))
+	}
+	return nrd.Read{Engine: c.text("read.engine", r.GetEngine(), maxName)}
+}
+
 func (c *check) read(m *Read) nrd.Read {
 	r := nrd.Read{
 		VRM:        c.vrm("read.vrm", m.GetVrm()),
@@ -186,6 +202,7 @@ func (c *check) passage(m *Passage) nrd.Passage {
 		Frames:     c.upTo("passage.frames", m.GetFrames(), math.MaxInt32),
 		FirstSeen:  moment(m.GetFirstSeenNs()),
 		LastSeen:   moment(m.GetLastSeenNs()),
+		Number:     m.GetNumber(),
 	}
 }
 

@@ -51,6 +51,7 @@ func FromRecord(r *nrd.Record) *Record {
 		Software:    cut(r.Software, maxName),
 		Patch:       fromImageInfo(r.Patch),
 		Overview:    fromImageInfo(r.Overview),
+		Unread:      r.Unread(),
 	}
 	if p := r.PTZ; p != nil {
 		m.Ptz = &PTZ{Preset: int32(p.Preset), Pan: p.Pan, Tilt: p.Tilt, Zoom: p.Zoom}
@@ -182,6 +183,7 @@ func fromPassage(p nrd.Passage) *Passage {
 		Frames:      uint32(p.Frames),
 		FirstSeenNs: nanos(p.FirstSeen),
 		LastSeenNs:  nanos(p.LastSeen),
+		Number:      p.Number,
 	}
 }
 

@@ -30,7 +30,7 @@ func ToRecord(m *Record) (*nrd.Record, error) {
 		Fix:         c.fix("fix", m.GetFix()),
 		Direction:   nrd.Direction(c.text("direction", m.GetDirection(), maxName)),
 		PTZ:         c.ptz(m.GetPtz()),
-		Read:        c.read(m.GetRead()),
+		Read:        c.readOf(m),
 		Passage:     c.passage(m.GetPassage()),
 		Plate:       c.quad("plate", m.GetPlate()),
 		FrameWidth:  c.upTo("frame_width", m.GetFrameWidth(), maxPixels),

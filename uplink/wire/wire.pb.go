@@ -646,6 +646,7 @@ type Passage struct {
 	Frames        uint32                 `protobuf:"varint,4,opt,name=frames,proto3" json:"frames,omitempty"`
 	FirstSeenNs   int64                  `protobuf:"fixed64,5,opt,name=first_seen_ns,json=firstSeenNs,proto3" json:"first_seen_ns,omitempty"`
 	LastSeenNs    int64                  `protobuf:"fixed64,6,opt,name=last_seen_ns,json=lastSeenNs,proto3" json:"last_seen_ns,omitempty"`
+	Number        uint64                 `protobuf:"varint,7,opt,name=number,proto3" json:"number,omitempty"` // of the camera, from 1 since the unit started; 0 unknown
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -718,6 +719,13 @@ func (x *Passage) GetFirstSeenNs() int64 {
 func (x *Passage) GetLastSeenNs() int64 {
 	if x != nil {
 		return x.LastSeenNs
+	}
+	return 0
+}
+
+func (x *Passage) GetNumber() uint64 {
+	if x != nil {
+		return x.Number
 	}
 	return 0
 }
@@ -1152,6 +1160,7 @@ type Record struct {
 	Hits          []*Hit                 `protobuf:"bytes,16,rep,name=hits,proto3" json:"hits,omitempty"`
 	Patch         *ImageInfo             `protobuf:"bytes,17,opt,name=patch,proto3" json:"patch,omitempty"`
 	Overview      *ImageInfo             `protobuf:"bytes,18,opt,name=overview,proto3" json:"overview,omitempty"`
+	Unread        bool                   `protobuf:"varint,19,opt,name=unread,proto3" json:"unread,omitempty"` // the plate could not be read: read has no vrm, and there are no hits
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1310,6 +1319,13 @@ func (x *Record) GetOverview() *ImageInfo {
 		return x.Overview
 	}
 	return nil
+}
+
+func (x *Record) GetUnread() bool {
+	if x != nil {
+		return x.Unread
+	}
+	return false
 }
 
 // Image is one of a record's two pictures.
@@ -2570,7 +2586,7 @@ const file_uplink_wire_wire_proto_rawDesc = "" +
 	"\x06syntax\x18\x05 \x01(\tR\x06syntax\x12\x1a\n" +
 	"\brepaired\x18\x06 \x01(\bR\brepaired\x127\n" +
 	"\falternatives\x18\a \x03(\v2\x13.nrd.v1.AlternativeR\falternatives\x12\x16\n" +
-	"\x06engine\x18\b \x01(\tR\x06engine\"\xbd\x01\n" +
+	"\x06engine\x18\b \x01(\tR\x06engine\"\xd5\x01\n" +
 	"\aPassage\x12\x1f\n" +
 	"\vfirst_frame\x18\x01 \x01(\x04R\n" +
 	"firstFrame\x12\x1d\n" +
@@ -2580,7 +2596,8 @@ const file_uplink_wire_wire_proto_rawDesc = "" +
 	"\x06frames\x18\x04 \x01(\rR\x06frames\x12\"\n" +
 	"\rfirst_seen_ns\x18\x05 \x01(\x10R\vfirstSeenNs\x12 \n" +
 	"\flast_seen_ns\x18\x06 \x01(\x10R\n" +
-	"lastSeenNs\"g\n" +
+	"lastSeenNs\x12\x16\n" +
+	"\x06number\x18\a \x01(\x04R\x06number\"g\n" +
 	"\tImageInfo\x12\x16\n" +
 	"\x06sha256\x18\x01 \x01(\fR\x06sha256\x12\x14\n" +
 	"\x05bytes\x18\x02 \x01(\rR\x05bytes\x12\x14\n" +
@@ -2619,7 +2636,7 @@ const file_uplink_wire_wire_proto_rawDesc = "" +
 	"\x04list\x18\x02 \x01(\v2\x13.nrd.v1.ListVersionR\x04list\x12\x1e\n" +
 	"\vlist_age_ns\x18\x03 \x01(\x03R\tlistAgeNs\x12\x14\n" +
 	"\x05match\x18\x04 \x01(\tR\x05match\x12 \n" +
-	"\vprovisional\x18\x05 \x01(\bR\vprovisional\"\xec\x04\n" +
+	"\vprovisional\x18\x05 \x01(\bR\vprovisional\"\x84\x05\n" +
 	"\x06Record\x12\x1d\n" +
 	"\x03key\x18\x01 \x01(\v2\v.nrd.v1.KeyR\x03key\x12&\n" +
 	"\x06camera\x18\x02 \x01(\v2\x0e.nrd.v1.CameraR\x06camera\x12)\n" +
@@ -2644,7 +2661,8 @@ const file_uplink_wire_wire_proto_rawDesc = "" +
 	"\bsoftware\x18\x0f \x01(\tR\bsoftware\x12\x1f\n" +
 	"\x04hits\x18\x10 \x03(\v2\v.nrd.v1.HitR\x04hits\x12'\n" +
 	"\x05patch\x18\x11 \x01(\v2\x11.nrd.v1.ImageInfoR\x05patch\x12-\n" +
-	"\boverview\x18\x12 \x01(\v2\x11.nrd.v1.ImageInfoR\boverview\"|\n" +
+	"\boverview\x18\x12 \x01(\v2\x11.nrd.v1.ImageInfoR\boverview\x12\x16\n" +
+	"\x06unread\x18\x13 \x01(\bR\x06unread\"|\n" +
 	"\x05Image\x12\x1d\n" +
 	"\x03key\x18\x01 \x01(\v2\v.nrd.v1.KeyR\x03key\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x12\n" +

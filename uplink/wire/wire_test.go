@@ -203,6 +203,32 @@ func TestAnOddEntryOfAListCostsNoRead(t *testing.T) {
 	}
 }
 
+func TestARecordOfAnUnreadPlateComesThroughAndSaysNothingOfAMark(t *testing.T) {
+	unread := func() *Record {
+		r := filled[nrd.Record](rand.New(rand.NewPCG(9, 10)))
+		r.Key.Device, r.Read, r.Hits = "car-7", nrd.Read{Engine: "net 1"}, nil
+		return FromRecord(r)
+	}
+	r, err := ToRecord(unread())
+	if err != nil || !r.Unread() || r.Read.Engine != "net 1" || r.Passage.Number == 0 {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	for field, spoil := range map[string]func(*Record){
+		"read":      func(m *Record) { m.Read.Vrm = "AB12CDE" },
+		"read ":     func(m *Record) { m.Read.Raw = "AB1" },
+		"read  ":    func(m *Record) { m.Read.Alternatives = []*Alternative{{Vrm: "AB12CDE"}} },
+		"hits":      func(m *Record) { m.Hits = []*Hit{{}} },
+		"read.vrm":  func(m *Record) { m.Unread = false },
+		"read.vrm ": func(m *Record) { m.Unread, m.Read = false, nil },
+	} {
+		m := unread()
+		spoil(m)
+		if r, err := ToRecord(m); !errors.Is(err, ErrInvalid) || r != nil || !strings.Contains(err.Error(), ": "+strings.TrimSpace(field)+":") {
+			t.Errorf("%s: %v", field, err)
+		}
+	}
+}
+
 func TestARecordWithABadFieldIsRefusedByTheFieldsName(t *testing.T) {
 	good := func() *Record {
 		r := filled[nrd.Record](rand.New(rand.NewPCG(7, 8)))

@@ -93,7 +93,7 @@ func searchDay(q store.Query, limit int) (string, []any) {
 		index = "record_vrm"
 		and("vrm>=? AND vrm<? AND vrm GLOB ?", prefix, prefix+"~", q.Pattern)
 	case wild != "":
-		and("vrm GLOB ?", q.Pattern)
+		and("vrm<>'' AND vrm GLOB ?", q.Pattern) // a plate that could not be read has no mark
 	}
 	if q.HitsOnly {
 		and("hit=1")

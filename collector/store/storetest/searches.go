@@ -40,6 +40,23 @@ func searchPatterns(t *testing.T, subject Subject) {
 	}
 }
 
+// A vehicle whose plate could not be read is found by time and place, never by a
+// pattern, and its pictures are kept.
+func searchUnread(t *testing.T, subject Subject) {
+	s := open(t, subject)
+	r := Record("unit-1", 1, "", Noon)
+	r.Read = nrd.Read{Engine: "net 1"}
+	add(t, s, r)
+	for pattern, want := range map[string]int{"": 1, "*": 0, "?": 0, "A*": 0, "AB12CDE": 0} {
+		if got := search(t, s, store.Query{Pattern: pattern}); len(got) != want {
+			t.Errorf("%q finds %d records, want %d", pattern, len(got), want)
+		}
+	}
+	if held := search(t, s, store.Query{Camera: "front"}); len(held) != 1 || !held[0].Unread() || !held[0].HasPatch || !held[0].HasOverview {
+		t.Errorf("held %+v", held)
+	}
+}
+
 func searchBounds(t *testing.T, subject Subject) {
 	s := open(t, subject)
 	midnight := Noon.Truncate(24 * time.Hour).Add(24 * time.Hour)

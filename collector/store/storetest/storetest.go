@@ -43,6 +43,7 @@ func Run(t *testing.T, s Subject) {
 		{"AnEventIsStoredOnce", events},
 		{"OneBatchMayHoldTheSameItemTwice", twiceInABatch},
 		{"SearchFindsByPattern", searchPatterns},
+		{"AnUnreadPlateIsFoundByNoPattern", searchUnread},
 		{"SearchKeepsToItsBounds", searchBounds},
 		{"SearchRefusesWhatCannotBeMeant", searchErrors},
 		{"LateRecordsGoToTheirOwnDay", lateRecords},
