@@ -17,12 +17,14 @@ const (
 	exitUnreadable = commandline.Further + iota
 	exitUnhealthy
 	exitWiped
+	exitNotRunning
 )
 
 const exitCodes = `
 Exit codes: 0 done; 1 failed; 2 wrong usage; 3 wrong configuration or truth file;
-4 some photographs or videos could not be read or found; 5 the doctor found something;
-6 the unit was wiped on central's order and has to be enrolled again.`
+4 some photographs or videos could not be read or found; 5 the doctor or the status found something;
+6 the unit was wiped on central's order and has to be enrolled again;
+7 no agent runs here.`
 
 // program is nrd-agent with its outputs, so that a test can run it.
 type program struct {
@@ -43,7 +45,7 @@ func (p *program) root() *cobra.Command {
 on the unit, keeps every record until central has stored it, and uploads it.
 ` + exitCodes,
 	}
-	root.AddCommand(p.runCommand(), p.enrolCommand(), p.readCommand(), p.evaluateCommand(), p.doctorCommand(), p.configCommand(), p.keyCommand())
+	root.AddCommand(p.runCommand(), p.statusCommand(), p.enrolCommand(), p.readCommand(), p.evaluateCommand(), p.doctorCommand(), p.configCommand(), p.keyCommand())
 	return root
 }
 

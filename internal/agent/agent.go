@@ -41,6 +41,8 @@ type Agent struct {
 	cache    *hotlist.Cache
 	position position
 	client   *uplink.Client
+	// met says that central was reached once.
+	met atomic.Bool
 
 	credential *identity.Credential
 	pushed     *pushed
@@ -87,6 +89,11 @@ func (a *Agent) work(ctx context.Context) (Summary, error) {
 		return Summary{}, errors.Join(err, a.close())
 	}
 
+	local, err := a.listenLocal(ctx)
+	if err != nil {
+		return Summary{}, errors.Join(err, a.close())
+	}
+
 	// The link outlives the cameras, so that what they saw last still goes out.
 	link, hangUp := context.WithCancel(context.WithoutCancel(ctx))
 	defer hangUp()
@@ -96,12 +103,16 @@ func (a *Agent) work(ctx context.Context) (Summary, error) {
 	group.Go(func() error { return watched.run(link) })
 	group.Go(func() error { return notify.Watch(link, a.healthy) })
 	group.Go(func() error { return a.keepIdentity(link) })
+	group.Go(func() error {
+		return (&anchors{clock: a.Clock, keep: a.buffer.Correct, log: a.Log}).run(link)
+	})
+	group.Go(func() error { return a.serveLocal(link, local) })
 	group.Go(func() error { return a.obey(link) })
 	if err := notify.Ready(); err != nil {
 		a.Log.Warn("the service manager was not told", "error", err)
 	}
 
-	err := a.watchCameras(ctx)
+	err = a.watchCameras(ctx)
 	if cause := context.Cause(ctx); !errors.Is(cause, ErrRestart) && !errors.Is(cause, identity.ErrWiped) {
 		a.drain(ctx)
 	}
@@ -145,7 +156,10 @@ func (a *Agent) open() error {
 	}
 	a.client = &uplink.Client{
 		Broker: c.Central.Broker, TLS: a.credential.TLS(), Device: c.Device, Buffer: a.buffer, Clock: a.Clock, Log: a.Log,
-		Status: a.status, OnReceipt: a.tally.receipt, OnOrder: a.ordered, News: a.news,
+		Status: func() nrd.Status {
+			a.met.Store(true) // only a connection asks
+			return a.status()
+		}, OnReceipt: a.tally.receipt, OnOrder: a.ordered, News: a.news,
 	}
 	return nil
 }
@@ -212,7 +226,9 @@ func (a *Agent) stats() uplink.Stats {
 func (a *Agent) record(rec *nrd.Record) {
 	c := a.Config
 	rec.Profile, rec.Controller, rec.Deployment, rec.Software = c.profile.Name, c.Controller, c.Deployment, a.Software
-	rec.Hits = a.match(rec.Read.VRM)
+	if !rec.Unread() {
+		rec.Hits = a.match(rec.Read.VRM)
+	}
 	key, err := a.buffer.Append(rec)
 	if err != nil {
 		a.tally.lost(err)

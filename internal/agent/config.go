@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"nrd/internal/config"
 	"nrd/internal/identity"
 	"nrd/internal/sealed"
+	"nrd/recognise"
 )
 
 // Sample is the commented configuration that a new unit starts from.
@@ -43,6 +45,7 @@ type Config struct {
 	Lists     []ListConfig    `toml:"list"`
 	Central   CentralConfig   `toml:"central"`
 	Buffer    BufferConfig    `toml:"buffer"`
+	Metrics   MetricsConfig   `toml:"metrics"`
 
 	file    string
 	profile nrd.Profile
@@ -63,6 +66,8 @@ type CameraConfig struct {
 	Stall config.Duration `toml:"stall"`
 	// Pace plays a video file at its own speed.
 	Pace bool `toml:"pace"`
+	// Region is the part of the picture that is looked at.
+	Region recognise.Region `toml:"region"`
 }
 
 // PositionConfig is where the unit is: fixed, or from a receiver.
@@ -105,6 +110,12 @@ type CentralConfig struct {
 type BufferConfig struct {
 	MaxBytes config.Size     `toml:"max_bytes"`
 	MaxAge   config.Duration `toml:"max_age"`
+}
+
+// MetricsConfig is where Prometheus is answered: an address of the loopback, or
+// nothing for nowhere.
+type MetricsConfig struct {
+	Listen string `toml:"listen"`
 }
 
 // defaults is what holds where a configuration file says nothing.
@@ -197,6 +208,9 @@ func (c *Config) checkParts(say func(key, format string, args ...any)) {
 			say(key+".name", "%q is used twice", cam.Name)
 		}
 		names[cam.Name] = true
+		if err := cam.Region.Check(); err != nil {
+			say(key+".region", "%v", err)
+		}
 	}
 	p := c.Position
 	if (p.Latitude == nil) != (p.Longitude == nil) {
@@ -210,6 +224,9 @@ func (c *Config) checkParts(say func(key, format string, args ...any)) {
 	}
 	if m := c.Recognise.MinimumConfidence; m < 0 || m > 100 {
 		say("recognise.minimum_confidence", "must be 0 to 100, is %d", m)
+	}
+	if err := loopback(c.Metrics.Listen); err != nil {
+		say("metrics.listen", "%v", err)
 	}
 	if c.Buffer.MaxBytes < 10e6 {
 		say("buffer.max_bytes", "must be at least 10MB")
@@ -237,4 +254,20 @@ func (c *Config) storageKey() (*sealed.Key, error) {
 		return nil, fmt.Errorf("%s: key: %w", c.file, err)
 	}
 	return key, nil
+}
+
+// loopback says whether an address is one that only the unit itself reaches;
+// none is fine.
+func loopback(address string) error {
+	if address == "" {
+		return nil
+	}
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return err
+	}
+	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return fmt.Errorf("%q is not an address of the loopback such as 127.0.0.1:9463", address)
+	}
+	return nil
 }

@@ -31,7 +31,7 @@ func TestTheSampleIsARightConfiguration(t *testing.T) {
 
 func TestACommentedSettingOfTheSampleIsKnown(t *testing.T) {
 	text := string(Sample)
-	for _, setting := range []string{"deployment", "pace", "gps", "baud", "[[list]]", "name = \"local\"", "file"} {
+	for _, setting := range []string{"deployment", "pace", "region", "gps", "baud", "[[list]]", "name = \"local\"", "file", "listen"} {
 		if !strings.Contains(text, "\n#"+setting) {
 			t.Fatalf("the sample does not show %s", setting)
 		}
@@ -49,7 +49,11 @@ func TestAWrongConfigurationSaysWhere(t *testing.T) {
 		"an unknown profile":            {`"nasple-2.4"`, `"nasple-9"`, "profile: no profile"},
 		"no controller":                 {`controller = "Example Constabulary"`, ``, "controller: is missing"},
 		"no camera":                     {string(Sample[bytes.Index(Sample, []byte("[[camera]]")):bytes.Index(Sample, []byte("[position]"))]), "", "at least one [[camera]] is needed"},
+		"metrics for everybody":         {`#listen = "127.0.0.1:9463"`, `listen = "0.0.0.0:9463"`, "metrics.listen: "},
 		"a camera without footage":      {`footage = "/dev/video0"`, ``, "camera[0].footage: is missing"},
+		"a region outside":              {`#region = [0.0,`, `region = [-0.1,`, "camera[0].region: "},
+		"a region turned round":         {`#region = [0.0,`, `region = [1.0,`, "camera[0].region: "},
+		"a region of two numbers":       {`#region = [0.0, 0.25, 1.0, 1.0]`, `region = [0.0, 0.25]`, "camera[0].region: "},
 		"a latitude alone":              {"longitude = -0.1246\n", "", "latitude and longitude go together"},
 		"a place off the Earth":         {"51.5007", "151.5007", "not on the Earth"},
 		"an unknown engine":             {`engine = "networks"`, `engine = "magic"`, `"magic" is not an engine`},

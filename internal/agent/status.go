@@ -15,17 +15,19 @@ func (a *Agent) status() nrd.Status {
 	lists, err := a.cache.Lists()
 	a.tally.problem("lists", err)
 	a.tally.problem("position", a.position.problem())
-	now := a.Clock.Now()
+	stamp := a.Clock.Stamp()
+	now := stamp.UTC
 	link := a.client.Problems()
 	t := a.tally
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	st := nrd.Status{
 		Device: a.Config.Device, At: now, Software: a.Software, Started: t.started,
-		Frames: t.frames, Passages: t.passages, Reads: t.passages, Hits: t.hits,
+		Frames: t.frames, Passages: t.passages, Reads: t.passages - t.unread, Hits: t.hits,
 		Waiting: s.Records, OldestWaiting: s.OldestWaiting, Dropped: s.Dropped, DeadLetters: s.DeadLetters,
-		DiskFree: s.DiskFree, Lists: lists, Clock: a.Clock.Stamp(),
-		Fix: a.position.Fix(a.Clock.Stamp()), Configuration: a.pushed.status(), Wiped: a.wiped.Load(),
+		DiskFree: s.DiskFree, BufferBytes: uint64(max(s.Bytes, 0)), Temperature: temperature(thermalZones), Lists: lists, Clock: stamp,
+		DroppedFrames: t.dropped, FramesPerMinute: t.framesNow.count(stamp.Monotonic), ReadsPerMinute: t.readsNow.count(stamp.Monotonic),
+		Fix: a.position.Fix(stamp), Configuration: a.pushed.status(), Wiped: a.wiped.Load(),
 	}
 	for _, l := range lists {
 		if f := a.Config.profile.Freshness(l.Age(now)); f != nrd.Fresh {

@@ -36,7 +36,9 @@ type Summary struct {
 	Frames   uint64 `json:"frames"`
 	Dropped  uint64 `json:"dropped_frames"`
 	Passages uint64 `json:"passages"`
-	Hits     uint64 `json:"hits"`
+	// Unread is how many of the passages' plates could not be read.
+	Unread uint64 `json:"unread"`
+	Hits   uint64 `json:"hits"`
 	// Stored records have central's receipt; Waiting ones are in the buffer.
 	Stored  uint64 `json:"stored"`
 	Waiting int    `json:"waiting"`
@@ -63,12 +65,15 @@ type tally struct {
 	frames   uint64
 	dropped  uint64
 	passages uint64
+	unread   uint64
 	hits     uint64
 	stored   uint64
 	refused  uint64
 	last     time.Duration // of the newest frame, by the monotonic clock
-	onTheWay map[nrd.Key]pending
-	problems map[string]string
+	// What came in the last minute.
+	framesNow, readsNow lastMinute
+	onTheWay            map[nrd.Key]pending
+	problems            map[string]string
 	// Milliseconds, the newest latencies kept.
 	fromFrame, fromKept []int64
 }
@@ -104,6 +109,7 @@ func (t *tally) frame() {
 	defer t.mu.Unlock()
 	t.frames++
 	t.last = t.clock.Stamp().Monotonic
+	t.framesNow.add(t.last)
 }
 
 func (t *tally) droppedFrames(n uint64) {
@@ -117,6 +123,11 @@ func (t *tally) kept(rec *nrd.Record) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.passages++
+	if rec.Unread() {
+		t.unread++
+	} else {
+		t.readsNow.add(t.clock.Stamp().Monotonic)
+	}
 	now := t.clock.Now()
 	h := happening(rec)
 	h.At = now
@@ -220,7 +231,7 @@ func (t *tally) summary(s uplink.Stats) Summary {
 	in := int64(t.begun.Records) + int64(t.passages)
 	out := int64(t.stored) + int64(s.Records) + int64(dropped) + int64(t.refused)
 	return Summary{
-		Frames: t.frames, Dropped: t.dropped, Passages: t.passages, Hits: t.hits,
+		Frames: t.frames, Dropped: t.dropped, Passages: t.passages, Unread: t.unread, Hits: t.hits,
 		Stored: t.stored, Waiting: s.Records, Lost: in - out, SetAside: t.refused,
 		FrameToStoredP50: percentile(t.fromFrame, 50), FrameToStoredP95: percentile(t.fromFrame, 95),
 		KeptToStoredP50: percentile(t.fromKept, 50), KeptToStoredP95: percentile(t.fromKept, 95),

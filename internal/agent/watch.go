@@ -65,8 +65,14 @@ func (w *watch) watchOnce(ctx context.Context, rec *recognise.Recogniser) (frame
 		return 0, err
 	}
 	w.agent.Log.Info("watching", "camera", w.settings.Name, "source", source.String())
+	var dropped uint64
+	countDropped := func() {
+		now := source.Dropped()
+		w.agent.tally.droppedFrames(now - dropped)
+		dropped = now
+	}
 	defer func() {
-		w.agent.tally.droppedFrames(source.Dropped())
+		countDropped()
 		err = errors.Join(err, source.Close())
 	}()
 	defer func() { w.keep(rec.Flush()) }()
@@ -87,6 +93,7 @@ func (w *watch) watchOnce(ctx context.Context, rec *recognise.Recogniser) (frame
 		}
 		frames++
 		w.agent.tally.frame()
+		countDropped()
 		w.agent.tally.problem("camera "+w.settings.Name, nil)
 		records, err := rec.Track(frame)
 		if err := errors.Join(err, frame.Close()); err != nil {
@@ -115,7 +122,7 @@ func (w *watch) recogniser() (*recognise.Recogniser, error) {
 	}
 	return recognise.New(recognise.Config{
 		Localiser: localiser, Reader: reader, Profile: c.profile, Clock: w.agent.Clock,
-		LeastConfidence: c.Recognise.MinimumConfidence, OnProvisional: w.agent.provisional, Log: w.agent.Log,
+		LeastConfidence: c.Recognise.MinimumConfidence, Region: w.settings.Region, Unread: true, OnProvisional: w.agent.provisional, Log: w.agent.Log,
 	})
 }
 

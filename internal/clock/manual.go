@@ -61,6 +61,13 @@ func (m *Manual) Prove(source nrd.ClockSource, ahead time.Duration) {
 	m.stamp.Source, m.stamp.ClockError, m.stamp.Proved = source, ahead, true
 }
 
+// Doubt ends the proof, as [SystemClock] does when somebody sets the clock.
+func (m *Manual) Doubt() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.stamp.Source, m.stamp.ClockError, m.stamp.Proved = nrd.ClockUnknown, 0, false
+}
+
 // Reboot starts the unit again without a battery-backed clock: another boot id,
 // monotonic time from zero, and a wall clock in 1970 that nothing proves.
 func (m *Manual) Reboot() {

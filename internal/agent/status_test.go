@@ -1,0 +1,121 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"nrd"
+	"nrd/internal/metrics"
+)
+
+func TestTheHottestSensorCountsAndNoneIsNoZero(t *testing.T) {
+	dir := t.TempDir()
+	zones := filepath.Join(dir, "thermal_zone*", "temp")
+	if got := temperature(zones); got != nil {
+		t.Errorf("without a sensor it is %v", *got)
+	}
+	for zone, text := range map[string]string{"thermal_zone0": "41234\n", "thermal_zone1": "68500\n", "thermal_zone2": "off\n"} {
+		must(t, os.Mkdir(filepath.Join(dir, zone), 0o700))
+		must(t, os.WriteFile(filepath.Join(dir, zone, "temp"), []byte(text), 0o600))
+	}
+	if got := temperature(zones); got == nil || *got != 68.5 {
+		t.Errorf("it is %v, want 68.5", got)
+	}
+}
+
+func TestTheLastMinuteForgets(t *testing.T) {
+	var m lastMinute
+	for s := range 90 {
+		for range 10 {
+			m.add(time.Duration(s) * time.Second)
+		}
+	}
+	for after, want := range map[time.Duration]float64{89: 600, 119: 300, 148: 10, 149: 0, 400: 0} {
+		if got := m.count(after * time.Second); got != want {
+			t.Errorf("at %d s: %g, want %g", after, got, want)
+		}
+	}
+}
+
+func TestMetricsAreDocumented(t *testing.T) {
+	text, err := os.ReadFile("../../docs/metrics.md")
+	must(t, err)
+	var rows strings.Builder
+	for line := range strings.Lines(string(text)) {
+		if strings.HasPrefix(line, "| `nrd_agent_") {
+			rows.WriteString(line)
+		}
+	}
+	if want := metrics.Table(definitions); rows.String() != want {
+		t.Errorf("docs/metrics.md lists\n%s\nthe agent has\n%s", rows.String(), want)
+	}
+}
+
+func TestARunningUnitSaysHowItIs(t *testing.T) {
+	s := newSite(t)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	address := l.Addr().String()
+	must(t, l.Close())
+	c := s.unit("[central]", "[metrics]\nlisten = \""+address+"\"\n[central]")
+	list(t, c, entry(truth(t)[0], "High", "1"))
+	if _, err := Ask(t.Context(), c); !errors.Is(err, ErrNotRunning) {
+		t.Fatalf("before it runs: %v", err)
+	}
+	// Another certificate than the site knows: the unit cannot send, and runs on
+	// until it is stopped.
+	s.stop()
+	ctx, stop := context.WithCancel(within(t, 2*time.Minute))
+	ended := make(chan error, 1)
+	a := newAgent(t, c, nil)
+	go func() {
+		_, err := a.Run(ctx)
+		ended <- err
+	}()
+	var r Report
+	for end := time.Now().Add(time.Minute); r.Waiting.Records < 3 || len(r.Link) == 0; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("it says %+v", r)
+		}
+		if got, err := Ask(t.Context(), c); err == nil {
+			r = got
+		}
+	}
+	if r.Connected || r.Well() || !strings.Contains(r.Link[0], "cannot be reached") || r.OldestWaiting == nil || r.Device != ourUnit || r.Software != "test" {
+		t.Errorf("it says %+v", r)
+	}
+	if len(r.Lists) != 1 || r.Lists[0].List != "local" || r.Lists[0].Entries != 1 || r.Lists[0].Freshness != string(nrd.Fresh) || !r.Position || r.DiskFree == 0 || r.BufferBytes == 0 || r.Reads == 0 || r.ReadsPerMinute == 0 || r.FramesPerMinute == 0 {
+		t.Errorf("it says %+v", r)
+	}
+	answer, err := http.Get("http://" + address + "/metrics")
+	must(t, err)
+	text, err := io.ReadAll(answer.Body)
+	must(t, errors.Join(err, answer.Body.Close()))
+	http.DefaultClient.CloseIdleConnections()
+	for _, d := range definitions {
+		if d.Name != "nrd_agent_temperature_celsius" && !strings.Contains(string(text), "\n"+d.Name) {
+			t.Errorf("Prometheus is not told %s", d.Name)
+		}
+	}
+	for _, mark := range truth(t) {
+		if strings.Contains(string(text), mark) {
+			t.Errorf("Prometheus is told of %s", mark)
+		}
+	}
+	if info, err := os.Stat(c.socket()); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the socket is %v, %v", info, err)
+	}
+	stop()
+	must(t, <-ended)
+	if _, err := Ask(t.Context(), c); !errors.Is(err, ErrNotRunning) {
+		t.Errorf("afterwards: %v", err)
+	}
+}
