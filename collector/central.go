@@ -57,7 +57,7 @@ func (c *Central) Run(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, r.close()) }()
-	page := &console.Console{Access: r.access, Store: r.store, Profile: c.Config.profile, Zone: c.Config.zone, Clock: c.Config.Clock, Log: c.Log}
+	page := &console.Console{Access: r.access, Fleet: r.fleet, Store: r.store, Profile: c.Config.profile, Zone: c.Config.zone, Clock: c.Config.Clock, Log: c.Log}
 	if err := page.Initialize(ctx); err != nil {
 		return err
 	}

@@ -26,6 +26,7 @@ import (
 
 	"nrd"
 	"nrd/collector/access"
+	"nrd/collector/fleet"
 	"nrd/collector/store"
 )
 
@@ -44,6 +45,7 @@ const maxForm = 64 << 10
 // ImageStored; Close ends the live views.
 type Console struct {
 	Access  *access.Service
+	Fleet   *fleet.Fleet
 	Store   store.Store
 	Profile nrd.Profile
 	// Zone is the time zone in which times are shown and typed.
@@ -58,8 +60,8 @@ type Console struct {
 
 // Initialize fills the live view from the store and makes the handler ready.
 func (c *Console) Initialize(ctx context.Context) error {
-	if c.Access == nil || c.Store == nil || c.Zone == nil || c.Clock == nil || c.Log == nil {
-		return errors.New("console: Access, Store, Zone, Clock and Log are needed")
+	if c.Access == nil || c.Fleet == nil || c.Store == nil || c.Zone == nil || c.Clock == nil || c.Log == nil {
+		return errors.New("console: Access, Fleet, Store, Zone, Clock and Log are needed")
 	}
 	var err error
 	if c.pages, err = template.New("").Funcs(c.words()).ParseFS(files, "templates/*.html"); err != nil {
@@ -123,6 +125,8 @@ func (c *Console) routes() http.Handler {
 	mux.Handle("POST /record/{device}/{epoch}/{sequence}", c.signedIn(c.recordForReason))
 	mux.Handle("GET /image/{device}/{epoch}/{sequence}/{kind}", c.signedIn(c.image))
 	mux.Handle("GET /devices", c.signedIn(c.devices))
+	mux.Handle("POST /devices/{device}/revoke", c.signedIn(c.revokeDevice))
+	mux.Handle("POST /devices/{device}/wipe", c.signedIn(c.wipeDevice))
 	mux.Handle("GET /health", c.signedIn(c.health))
 	mux.Handle("GET /quarantine", c.signedIn(c.quarantine))
 	mux.Handle("POST /quarantine", c.signedIn(c.release))

@@ -296,6 +296,44 @@ func TestDevicesShowWhatIsWrongWithThem(t *testing.T) {
 	}
 }
 
+func TestADeviceIsRevokedAndWipedForAReasonByWhoMay(t *testing.T) {
+	d := newDesk(t)
+	now := d.clock.Now()
+	for _, name := range []string{"car-7", "car-8"} {
+		if err := d.Store.ChangeDevice(t.Context(), name, func(held *store.Device) error { held.Approved, held.LastSeen = now, now; return nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if status, page := d.signedIn(t, "ivy.tan").get("/devices"); status != http.StatusOK || strings.Contains(page, "Revoke") {
+		t.Errorf("who may not revoke is offered it: %d\n%s", status, page)
+	}
+	if status, _ := d.signedIn(t, "ivy.tan").post("/devices/car-7/wipe", "reason", "lost", "sure", "on"); status != http.StatusForbidden {
+		t.Errorf("who may not wipe gets %d", status)
+	}
+	ros := d.signedIn(t, "ros.kerr")
+	if status, page := ros.post("/devices/car-7/revoke", "reason", " "); status != http.StatusUnprocessableEntity || !strings.Contains(page, "a reason is needed") {
+		t.Errorf("without a reason: %d\n%s", status, page)
+	}
+	if status, page := ros.post("/devices/car-7/wipe", "reason", "lost"); status != http.StatusUnprocessableEntity || !strings.Contains(page, "tick the box") {
+		t.Errorf("without being sure: %d\n%s", status, page)
+	}
+	if held, err := d.Store.Device(t.Context(), "car-7"); err != nil || !held.Revoked.IsZero() {
+		t.Fatalf("refused, and done: %+v, %v", held, err)
+	}
+	if status, page := ros.post("/devices/car-7/revoke", "reason", "stolen, incident 9"); status != http.StatusOK || !strings.Contains(page, "stolen, incident 9") {
+		t.Errorf("revoked: %d\n%s", status, page)
+	}
+	if status, page := ros.post("/devices/car-8/wipe", "reason", "stolen, incident 9", "sure", "on"); status != http.StatusOK || !strings.Contains(page, "to be wiped") || !strings.Contains(page, "waits for its next contact") {
+		t.Errorf("wiped: %d\n%s", status, page)
+	}
+	if status, page := ros.post("/devices/car-8/wipe", "reason", "again", "sure", "on"); status != http.StatusUnprocessableEntity || !strings.Contains(page, "already") {
+		t.Errorf("wiped twice: %d\n%s", status, page)
+	}
+	if status, _ := ros.post("/devices/no-such/revoke", "reason", "lost"); status != http.StatusNotFound {
+		t.Errorf("a device nobody knows: %d", status)
+	}
+}
+
 func TestWhereTheLogCannotBeWrittenThePageSaysSoAndShowsNothing(t *testing.T) {
 	d := newDesk(t)
 	d.record(t, sighting{vrm: "AB12CDE", camera: "A1"})

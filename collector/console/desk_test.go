@@ -12,6 +12,7 @@ import (
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -21,9 +22,11 @@ import (
 
 	"nrd"
 	"nrd/collector/access"
+	"nrd/collector/fleet"
 	"nrd/collector/store"
 	"nrd/collector/store/sqlite"
 	"nrd/internal/clock"
+	"nrd/internal/identity"
 	"nrd/internal/sealed"
 )
 
@@ -59,7 +62,20 @@ func newDesk(t *testing.T) *desk {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &desk{Console: &Console{Access: door, Store: st, Profile: profile, Zone: zone, Clock: c, Log: log}, clock: c}
+	site := t.TempDir()
+	ca, err := identity.NewSite(site, c)
+	if err == nil {
+		err = ca.IssueIssuer(site)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	issuer, err := identity.OpenIssuer(filepath.Join(site, "ca.pem"), filepath.Join(site, "issuer.pem"), filepath.Join(site, "issuer.key"), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	devices := &fleet.Fleet{Store: st, Access: door, Issuer: issuer, ReviewDays: profile.DeviceReviewDays, Clock: c, Log: log}
+	d := &desk{Console: &Console{Access: door, Fleet: devices, Store: st, Profile: profile, Zone: zone, Clock: c, Log: log}, clock: c}
 	if err := d.Initialize(t.Context()); err != nil {
 		t.Fatal(err)
 	}
