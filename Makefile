@@ -116,6 +116,16 @@ fuzz: deps-build ## each fuzz target for FUZZTIME
 		done; \
 	done
 
+# How long `make faults` goes on with new seeds.
+FAULTS_TIME ?= 20m
+
+.PHONY: faults faults-short
+faults: deps-build ## kill, cut off and corrupt the real programs for FAULTS_TIME; nothing may be lost
+	go run ./internal/faults -time $(FAULTS_TIME)
+
+faults-short: deps-build ## the same for a minute
+	go run ./internal/faults -size 8
+
 GENERATED := uplink/wire/wire.pb.go
 
 .PHONY: generate

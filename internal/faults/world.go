@@ -1,0 +1,187 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	"nrd"
+	"nrd/hotlist/voi"
+	"nrd/internal/faults/generate"
+	"nrd/internal/faults/plant"
+	"nrd/internal/sealed"
+)
+
+const device = "unit-1"
+
+// world is a site with one unit, as processes.
+type world struct {
+	dir      string
+	programs programs
+	seed     uint64
+	bug      string
+	books    *books
+	tally    *tally
+
+	unit, central               *program
+	unitControl, centralControl *plant.Control
+	port                        int
+
+	mu    sync.Mutex
+	wrong []string
+}
+
+// newWorld makes the site in a folder, with central and the unit ready to start.
+func newWorld(ctx context.Context, dir string, p programs, seed uint64, bug string, t *tally) (_ *world, err error) {
+	w := &world{dir: dir, programs: p, seed: seed, bug: bug, books: newBooks(), tally: t}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	if w.unitControl, err = plant.OpenControl(filepath.Join(dir, "unit.control")); err != nil {
+		return nil, err
+	}
+	if w.centralControl, err = plant.OpenControl(filepath.Join(dir, "central.control")); err != nil {
+		return nil, err
+	}
+	if w.port, err = freePort(); err != nil {
+		return nil, err
+	}
+	if err := w.makeSite(ctx); err != nil {
+		return nil, err
+	}
+	if err := w.makeUnit(); err != nil {
+		return nil, err
+	}
+	w.central = &program{name: "central", line: func(string) {}, command: func() (*exec.Cmd, error) {
+		return w.command(p.central, "central", "serve", "-c", filepath.Join(w.site(), "central.toml")), nil
+	}}
+	w.unit = &program{name: "unit", line: w.books.line, command: func() (*exec.Cmd, error) {
+		cmd := w.command(p.agent, "unit", "run", "--json", "-c", filepath.Join(w.unitDir(), "nrd-agent.toml"))
+		cmd.Env = append(cmd.Env, fmt.Sprintf("%s=%d %d", generate.EnvRecords, w.seed, w.books.next()))
+		return cmd, nil
+	}}
+	for _, p := range []*program{w.unit, w.central} {
+		if p.log, err = os.OpenFile(filepath.Join(dir, p.name+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600); err != nil {
+			return nil, err
+		}
+	}
+	return w, nil
+}
+
+func (w *world) site() string    { return filepath.Join(w.dir, "site") }
+func (w *world) unitDir() string { return filepath.Join(w.site(), "devices", device) }
+
+// command runs one of the programs with its control and the planted bug.
+func (w *world) command(path, control string, args ...string) *exec.Cmd {
+	cmd := exec.Command(path, args...)
+	cmd.Env = append(os.Environ(), plant.EnvControl+"="+filepath.Join(w.dir, control+".control"), plant.EnvBug+"="+w.bug)
+	return cmd
+}
+
+// do runs central's command line.
+func (w *world) do(ctx context.Context, input string, args ...string) error {
+	cmd := exec.CommandContext(ctx, w.programs.central, args...)
+	cmd.Stdin = strings.NewReader(input)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("central %s: %w: %s", strings.Join(args, " "), err, out)
+	}
+	return nil
+}
+
+// makeSite makes the site as a force would, by central's command line.
+func (w *world) makeSite(ctx context.Context) error {
+	config := filepath.Join(w.site(), "central.toml")
+	for _, args := range [][]string{
+		{"site", "init", w.site(), "--device", device, "--host", "127.0.0.1", "--listen-devices", fmt.Sprintf("127.0.0.1:%d", w.port),
+			"--listen-page", "127.0.0.1:0", "--listen-fleet", "127.0.0.1:0"},
+		{"user", "add", "harness", "-c", config, "--full-name", "The Harness", "--role", "anpr-manager", "--authoriser", "the fault run", "--generate"},
+		{"device", "approve", device, "-c", config, "--account", "harness", "--by", "the fault run", "--reference", "none"},
+	} {
+		if err := w.do(ctx, "", args...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// makeUnit writes the unit's key, list and configuration.
+func (w *world) makeUnit() error {
+	dir := w.unitDir()
+	if _, err := sealed.CreateKey(filepath.Join(dir, "storage.key")); err != nil {
+		return err
+	}
+	var list bytes.Buffer
+	if err := voi.Write(&list, func(yield func(nrd.Entry) bool) {
+		for n := range generate.Wanted {
+			e := nrd.Entry{VRM: generate.WantedMark(n), Priority: nrd.PriorityHigh, Action: "High", Reason: fmt.Sprintf("wanted %d", n)}
+			if !yield(e) {
+				return
+			}
+		}
+	}); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(dir, "list.dat"), list.Bytes(), 0o600); err != nil {
+		return err
+	}
+	var cameras strings.Builder
+	for n := range 3 {
+		fmt.Fprintf(&cameras, "[[camera]]\nfootage = \"rtsp://127.0.0.1:1/%d\"\nname = \"camera %d\"\n", n, n)
+	}
+	config := fmt.Sprintf(`device = %q
+controller = "Fault Constabulary"
+data = "data"
+key = "storage.key"
+%s[[list]]
+name = "wanted"
+file = "list.dat"
+[central]
+broker = "tls://127.0.0.1:%d"
+ca = "ca.pem"
+certificate = "%[1]s.pem"
+key = "%[1]s.key"
+[buffer]
+max_bytes = "64MB"
+`, device, cameras.String(), w.port)
+	config = strings.ReplaceAll(config, `""`, `"`)
+	return os.WriteFile(filepath.Join(dir, "nrd-agent.toml"), []byte(config), 0o600)
+}
+
+func freePort() (int, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	defer l.Close() //nolint:errcheck // the port is known
+	address, ok := l.Addr().(*net.TCPAddr)
+	if !ok {
+		return 0, errors.New("the listener has no TCP address")
+	}
+	return address.Port, nil
+}
+
+func (w *world) complain(format string, args ...any) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.wrong = append(w.wrong, fmt.Sprintf(format, args...))
+}
+
+// wrongs are the complaints so far, the same one once.
+func (w *world) wrongs() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.books.mu.Lock()
+	defer w.books.mu.Unlock()
+	all := slices.Concat(w.wrong, w.books.wrong)
+	slices.SortStableFunc(all, cmp.Compare)
+	return slices.Compact(all)
+}
