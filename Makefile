@@ -107,6 +107,10 @@ $(LINT):
 bench: deps-build deps-run ## every benchmark, five times
 	go test -run '^$$' -bench . -benchmem -count 5 ./...
 
+.PHONY: strangers
+strangers: deps-build ## ten thousand connections of strangers: memory stays bounded, devices come in
+	NRD_STRANGERS=10000 go test -run Strangers -v ./collector/ingest
+
 .PHONY: fuzz
 fuzz: deps-build ## each fuzz target for FUZZTIME
 	@for package in $$(go list ./...); do \

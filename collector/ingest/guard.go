@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"container/list"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -14,6 +15,11 @@ import (
 // handshakeTime is how long a connection may take to say who it is.
 const handshakeTime = 10 * time.Second
 
+// maxNameless is how many connections may be about to say who they are. One more
+// and the oldest of them is ended: strangers who only connect take each other's
+// places, while a device's handshake takes milliseconds.
+const maxNameless = 512
+
 // guard is the listener: it bounds how many connections there are and how long
 // they stay nameless, and closes them all when it is closed.
 type guard struct {
@@ -22,6 +28,8 @@ type guard struct {
 
 	mu   sync.Mutex
 	open map[*conn]bool // nil: closed
+	// nameless are those of open that have not said who they are, oldest first.
+	nameless *list.List
 	// gone waits for every connection's goroutine to have let go of it.
 	gone sync.WaitGroup
 }
@@ -32,10 +40,14 @@ type conn struct {
 	guard  *guard
 	shaken bool
 	once   sync.Once
+	// waiting is the place among the nameless, nil once it has a name; evicted
+	// says that it lost that place. guard.mu guards both.
+	waiting *list.Element
+	evicted bool
 }
 
 func newGuard(in *Ingest, tcp net.Listener) *guard {
-	return &guard{Listener: tcp, in: in, open: map[*conn]bool{}}
+	return &guard{Listener: tcp, in: in, open: map[*conn]bool{}, nameless: list.New()}
 }
 
 // Accept gives the next connection.
@@ -68,8 +80,34 @@ func (g *guard) admit(c *conn) error {
 		return err
 	}
 	g.open[c] = true
+	c.waiting = g.nameless.PushBack(c)
 	g.gone.Add(1)
+	if oldest, ok := g.nameless.Front().Value.(*conn); ok && g.nameless.Len() > maxNameless {
+		g.forget(oldest)
+		oldest.evicted = true
+		oldest.NetConn().Close() //nolint:errcheck // there is nobody to tell
+		g.in.counts.refused.Add(1)
+	}
 	return nil
+}
+
+// forget takes a connection from among the nameless; mu is held.
+func (g *guard) forget(c *conn) {
+	if c.waiting != nil {
+		g.nameless.Remove(c.waiting)
+		c.waiting = nil
+	}
+}
+
+// named notes how a handshake ended.
+func (g *guard) named(c *conn, err error) {
+	g.mu.Lock()
+	g.forget(c)
+	evicted := c.evicted
+	g.mu.Unlock()
+	if err != nil && !evicted {
+		g.refused(c, err)
+	}
 }
 
 func (g *guard) refused(c net.Conn, err error) {
@@ -98,8 +136,9 @@ func (g *guard) Close() error {
 func (c *conn) Read(p []byte) (int, error) {
 	if !c.shaken {
 		c.shaken = true
-		if err := c.HandshakeContext(context.Background()); err != nil { // admit has set a deadline
-			c.guard.refused(c, err)
+		err := c.HandshakeContext(context.Background()) // admit has set a deadline
+		c.guard.named(c, err)
+		if err != nil {
 			return 0, err
 		}
 	}
@@ -110,6 +149,7 @@ func (c *conn) Read(p []byte) (int, error) {
 func (c *conn) Close() error {
 	c.guard.mu.Lock()
 	delete(c.guard.open, c)
+	c.guard.forget(c)
 	c.guard.mu.Unlock()
 	err := c.Conn.Close()
 	c.once.Do(c.guard.gone.Done)
