@@ -15,8 +15,8 @@ const (
 	// or goes, steady how well a steady change must explain the widths.
 	turned = 1.15
 	steady = 0.5
-	// coloured is how many frames more must show one colour than the other.
-	coloured = 2
+	// agreed is how many frames more must show one colour than the other.
+	agreed = 2
 )
 
 // course is what a passage shows of the vehicle's way: how its plate grows, and
@@ -81,9 +81,9 @@ func (c *course) growth(over time.Duration) float64 {
 func (c *course) direction(over time.Duration, moving, british bool) nrd.Direction {
 	if moving {
 		switch {
-		case c.yellow >= c.white+coloured:
+		case c.yellow >= c.white+agreed:
 			return nrd.DirectionAway
-		case c.white >= c.yellow+coloured && british:
+		case c.white >= c.yellow+agreed && british:
 			return nrd.DirectionTowards
 		}
 		return nrd.DirectionUnknown
@@ -107,17 +107,16 @@ const (
 )
 
 // paintOf looks at points all over a plate in an 8-bit BGR image. Where the
-// picture has no colour at all, as in infrared, it cannot tell.
+// picture has no colour, as in infrared, it cannot tell.
 func paintOf(img gocv.Mat, q nrd.Quad) paint {
 	pixels, err := img.DataPtrUint8()
-	if err != nil {
-		return paintUnknown // a part of another image; frames are whole
+	if err != nil || !coloured(pixels) {
+		return paintUnknown // no pixels: a part of another image; frames are whole
 	}
 	const across, down = 24, 8
 	var points [across * down]struct{ grey, blue, rest int }
 	m := quadFromUnit(q)
 	w, h := img.Cols(), img.Rows()
-	chroma := 0
 	for i := range points {
 		u, v := (float64(i%across)+0.5)/across, (float64(i/across)+0.5)/down
 		z := m[6]*u + m[7]*v + m[8]
@@ -128,7 +127,6 @@ func paintOf(img gocv.Mat, q nrd.Quad) paint {
 		p := pixels[3*(y*w+x):]
 		b, g, r := int(p[0]), int(p[1]), int(p[2])
 		points[i].grey, points[i].blue, points[i].rest = b+g+r, b, (g+r)/2
-		chroma = max(chroma, max(b, g, r)-min(b, g, r))
 	}
 	slices.SortFunc(points[:], func(a, b struct{ grey, blue, rest int }) int { return b.grey - a.grey })
 	// The ground is the brighter part of a plate, and most of it.
@@ -139,7 +137,7 @@ func paintOf(img gocv.Mat, q nrd.Quad) paint {
 	}
 	dark := points[len(points)-1].grey
 	ground := points[len(points)/4].grey
-	if chroma < 8 || ground < 3*60 || ground < 2*dark || points[len(points)/2].grey < (ground+dark)/2 {
+	if ground < 3*60 || ground < 2*dark || points[len(points)/2].grey < (ground+dark)/2 {
 		return paintUnknown
 	}
 	switch ratio := float64(blue) / float64(max(rest, 1)); {
@@ -149,4 +147,18 @@ func paintOf(img gocv.Mat, q nrd.Quad) paint {
 		return paintWhite
 	}
 	return paintUnknown
+}
+
+// coloured reports whether a picture's pixels have colours: at least a fiftieth of
+// some that are spread over all of it.
+func coloured(pixels []uint8) bool {
+	const samples, chroma = 500, 16
+	n, step := 0, len(pixels)/3/samples
+	for i := range samples {
+		p := pixels[3*i*step:]
+		if len(p) >= 3 && int(max(p[0], p[1], p[2]))-int(min(p[0], p[1], p[2])) >= chroma {
+			n++
+		}
+	}
+	return n >= samples/50
 }

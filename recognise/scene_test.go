@@ -28,7 +28,10 @@ var today = day{time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)}
 // the text that a reader would see there.
 type scene struct {
 	plates []shown
-	reads  int
+	// reads and looks count what was asked of reader and localiser.
+	reads, looks int
+	// certain is how sure the localiser is, 0.9 if not set.
+	certain float64
 }
 
 // shown is one plate of a frame: its left top corner, its width, and its text as
@@ -39,6 +42,8 @@ type shown struct {
 	sure        float64
 	// blur is how much the picture of it is blurred, in pixels.
 	blur float64
+	// paint is its ground, white if not set.
+	paint color.RGBA
 }
 
 func (s shown) quad() nrd.Quad {
@@ -47,9 +52,14 @@ func (s shown) quad() nrd.Quad {
 }
 
 func (s *scene) Localise(gocv.Mat) ([]Plate, error) {
+	s.looks++
+	certain := s.certain
+	if certain == 0 {
+		certain = 0.9
+	}
 	var plates []Plate
 	for _, p := range s.plates {
-		plates = append(plates, Plate{Quad: p.quad(), Confidence: 0.9})
+		plates = append(plates, Plate{Quad: p.quad(), Confidence: certain})
 	}
 	return plates, nil
 }
@@ -90,6 +100,8 @@ type road struct {
 	// picture is img with the plates of the frame.
 	picture gocv.Mat
 	frame   uint64
+	// fix is where the unit is; its longitude counts the frames.
+	fix nrd.Fix
 	// wall is added to the wall clock, not to the monotonic one.
 	wall        time.Duration
 	told        []*nrd.Record
@@ -102,7 +114,7 @@ func newRoad(t *testing.T) *road {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &road{t: t, scene: &scene{}, picture: gocv.NewMat(), img: gocv.NewMatWithSizeFromScalar(gocv.NewScalar(90, 110, 100, 0), 720, 1280, gocv.MatTypeCV8UC3)}
+	r := &road{t: t, fix: nrd.Fix{Source: nrd.FixStatic, Latitude: 52}, scene: &scene{}, picture: gocv.NewMat(), img: gocv.NewMatWithSizeFromScalar(gocv.NewScalar(90, 110, 100, 0), 720, 1280, gocv.MatTypeCV8UC3)}
 	r.rec, err = New(Config{Localiser: r.scene, Reader: r.scene, Profile: profile, Clock: today,
 		OnProvisional: func(rec *nrd.Record) { r.provisional = append(r.provisional, rec) }})
 	if err != nil {
@@ -128,7 +140,10 @@ func (r *road) show(plates ...shown) {
 	for _, p := range plates {
 		b := p.quad().Bounds()
 		box := image.Rect(b.X, b.Y, b.X+b.W, b.Y+b.H)
-		gocv.Rectangle(&r.picture, box, color.RGBA{R: 240, G: 240, B: 240}, -1)
+		if p.paint == (color.RGBA{}) {
+			p.paint = color.RGBA{R: 240, G: 240, B: 236}
+		}
+		gocv.Rectangle(&r.picture, box, p.paint, -1)
 		gocv.PutText(&r.picture, p.text, image.Pt(box.Min.X+4, box.Max.Y-box.Dy()/4), gocv.FontHersheyDuplex, p.width/170, color.RGBA{R: 20, G: 20, B: 20}, max(1, int(p.width)/50))
 		if p.blur > 0 {
 			part := r.picture.Region(box.Intersect(image.Rect(0, 0, r.picture.Cols(), r.picture.Rows())))
@@ -136,11 +151,12 @@ func (r *road) show(plates ...shown) {
 			part.Close()
 		}
 	}
+	r.fix.Longitude = float64(r.frame)
 	at := time.Duration(r.frame) * 100 * time.Millisecond
 	records, err := r.rec.Track(&capture.Frame{
 		Image: r.picture, Camera: nrd.Camera{Name: "north", Feed: 7}, Sequence: r.frame,
 		Taken: nrd.Stamp{UTC: today.Add(at + r.wall), Monotonic: at, BootID: "b"},
-		Fix:   nrd.Fix{Source: nrd.FixStatic, Latitude: 52, Longitude: float64(r.frame)},
+		Fix:   r.fix,
 	})
 	if err != nil {
 		r.t.Fatal(err)
@@ -167,4 +183,12 @@ func plates(records []*nrd.Record) []nrd.VRM {
 		vrms = append(vrms, r.Read.VRM)
 	}
 	return vrms
+}
+
+// grade takes the colour out of a picture and leaves its light.
+func grade(img *gocv.Mat) {
+	grey := gocv.NewMat()
+	defer grey.Close()
+	gocv.CvtColor(*img, &grey, gocv.ColorBGRToGray)
+	gocv.CvtColor(grey, img, gocv.ColorGrayToBGR)
 }

@@ -15,7 +15,6 @@ import (
 	"nrd/internal/clock"
 	"nrd/internal/commandline"
 	"nrd/internal/identity"
-	"nrd/internal/sealed"
 )
 
 func (p *program) runCommand() *cobra.Command {
@@ -59,6 +58,9 @@ func (p *program) happening(h agent.Happening) {
 	if h.Hit != "" {
 		hit = "  HIT " + h.Hit
 	}
+	if h.Plate == "" {
+		h.Plate = "no read"
+	}
 	at := h.At.Local().Format("15:04:05")
 	switch {
 	case h.What == "stored":
@@ -72,8 +74,8 @@ func (p *program) summary(s agent.Summary) error {
 	if p.JSON {
 		return json.NewEncoder(p.Out).Encode(s)
 	}
-	_, err := fmt.Fprintf(p.Out, "frames %d, passages %d, hits %d, stored %d, waiting %d, lost %d\n",
-		s.Frames, s.Passages, s.Hits, s.Stored, s.Waiting, s.Lost)
+	_, err := fmt.Fprintf(p.Out, "frames %d, passages %d, unread %d, hits %d, stored %d, waiting %d, lost %d\n",
+		s.Frames, s.Passages, s.Unread, s.Hits, s.Stored, s.Waiting, s.Lost)
 	if s.FrameToStoredP95 > 0 {
 		_, e := fmt.Fprintf(p.Out, "frame to stored: half within %d ms, 95 %% within %d ms (a record is made when its vehicle has gone by)\n", s.FrameToStoredP50, s.FrameToStoredP95)
 		err = errors.Join(err, e)
@@ -168,19 +170,5 @@ func (p *program) configCommand() *cobra.Command {
 		},
 	}
 	group.AddCommand(check, sample)
-	return group
-}
-
-func (p *program) keyCommand() *cobra.Command {
-	group := &cobra.Command{Use: "key", Short: "Make the key that everything on the unit is sealed with"}
-	group.AddCommand(&cobra.Command{
-		Use: "create FILE", Short: "Make a new storage key; an existing file is never overwritten", Args: cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
-			if _, err := sealed.CreateKey(args[0]); err != nil {
-				return commandline.Fail(commandline.Failed, err)
-			}
-			return nil
-		},
-	})
 	return group
 }
