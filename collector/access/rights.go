@@ -39,7 +39,7 @@ var Roles = []Role{
 
 // needsReason names the rights that are used for a stated reason only. Live
 // monitoring is a duty of its own: opening it is logged, and needs none.
-var needsReason = map[Right]bool{Search: true, ViewImages: true, RevokeDevices: true}
+var needsReason = map[Right]bool{Search: true, ViewImages: true, RevokeDevices: true, Release: true}
 
 // RoleNames lists the names of the roles.
 func RoleNames() []string {

@@ -50,12 +50,12 @@ func newDesk(t *testing.T) *desk {
 	if err != nil {
 		t.Fatal(err)
 	}
-	door := &access.Service{Store: st, Clock: c, Log: log, Idle: 30 * time.Minute, Absolute: 12 * time.Hour}
-	if err := door.Initialize(); err != nil {
-		t.Fatal(err)
-	}
 	profile, err := nrd.LoadProfile(nrd.DefaultProfile)
 	if err != nil {
+		t.Fatal(err)
+	}
+	door := &access.Service{Store: st, Profile: profile, Clock: c, Log: log, Idle: 30 * time.Minute, Absolute: 12 * time.Hour}
+	if err := door.Initialize(); err != nil {
 		t.Fatal(err)
 	}
 	zone, err := time.LoadLocation("Europe/London")

@@ -77,6 +77,7 @@ func (c *Console) words() template.FuncMap {
 		},
 		"priority": func(p nrd.Priority) priorityMark { return priorityMarks[p] },
 		"top":      func(hits []nrd.Hit) priorityMark { return priorityMarks[topPriority(hits)] },
+		"degrees":  func(t *float64) string { return fmt.Sprintf("%.0f °C", *t) },
 		"bytes":    bytesInWords,
 		"count":    count,
 		"record":   recordPath,
