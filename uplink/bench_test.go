@@ -2,8 +2,6 @@ package uplink
 
 import (
 	"testing"
-
-	"nrd"
 )
 
 // BenchmarkAppend is the time until a record with both images is durable.
@@ -33,16 +31,4 @@ func BenchmarkAppend(b *testing.B) {
 			})
 		})
 	}
-}
-
-// BenchmarkDrain is the time a record with both images takes from a full buffer
-// through TLS and a broker to its receipt.
-func BenchmarkDrain(b *testing.B) {
-	conf := config(b)
-	conf.MaxBytes = 1 << 40
-	buffer, c := open(b, conf), newCentral(b)
-	addMany(b, buffer, (b.N+19)/20*20, func() *nrd.Record { return read(conf.Clock, "AB12CDE") })
-	b.ResetTimer()
-	start(b, c.client(buffer))
-	eventually(b, "all is stored", func() bool { return waiting(b, buffer) == 0 })
 }

@@ -156,7 +156,7 @@ func (c *committer) order(device string, came bool) {
 func (c *committer) tell(device string, now standing, came bool) {
 	before := c.roll.told[device]
 	c.roll.told[device] = now
-	if now == before && !(came && !now.approved()) || came && now.approved() {
+	if now == before && (now.approved() || !came) {
 		return
 	}
 	command := &wire.Command{AtNs: c.in.Clock.Now().UnixNano(), What: &wire.Command_Resumed{Resumed: &wire.Resumed{}}}
