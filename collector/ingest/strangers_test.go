@@ -219,8 +219,8 @@ func TestTwoUnitsThatFightForOneIdentityAreNoticed(t *testing.T) {
 	for range rivalEnds + 1 {
 		c.connect(t, "unit-1")
 	}
-	c.clock.Advance(time.Minute)
 	eventually(t, "the device is marked", func() bool {
+		c.clock.Advance(time.Second)
 		d, err := c.store.Device(context.Background(), "unit-1")
 		return err == nil && !d.Copied.IsZero()
 	})
