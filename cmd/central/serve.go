@@ -81,7 +81,11 @@ func nextSteps(s collector.NewSite) string {
 			step, s.Dir, device, device, s.Dir)
 		step++
 	}
-	return text + fmt.Sprintf("  %d. Start central:\n     central serve -c %s/central.toml\n", step, s.Dir)
+	return text + fmt.Sprintf(`  %[1]d. Start central:
+     central serve -c %[2]s/central.toml
+  %[3]d. Enrol each unit:
+     central device enrol UNIT -c %[2]s/central.toml --account NAME --by "..." --reference "..."
+`, step, s.Dir, step+1)
 }
 
 func (p *program) siteDeviceCommand() *cobra.Command {
