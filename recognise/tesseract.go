@@ -2,71 +2,98 @@ package recognise
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"image"
+	"math"
 	"os"
+	"path/filepath"
 	"sync"
 
 	"github.com/otiai10/gosseract/v2"
 	"gocv.io/x/gocv"
 
 	"nrd"
+	"nrd/recognise/model"
 )
 
 const (
-	// tesseractHeight is the height in pixels that Tesseract gets a line of a
-	// plate in, tesseractMost bounds the width.
-	tesseractHeight = 64
-	tesseractMost   = 512
 	// tesseractLeast is the probability of a glyph below which the text is
 	// taken for no plate's.
 	tesseractLeast = 0.05
+	// tesseractScale takes Tesseract's confidences to logarithms of
+	// probabilities: it gives 100 + 5 x 7 x the logarithm.
+	tesseractScale = 35.0
+	// tesseractModel is our model's name where Tesseract asks for a language.
+	tesseractModel = "plate"
 )
 
 // Clients that initialise at the same time leave the process's standard error on
 // /dev/null for good, so each one's first text is read under this lock.
 var tesseractFirst sync.Mutex
 
-// tesseractReader reads plates with Tesseract's English network: a second,
-// independent engine, slower and made for print.
+// tesseractReader reads plates with Tesseract's line recogniser and a model of
+// our own for it: a second, independent engine.
 type tesseractReader struct {
 	client    *gosseract.Client
 	rectifier *rectifier
 	canvas    gocv.Mat
 	pgm       bytes.Buffer
 	started   bool
+	// version names the model by the beginning of its checksum.
+	version string
 }
 
-// NewTesseractReader opens Tesseract, which needs its English data installed.
-func NewTesseractReader() (Reader, error) {
-	r := &tesseractReader{client: gosseract.NewClient(), rectifier: newRectifier(), canvas: gocv.NewMat()}
-	// The first text loads the data: an installation without it is found now,
-	// not at the first plate.
-	blank := gocv.NewMatWithSizeFromScalar(gocv.NewScalar(255, 0, 0, 0), tesseractHeight, tesseractHeight, gocv.MatTypeCV8U)
-	defer blank.Close()
-	err := r.configure()
+// NewTesseractReader opens Tesseract with the plate model that is part of the
+// program.
+func NewTesseractReader() (_ Reader, err error) {
+	// Tesseract takes a model from a file only; it is read at once.
+	dir, err := os.MkdirTemp("", "nrd-tesseract-")
+	if err != nil {
+		return nil, fmt.Errorf("tesseract: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	weights, err := model.Weights(tesseractModel)
 	if err == nil {
-		_, err = r.line(blank)
+		err = os.WriteFile(filepath.Join(dir, tesseractModel+".traineddata"), weights, 0o600)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("tesseract: %w; is tesseract-ocr-eng installed?", errors.Join(err, r.Close()))
+		return nil, fmt.Errorf("tesseract: %w", err)
+	}
+	r := &tesseractReader{
+		client: gosseract.NewClient(), rectifier: newRectifier(), canvas: gocv.NewMat(),
+		version: fmt.Sprintf("%x", sha256.Sum256(weights))[:8],
+	}
+	if err = r.configure(dir); err == nil {
+		// The first text loads the model.
+		blank := gocv.NewMatWithSizeFromScalar(gocv.NewScalar(255, 0, 0, 0), cropHeight, cropWidth, gocv.MatTypeCV8U)
+		_, err = r.line(blank)
+		err = errors.Join(err, blank.Close())
+	}
+	if err != nil {
+		return nil, fmt.Errorf("tesseract: %w", errors.Join(err, r.Close()))
 	}
 	return r, nil
 }
 
-// configure asks for one line of a plate's glyphs, and for silence: remarks on
-// crops that hold no text are nobody's business.
-func (r *tesseractReader) configure() error {
+// configure asks for the crop as one line without any analysis of a page, the way
+// the model was trained, and for silence: remarks on crops that hold no text are
+// nobody's business.
+func (r *tesseractReader) configure(dir string) error {
 	return errors.Join(
+		r.client.SetTessdataPrefix(dir),
+		r.client.SetLanguage(tesseractModel),
 		r.client.SetVariable("debug_file", os.DevNull),
-		r.client.SetVariable("tessedit_pageseg_mode", "7"),
-		r.client.SetWhitelist(Alphabet),
+		r.client.SetVariable("tessedit_pageseg_mode", "13"),
+		r.client.SetVariable("tessedit_do_invert", "0"),
 	)
 }
 
-// Engine names Tesseract's version.
-func (r *tesseractReader) Engine() string { return "tesseract " + r.client.Version() }
+// Engine names Tesseract's version and that of our model.
+func (r *tesseractReader) Engine() string {
+	return "tesseract " + r.client.Version() + " " + r.version
+}
 
 // Close gives the engine back.
 func (r *tesseractReader) Close() error {
@@ -79,14 +106,16 @@ func (r *tesseractReader) Close() error {
 func (r *tesseractReader) Read(img gocv.Mat, quad nrd.Quad) ([]Glyphs, error) {
 	w, h := size(quad)
 	if w/max(h, 1) > (oneLine+twoLines)/2 {
-		g, err := r.part(img, quad, part{0, 0, 1, 1})
+		g, err := r.line(r.rectifier.cut(img, quad, whole(0, 0), cropWidth, cropHeight))
 		return some(g), err
 	}
-	top, err := r.part(img, quad, part{0, 0, 1, 0.52})
+	above, below := whole(0, 0), whole(0, 0)
+	above.bottom, below.top = 0.54, 0.46
+	top, err := r.half(img, quad, above)
 	if err != nil {
 		return nil, err
 	}
-	bottom, err := r.part(img, quad, part{0, 0.48, 1, 1})
+	bottom, err := r.half(img, quad, below)
 	if err != nil {
 		return nil, err
 	}
@@ -101,28 +130,22 @@ func some(g Glyphs) []Glyphs {
 	return []Glyphs{g}
 }
 
-// part reads one line.
-func (r *tesseractReader) part(img gocv.Mat, quad nrd.Quad, p part) (Glyphs, error) {
+// half reads one line of a plate with two, in its own proportions.
+func (r *tesseractReader) half(img gocv.Mat, quad nrd.Quad, p part) (Glyphs, error) {
 	w, h := size(quad)
-	width := int(tesseractHeight * w * (p.right - p.left) / max(1, h*(p.bottom-p.top)))
-	crop := r.rectifier.cut(img, quad, p, max(tesseractHeight/2, min(width, tesseractMost)), tesseractHeight)
-	return r.line(crop)
-}
-
-// line reads a grey picture of one line of text.
-func (r *tesseractReader) line(crop gocv.Mat) (Glyphs, error) {
-	// Tesseract wants light paper around dark letters.
+	width := int(math.Round(cropHeight * w * (p.right - p.left) / max(1, h*(p.bottom-p.top))))
+	crop := r.rectifier.cut(img, quad, p, max(8, min(width, cropWidth)), cropHeight)
 	grey, err := median(crop)
 	if err != nil {
 		return Glyphs{}, err
 	}
-	if grey.R < 96 {
-		gocv.BitwiseNot(crop, &r.canvas)
-		crop, grey.R, grey.G, grey.B = r.canvas, 255-grey.R, 255-grey.G, 255-grey.B
-	}
-	const border = 10
-	gocv.CopyMakeBorder(crop, &r.canvas, border, border, border, border, gocv.BorderConstant, grey)
-	if err := r.encode(r.canvas); err != nil {
+	gocv.CopyMakeBorder(crop, &r.canvas, 0, 0, 0, cropWidth-crop.Cols(), gocv.BorderConstant, grey)
+	return r.line(r.canvas)
+}
+
+// line reads a grey picture of one line of text.
+func (r *tesseractReader) line(crop gocv.Mat) (Glyphs, error) {
+	if err := r.encode(crop); err != nil {
 		return Glyphs{}, err
 	}
 	if !r.started {
@@ -163,7 +186,7 @@ func symbolsToGlyphs(symbols []gosseract.BoundingBox) Glyphs {
 		if len(g.Text) == maxText {
 			break
 		}
-		p := max(0, min(0.99, s.Confidence/100))
+		p := min(0.99, math.Exp((s.Confidence-100)/tesseractScale))
 		row := make([]float32, glyphs)
 		for k := range row {
 			row[k] = float32((1 - p) / float64(glyphs-1))

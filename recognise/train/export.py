@@ -58,7 +58,11 @@ def main():
         with open(path, "rb") as f:
             sums.append("%s  %s.onnx" % (hashlib.sha256(f.read()).hexdigest(), name))
         print("%s: %d parameters, %d bytes" % (name, sum(p.numel() for p in model.parameters()), os.path.getsize(path)))
-    with open(a.out + "/SHA256SUMS", "w") as f:
+    path = a.out + "/SHA256SUMS"
+    if os.path.exists(path):  # the lines of files that are made elsewhere stay
+        with open(path) as f:
+            sums += [line for line in f.read().splitlines() if not line.endswith(".onnx")]
+    with open(path, "w") as f:
         f.write("\n".join(sums) + "\n")
 
 
