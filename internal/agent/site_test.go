@@ -37,6 +37,8 @@ type site struct {
 	devices string // the address for devices
 	fleet   string // where they enrol
 	stop    func()
+	// log is central's, nil for none.
+	log slog.Handler
 }
 
 // newSite makes a site with one approved unit and starts central.
@@ -63,7 +65,10 @@ func (s *site) start() {
 	s.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	ready, ended := make(chan string, 1), make(chan error, 1)
-	central := &collector.Central{Config: s.config, Log: slog.New(slog.DiscardHandler), OnReady: func(_, devices net.Addr) { ready <- devices.String() }}
+	if s.log == nil {
+		s.log = slog.DiscardHandler
+	}
+	central := &collector.Central{Config: s.config, Log: slog.New(s.log), OnReady: func(_, devices net.Addr) { ready <- devices.String() }}
 	go func() { ended <- central.Run(ctx) }()
 	var once sync.Once
 	s.stop = func() {
