@@ -26,7 +26,7 @@ PREFIX ?= /usr/local
 OPENCV := calib3d core dnn features2d flann highgui imgcodecs imgproc ml objdetect photo stitching video videoio
 PACKAGES_build := gcc g++ libc6-dev pkg-config $(OPENCV:%=libopencv-%-dev) libtesseract-dev libleptonica-dev
 PACKAGES_run := tesseract-ocr-eng ca-certificates
-PACKAGES_test := protobuf-compiler mosquitto mosquitto-clients chromium ffmpeg gpsd openssl systemd rabbitmq-server \
+PACKAGES_test := protobuf-compiler mosquitto mosquitto-clients chromium ffmpeg gpsd openssl systemd swtpm swtpm-tools fuse3 rabbitmq-server \
 	gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad \
 	gstreamer1.0-plugins-ugly gstreamer1.0-libav gir1.2-gst-rtsp-server-1.0 python3-gi
 PACKAGES_train := python3-numpy python3-opencv python3-pil python3-torch python3-onnx libopenblas0-pthread ffmpeg
@@ -79,6 +79,10 @@ test: deps check-generated check-units vet lint test-go test-train test-demo tes
 test-go: deps-build deps-run deps-test ## every Go test, with the race detector
 	go test -race -tags customenv,matprofile -timeout 20m ./...
 	CGO_ENABLED=0 go build -o /dev/null ./cmd/central
+
+.PHONY: powercut
+powercut: deps-test ## the power is cut after every write of the buffer and of central's store
+	POWERCUT_EVERY=1 go test -timeout 60m -run 'PowerCut|Fsync' -v ./internal/powercut ./uplink ./collector/store/sqlite
 
 .PHONY: test-train
 test-train: deps-train ## the training pipeline on a handful of plates

@@ -62,6 +62,11 @@ func (w *batch) do(r *request) (refused, err error) {
 			return nil, err
 		}
 	}
+	if r.purge != nil {
+		if err := w.purge(r.purge); err != nil {
+			return nil, err
+		}
+	}
 	if r.event != nil {
 		if err := w.putEvent(r.event); err != nil {
 			return nil, err

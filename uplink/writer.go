@@ -32,6 +32,8 @@ type request struct {
 	tidy bool
 	// event is one to be kept for central.
 	event *wire.Event
+	// purge lets go of items because a person says so.
+	purge *purge
 	done  chan error
 }
 

@@ -15,7 +15,6 @@ import (
 	"nrd/internal/clock"
 	"nrd/internal/commandline"
 	"nrd/internal/identity"
-	"nrd/internal/sealed"
 )
 
 func (p *program) runCommand() *cobra.Command {
@@ -171,19 +170,5 @@ func (p *program) configCommand() *cobra.Command {
 		},
 	}
 	group.AddCommand(check, sample)
-	return group
-}
-
-func (p *program) keyCommand() *cobra.Command {
-	group := &cobra.Command{Use: "key", Short: "Make the key that everything on the unit is sealed with"}
-	group.AddCommand(&cobra.Command{
-		Use: "create FILE", Short: "Make a new storage key; an existing file is never overwritten", Args: cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
-			if _, err := sealed.CreateKey(args[0]); err != nil {
-				return commandline.Fail(commandline.Failed, err)
-			}
-			return nil
-		},
-	})
 	return group
 }

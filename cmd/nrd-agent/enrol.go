@@ -17,6 +17,7 @@ import (
 	"nrd/internal/clock"
 	"nrd/internal/commandline"
 	"nrd/internal/identity"
+	"nrd/internal/machinekey"
 	"nrd/internal/sealed"
 )
 
@@ -66,7 +67,7 @@ The lines for the configuration file are printed.`,
 
 // storageKey reads the unit's storage key, or makes it.
 func storageKey(file string) (*sealed.Key, error) {
-	key, err := sealed.LoadKey(file)
+	key, err := machinekey.Load(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return sealed.CreateKey(file)
 	}

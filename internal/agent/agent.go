@@ -141,10 +141,7 @@ func (a *Agent) open() error {
 	if a.cache, err = hotlist.Open(hotlist.CacheConfig{Path: filepath.Join(c.Data, "lists"), Key: key, Clock: a.Clock, Log: a.Log}); err != nil {
 		return err
 	}
-	if a.buffer, err = uplink.OpenBuffer(uplink.BufferConfig{
-		Dir: filepath.Join(c.Data, "buffer"), Device: c.Device, Key: key, MaxBytes: int64(c.Buffer.MaxBytes), MaxAge: time.Duration(c.Buffer.MaxAge),
-		Clock: a.Clock, Log: a.Log,
-	}); err != nil {
+	if a.buffer, err = uplink.OpenBuffer(c.buffer(key, a.Clock, a.Log)); err != nil {
 		return err
 	}
 	if a.credential, err = identity.OpenCredential(c.Central.files(), key, a.Clock); err != nil {

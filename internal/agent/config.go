@@ -14,6 +14,7 @@ import (
 	"nrd/capture"
 	"nrd/internal/config"
 	"nrd/internal/identity"
+	"nrd/internal/machinekey"
 	"nrd/internal/sealed"
 	"nrd/recognise"
 )
@@ -249,7 +250,7 @@ func (c *Config) checkParts(say func(key, format string, args ...any)) {
 
 // storageKey reads the key that everything on the unit is sealed with.
 func (c *Config) storageKey() (*sealed.Key, error) {
-	key, err := sealed.LoadKey(c.Key)
+	key, err := machinekey.Load(c.Key)
 	if err != nil {
 		return nil, fmt.Errorf("%s: key: %w", c.file, err)
 	}

@@ -19,6 +19,7 @@ import (
 	"nrd/capture"
 	"nrd/hotlist"
 	"nrd/internal/identity"
+	"nrd/internal/machinekey"
 	"nrd/internal/sealed"
 	"nrd/uplink"
 )
@@ -162,16 +163,23 @@ func (d *Doctor) key() (Finding, *sealed.Key) {
 		f.Says, f.Do = err.Error(), "make one with: nrd-agent key create FILE, and name it in key ="
 		return f, nil
 	}
-	key, err := sealed.LoadKey(d.Config.Key)
+	keeper, err := machinekey.At(d.Config.Key)
+	var key *sealed.Key
+	if err == nil {
+		key, err = machinekey.Load(d.Config.Key)
+	}
 	if err != nil {
 		f.Says, f.Do = err.Error(), "restore the key of this unit; without it its buffer cannot be opened"
+		if errors.Is(err, machinekey.ErrTPM) {
+			f.Do = "check that the TPM is this unit's own, that it was not cleared, and that the agent may use it (group tss)"
+		}
 		return f, nil
 	}
 	if info.Mode().Perm()&0o077 != 0 {
 		f.Says, f.Do = fmt.Sprintf("%s can be read by others (%s)", d.Config.Key, info.Mode().Perm()), "chmod 600 "+d.Config.Key
 		return f, key
 	}
-	f.OK, f.Says = true, d.Config.Key
+	f.OK, f.Says = true, keeper.Where()
 	return f, key
 }
 
@@ -205,10 +213,7 @@ func (d *Doctor) store(key *sealed.Key) Finding {
 	if _, err := os.Stat(filepath.Join(d.Config.Data, "buffer")); errors.Is(err, fs.ErrNotExist) {
 		return Finding{Part: f.Part, OK: true, Says: "not there yet; the first start makes it"}
 	}
-	b, err := uplink.OpenBuffer(uplink.BufferConfig{
-		Dir: filepath.Join(d.Config.Data, "buffer"), Device: d.Config.Device, Key: key, MaxBytes: int64(d.Config.Buffer.MaxBytes),
-		MaxAge: time.Duration(d.Config.Buffer.MaxAge), Clock: d.Clock, Log: d.Log,
-	})
+	b, err := uplink.OpenBuffer(d.Config.buffer(key, d.Clock, d.Log))
 	if errors.Is(err, uplink.ErrInUse) {
 		return Finding{Part: f.Part, OK: true, Says: "in use by the running agent"}
 	}

@@ -188,3 +188,21 @@ func FuzzOpen(f *testing.F) {
 		}
 	})
 }
+
+func TestAKeyThatGoesOverOpensWhatEitherSealed(t *testing.T) {
+	from, to := NewKey(), NewKey()
+	both := from.Also(to)
+	for name, k := range map[string]*Key{"old": from, "new": to} {
+		box := k.Derive("p").Seal([]byte("text"), nil)
+		if got, err := both.Derive("p").Open(box, nil); err != nil || string(got) != "text" {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
+	}
+	box := both.Derive("p").Seal([]byte("text"), nil)
+	if _, err := from.Derive("p").Open(box, nil); err != nil {
+		t.Errorf("it does not seal like the old one: %v", err)
+	}
+	if _, err := from.Derive("p").Open(to.Derive("p").Seal(nil, nil), nil); err == nil {
+		t.Error("the old key itself has changed")
+	}
+}
