@@ -152,7 +152,7 @@ func (a *Agent) open() error {
 		return fmt.Errorf("%s: position: %w", c.file, err)
 	}
 	a.client = &uplink.Client{
-		Broker: c.Central.Broker, TLS: a.credential.TLS(), Device: c.Device, Buffer: a.buffer, Clock: a.Clock, Log: a.Log,
+		Broker: c.Central.Broker, TLS: a.credential.TLS(), Device: c.Device, Buffer: a.buffer, Clock: a.Clock, Log: a.Log, Links: c.links(),
 		Status: func() nrd.Status {
 			a.met.Store(true) // only a connection asks
 			return a.status()

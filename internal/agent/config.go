@@ -45,6 +45,7 @@ type Config struct {
 	Recognise RecogniseConfig `toml:"recognise"`
 	Lists     []ListConfig    `toml:"list"`
 	Central   CentralConfig   `toml:"central"`
+	Links     []LinkConfig    `toml:"link"`
 	Buffer    BufferConfig    `toml:"buffer"`
 	Metrics   MetricsConfig   `toml:"metrics"`
 
@@ -195,6 +196,7 @@ func (c *Config) check() error {
 		say("camera", "at least one [[camera]] is needed")
 	}
 	c.checkParts(say)
+	c.checkLinks(say)
 	return errors.Join(errs...)
 }
 
