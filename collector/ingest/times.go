@@ -62,7 +62,8 @@ func (t *times) learn(ctx context.Context, item *store.Item) error {
 }
 
 // heard makes an anchor of a status, which a unit sends as it is made and never
-// keeps: its stamp is of the moment at which it came, less its way.
+// keeps: its stamp is of the moment at which it came, less its way. Only central's
+// own broker is sure to keep none either.
 func (t *times) heard(ctx context.Context, device string, clock nrd.Stamp, received time.Time) {
 	s := boot{device, clock.BootID}
 	if clock.BootID == "" || clock.Source == nrd.ClockFile {
@@ -71,7 +72,8 @@ func (t *times) heard(ctx context.Context, device string, clock nrd.Stamp, recei
 	if !t.looked[s] {
 		t.due[s] = true
 	}
-	if clock.Proved {
+	// A broker that is not central's own may have kept a status for long.
+	if clock.Proved || t.in.Broker != nil {
 		return
 	}
 	known, err := t.known(ctx, s)
