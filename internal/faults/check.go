@@ -9,6 +9,7 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"nrd"
@@ -25,9 +26,10 @@ type findings struct {
 	stored      map[nrd.Key][]store.StoredRecord
 	images      map[imageKey]nrd.Image
 	quarantined map[itemKey]int
-	dead        map[itemKey]bool
-	totals      store.Totals
-	stats       uplink.Stats
+	// dead are the dead letters with why they were set aside.
+	dead   map[itemKey]string
+	totals store.Totals
+	stats  uplink.Stats
 	// reported is what central was told of drops.
 	reported map[string]uint64
 }
@@ -42,11 +44,11 @@ type itemKey struct{ key, kind string }
 
 // look opens what the programs left; neither may run any more.
 func (w *world) look(ctx context.Context) (_ *findings, err error) {
-	f := &findings{stored: map[nrd.Key][]store.StoredRecord{}, images: map[imageKey]nrd.Image{}, quarantined: map[itemKey]int{}, dead: map[itemKey]bool{}}
+	f := &findings{stored: map[nrd.Key][]store.StoredRecord{}, images: map[imageKey]nrd.Image{}, quarantined: map[itemKey]int{}, dead: map[itemKey]string{}}
 	if err := f.lookAtCentral(ctx, w.site()); err != nil {
 		return nil, fmt.Errorf("central's store: %w", err)
 	}
-	if err := f.lookAtUnit(w.unitDir()); err != nil {
+	if err := f.lookAtUnit(filepath.Join(w.unitDir(), "storage.key"), w.buffer()); err != nil {
 		return nil, fmt.Errorf("the unit's buffer: %w", err)
 	}
 	return f, nil
@@ -127,13 +129,13 @@ func (f *findings) imagesOf(ctx context.Context, s store.Store, r *store.StoredR
 	return nil
 }
 
-func (f *findings) lookAtUnit(dir string) (err error) {
-	key, err := sealed.LoadKey(filepath.Join(dir, "storage.key"))
+func (f *findings) lookAtUnit(keyFile, buffer string) (err error) {
+	key, err := sealed.LoadKey(keyFile)
 	if err != nil {
 		return err
 	}
 	b, err := uplink.OpenBuffer(uplink.BufferConfig{
-		Dir: filepath.Join(dir, "data", "buffer"), Device: device, Key: key, MaxBytes: 1 << 40, Clock: clock.System(), Log: slog.New(slog.DiscardHandler),
+		Dir: buffer, Device: device, Key: key, MaxBytes: 1 << 40, Clock: clock.System(), Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		return err
@@ -144,7 +146,7 @@ func (f *findings) lookAtUnit(dir string) (err error) {
 	}
 	letters, err := b.DeadLetters()
 	for _, l := range letters {
-		f.dead[itemKey{l.Key.String(), l.Kind}] = true
+		f.dead[itemKey{l.Key.String(), l.Kind}] = l.Reason
 	}
 	return err
 }
@@ -154,8 +156,11 @@ type judge struct {
 	*findings
 	books *books
 	seed  uint64
-	count counted
-	wrong []string
+	plan  plan
+	// flipped says how many bytes of the buffer were corrupted.
+	flipped int
+	count   counted
+	wrong   []string
 	// gone are the records and images that are nowhere.
 	gone, goneImages []string
 }
@@ -166,7 +171,7 @@ func (j *judge) complain(format string, args ...any) {
 
 // verdict is the invariant.
 func (w *world) verdict(f *findings) (counted, []string) {
-	j := &judge{findings: f, books: w.books, seed: w.seed}
+	j := &judge{findings: f, books: w.books, seed: w.seed, plan: w.plan, flipped: w.flipped}
 	j.books.mu.Lock()
 	defer j.books.mu.Unlock()
 	j.count.Begun, j.count.Kept, j.count.Refused = len(j.books.begun), len(j.books.kept), len(j.books.refused)
@@ -177,7 +182,11 @@ func (w *world) verdict(f *findings) (counted, []string) {
 		j.promise(n, j.books.kept[n])
 	}
 	j.nothingElse()
+	j.setAside()
 	j.drops()
+	if j.plan.hitsFirst {
+		j.order()
+	}
 	return j.count, j.wrong
 }
 
@@ -188,7 +197,7 @@ func (j *judge) promise(n uint64, p promise) {
 		j.complain("the unit said of record %d that it kept %s, and of what it kept that it is %s: %v", n, p.key, key, err)
 		return
 	}
-	stored, aside, dead := j.stored[key], j.quarantined[itemKey{p.key, "record"}], j.dead[itemKey{p.key, "record"}]
+	stored, aside, dead := j.stored[key], j.quarantined[itemKey{p.key, "record"}], j.dead[itemKey{p.key, "record"}] != ""
 	switch {
 	case len(stored) > 1:
 		j.complain("record %d, %s, is stored %d times", n, p.key, len(stored))
@@ -227,7 +236,7 @@ func (j *judge) same(n uint64, stored *store.StoredRecord, payload []byte) {
 		switch {
 		case there && !bytes.Equal(got.JPEG, image.JPEG):
 			j.complain("the %s of record %d, %s, is stored with other bytes", kind, n, r.Key)
-		case there || j.quarantined[id] > 0 || j.dead[id] || j.books.excused[n]:
+		case there || j.quarantined[id] > 0 || j.dead[id] != "" || j.books.excused[n]:
 		default:
 			j.goneImages = append(j.goneImages, fmt.Sprintf("%s of %d, %s", kind, n, r.Key))
 		}
@@ -282,15 +291,52 @@ func (j *judge) foreign(key nrd.Key, r *store.StoredRecord) {
 func (j *judge) drops() {
 	for kind, gone := range map[string][]string{"record": j.gone, "image": j.goneImages} {
 		dropped := j.stats.Dropped[kind]
-		if uint64(len(gone)) > dropped {
-			j.complain("%d %ss were kept and are nowhere, and %d were counted as dropped: %s", len(gone), kind, dropped, first(gone))
+		// What was damaged so that not even its key is left is counted under
+		// another.
+		if uint64(len(gone)) > dropped+uint64(j.count.Strangers) {
+			j.complain("%d %ss were kept and are nowhere, and %d were counted as dropped and %d as damaged: %s", len(gone), kind, dropped, j.count.Strangers, first(gone))
+		}
+		if dropped > 0 && !j.plan.mayDrop() {
+			j.complain("%d %ss were dropped, and there was room, and none was old", dropped, kind)
 		}
 		if j.reported[kind] != dropped {
 			j.complain("the unit has dropped %d %ss, and central was told of %d", dropped, kind, j.reported[kind])
 		}
 	}
 	j.count.Dropped, j.count.DroppedImages = int(j.stats.Dropped["record"]), int(j.stats.Dropped["image"])
-	j.count.Lost = max(0, len(j.gone)-j.count.Dropped)
+	j.count.Lost = max(0, len(j.gone)-j.count.Dropped-j.count.Strangers)
+}
+
+// setAside checks that no item was damaged unless somebody damaged it, and that no
+// more than could have been.
+func (j *judge) setAside() {
+	for id, reason := range j.dead {
+		damaged := strings.Contains(reason, "damaged")
+		if damaged && j.flipped == 0 {
+			j.complain("the %s of %s was set aside as damaged, and nobody has damaged it: %s", id.kind, id.key, reason)
+		}
+		if _, ours := j.books.keys[id.key]; damaged && !ours {
+			j.count.Strangers++
+		}
+	}
+}
+
+// order checks that of what had waited together hits came first.
+func (j *judge) order() {
+	var lastHit, firstRead time.Time
+	for _, all := range j.stored {
+		for i := range all {
+			switch r := &all[i]; {
+			case r.IsHit() && r.Received.After(lastHit):
+				lastHit = r.Received
+			case !r.IsHit() && (firstRead.IsZero() || r.Received.Before(firstRead)):
+				firstRead = r.Received
+			}
+		}
+	}
+	if firstRead.IsZero() || lastHit.After(firstRead) {
+		j.complain("a hit came at %s, after a read that is none at %s: hits go first", lastHit, firstRead)
+	}
 }
 
 // first gives some of many names.

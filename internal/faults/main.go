@@ -3,35 +3,42 @@
 // whose Append returned is, at the end, at central exactly once, or set aside and
 // counted as that, and that nothing else is stored.
 //
-//	go run ./internal/faults                  one mixed plan
-//	go run ./internal/faults -time 20m        as many as fit in that time
-//	go run ./internal/faults -seed 7          the plan of that seed again
+//	faults -short        one plan of a minute
+//	faults -time 20m     each kind of fault alone, then mixed plans for so long
+//	faults -seed 7       the mixed plan of that seed, again
+//	faults -planted      bugs are planted, and each must be found
+//	faults -only TEXT    the scenarios whose names have TEXT in them
 //
-// The programs are built from the sources with changes laid over them (see
-// edit): a clock that the harness sets, records in the place of cameras, places
-// where a program kills itself, and bugs that the harness has to find.
+// It must run in the module's folder, as root: it mounts disks. The programs are
+// built from the sources with changes laid over them (see edit): a clock that the
+// harness sets, records in the place of cameras, places where a program kills
+// itself, and bugs, asleep, that the harness has to find.
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"regexp"
+	"strings"
 	"syscall"
 	"time"
 )
 
 // options are the command line's.
 type options struct {
-	time       time.Duration
-	size       int
-	seed       uint64
-	json, keep bool
-	bug        string
+	time                 time.Duration
+	size                 int
+	seed                 uint64
+	seeded               bool
+	short, planted, json bool
+	built                string
+	only                 string
 }
 
 func main() {
@@ -39,68 +46,140 @@ func main() {
 	defer stop()
 	var o options
 	flag.DurationVar(&o.time, "time", 0, "go on with new seeds for so long")
-	flag.IntVar(&o.size, "size", 20, "how many times the unit is killed in a plan")
-	flag.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano())%1e6, "the seed of the first plan")
+	flag.IntVar(&o.size, "size", 30, "how many times the unit is killed in a mixed plan; central three times as often")
+	flag.Uint64Var(&o.seed, "seed", 0, "the seed of the first mixed plan (default: drawn)")
+	flag.BoolVar(&o.short, "short", false, "one plan of a minute")
+	flag.BoolVar(&o.planted, "planted", false, "plant bugs, each of which must be found")
+	flag.StringVar(&o.only, "only", "", "only the scenarios whose names have this text in them")
 	flag.BoolVar(&o.json, "json", false, "print the result as JSON")
-	flag.BoolVar(&o.keep, "keep", false, "keep the folders also where all is well")
-	flag.StringVar(&o.bug, "bug", "", "run with this planted bug")
+	flag.StringVar(&o.built, "programs", "", "a folder for the programs; those that are there already are used")
 	flag.Parse()
-	if err := run(ctx, o, os.Stdout); err != nil {
+	flag.Visit(func(f *flag.Flag) { o.seeded = o.seeded || f.Name == "seed" })
+	if !o.seeded {
+		o.seed = uint64(time.Now().UnixNano()) % 1e6
+	}
+	if err := run(ctx, o); err != nil {
 		fmt.Fprintln(os.Stderr, "faults:", err)
 		os.Exit(1)
 	}
 }
 
+// harness makes worlds in a folder.
+type harness struct {
+	options
+	dir      string
+	programs programs
+	tally    *tally
+}
+
 var errWrong = errors.New("the invariant does not hold")
 
-func run(ctx context.Context, o options, out io.Writer) error {
+func run(ctx context.Context, o options) error {
 	dir, err := os.MkdirTemp("", "faults-")
 	if err != nil {
 		return err
 	}
-	p, err := build(filepath.Join(dir, "programs"))
+	p, err := build(cmp.Or(o.built, filepath.Join(dir, "programs")))
 	if err != nil {
 		return errors.Join(err, os.RemoveAll(dir))
 	}
-	t := newTally(o.seed)
-	for seed, began := o.seed, time.Now(); ; seed++ {
-		fmt.Fprintf(os.Stderr, "faults: seed %d\n", seed)
-		if err := runOne(ctx, filepath.Join(dir, fmt.Sprint(seed)), p, seed, o, t); err != nil {
-			return errors.Join(err, fmt.Errorf("seed %d; everything is in %s", seed, dir))
-		}
-		if len(t.result.Wrong) > 0 {
-			break
-		}
-		if !o.keep {
-			if err := os.RemoveAll(filepath.Join(dir, fmt.Sprint(seed))); err != nil {
+	h := &harness{options: o, dir: dir, programs: p, tally: newTally(o.seed)}
+	switch {
+	case o.planted:
+		err = h.findBugs(ctx)
+	case o.short:
+		err = h.must(ctx, "short", short(o.seed), o.seed)
+	default:
+		err = h.everything(ctx)
+	}
+	if err != nil {
+		err = fmt.Errorf("%w\nseed %d; everything is in %s", err, o.seed, dir)
+	} else {
+		err = os.RemoveAll(dir)
+	}
+	if !o.planted {
+		err = errors.Join(err, h.tally.print(os.Stdout, o.json))
+	}
+	return err
+}
+
+// everything runs each kind of fault alone, then mixed plans.
+func (h *harness) everything(ctx context.Context) error {
+	began := time.Now()
+	if !h.seeded {
+		for _, s := range h.chosen() {
+			if err := h.must(ctx, s.name, s.plan, h.seed); err != nil {
 				return err
 			}
 		}
-		if time.Since(began) >= o.time {
+	}
+	for seed := h.seed; h.only == ""; seed++ {
+		if err := h.must(ctx, fmt.Sprintf("mixed, seed %d", seed), mixed(seed, h.size), seed); err != nil {
+			return fmt.Errorf("%w\nthe same plan again: -seed %d -size %d", err, seed, h.size)
+		}
+		if time.Since(began) >= h.time {
 			break
 		}
 	}
-	if err := t.print(out, o.json); err != nil {
-		return err
-	}
-	if wrong := t.result.Wrong; len(wrong) > 0 {
-		for _, w := range wrong {
-			fmt.Fprintln(os.Stderr, "faults: WRONG:", w)
-		}
-		return fmt.Errorf("%w; the same plan again: -seed; everything is in %s", errWrong, dir)
-	}
-	if o.keep {
-		fmt.Fprintln(os.Stderr, "faults: everything is in", dir)
-		return nil
-	}
-	return os.RemoveAll(dir)
+	return nil
 }
 
-func runOne(ctx context.Context, dir string, p programs, seed uint64, o options, t *tally) (err error) {
-	w, err := newWorld(ctx, dir, p, seed, o.bug, t)
-	if err != nil {
+func (h *harness) chosen() (chosen []scenario) {
+	for _, s := range scenarios() {
+		if strings.Contains(s.name, h.only) {
+			chosen = append(chosen, s)
+		}
+	}
+	return chosen
+}
+
+// must runs a plan in which nothing may be wrong.
+func (h *harness) must(ctx context.Context, name string, p plan, seed uint64) error {
+	wrong, err := h.world(ctx, name, p, seed, "")
+	if err != nil || len(wrong) == 0 {
 		return err
 	}
-	defer func() { err = errors.Join(err, w.close()) }()
-	return w.run(ctx, mixed(seed, o.size))
+	return fmt.Errorf("%s: %w:\n  %s\nthe plan was:\n%s", name, errWrong, strings.Join(wrong, "\n  "), p)
+}
+
+// findBugs runs each scenario with its bug, which the harness has to find.
+func (h *harness) findBugs(ctx context.Context) error {
+	var errs []error
+	for _, s := range h.chosen() {
+		if s.bug == "" {
+			continue
+		}
+		wrong, err := h.world(ctx, s.bug, s.plan, h.seed, s.bug)
+		if err != nil {
+			return err
+		}
+		found := ""
+		for _, w := range wrong {
+			if regexp.MustCompile(s.complaint).MatchString(w) {
+				found = w
+			}
+		}
+		if found == "" {
+			errs = append(errs, fmt.Errorf("the planted bug %q was not found; the harness said %q", s.bug, wrong))
+			continue
+		}
+		fmt.Printf("found: %s\n       %s\n", s.bug, found)
+	}
+	return errors.Join(errs...)
+}
+
+// world lets a plan happen and gives what is wrong. Its folder stays where
+// something is.
+func (h *harness) world(ctx context.Context, name string, p plan, seed uint64, bug string) (wrong []string, err error) {
+	fmt.Fprintf(os.Stderr, "faults: %s\n", name)
+	dir := filepath.Join(h.dir, strings.NewReplacer(" ", "-", ",", "", "'", "").Replace(name))
+	w, err := newWorld(ctx, dir, h.programs, seed, bug, p, h.tally)
+	if err != nil {
+		return nil, err
+	}
+	wrong, err = w.run(ctx)
+	if err = errors.Join(err, w.close()); err != nil || len(wrong) > 0 && bug == "" {
+		return wrong, err
+	}
+	return wrong, os.RemoveAll(dir)
 }

@@ -141,8 +141,9 @@ func withImports(text string) string {
 	return text
 }
 
-// programs are the paths of what was built.
-type programs struct{ agent, central string }
+// programs are the paths of what was built,
+// and root the folder of the sources.
+type programs struct{ agent, central, root string }
 
 // build makes the programs of a fault run.
 func build(dir string) (programs, error) {
@@ -153,11 +154,14 @@ func build(dir string) (programs, error) {
 	if err := os.MkdirAll(filepath.Join(dir, "overlay"), 0o700); err != nil {
 		return programs{}, err
 	}
-	laid, err := overlay(strings.TrimSpace(string(root)), filepath.Join(dir, "overlay"), append(append(seams, crashPoints...), bugEdits()...))
+	p := programs{agent: filepath.Join(dir, "nrd-agent"), central: filepath.Join(dir, "central"), root: strings.TrimSpace(string(root))}
+	laid, err := overlay(p.root, filepath.Join(dir, "overlay"), append(append(seams, crashPoints...), bugEdits()...))
 	if err != nil {
 		return programs{}, err
 	}
-	p := programs{agent: filepath.Join(dir, "nrd-agent"), central: filepath.Join(dir, "central")}
+	if _, err := os.Stat(p.central); err == nil {
+		return p, nil
+	}
 	for path, cgo := range map[string]string{p.agent: "CGO_ENABLED=1", p.central: "CGO_ENABLED=0"} {
 		cmd := exec.Command("go", "build", "-overlay", laid, "-o", path, "nrd/cmd/"+filepath.Base(path))
 		cmd.Env = append(os.Environ(), cgo)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"sync"
 	"syscall"
@@ -23,31 +24,46 @@ const (
 	endTime   = 20 * time.Second
 )
 
-// run lets a plan happen to a world and notes what is wrong at the end.
-func (w *world) run(ctx context.Context, p plan) error {
-	w.unitControl.Rate.Store(60 * 1000)
+// run lets the plan happen and gives what is wrong at the end.
+func (w *world) run(ctx context.Context) ([]string, error) {
+	p := w.plan
+	w.unitControl.Rate.Store(int64(p.rate) * 1000 / cameras)
+	w.centralControl.Receipts.Store(int64(p.receipts))
 	var sides sync.WaitGroup
-	sides.Go(func() { w.live(ctx, w.unit, p.unit) })
-	sides.Go(func() { w.live(ctx, w.central, p.central) })
+	if w.broker != nil {
+		sides.Go(func() { w.live(ctx, w.broker, nil, p.brokers) })
+	}
+	sides.Go(func() { w.live(ctx, w.unit, w.unitDisk, p.unit) })
+	sides.Go(func() {
+		pause(ctx, p.centralLate)
+		w.live(ctx, w.central, w.centralDisk, p.central)
+	})
+	for _, track := range p.troubles {
+		sides.Go(func() { w.track(ctx, track) })
+	}
 	sides.Wait()
 	if ctx.Err() != nil {
-		return ctx.Err()
+		return nil, ctx.Err()
 	}
 	w.settle(ctx)
+	if err := errors.Join(w.unitDisk.unmount(), w.centralDisk.unmount()); err != nil {
+		return nil, err
+	}
 	f, err := w.look(ctx)
 	if err != nil {
 		w.complain("what was left cannot be opened: %v", err)
 		w.tally.ended(counted{}, w.wrongs())
-		return nil
+		return w.wrongs(), nil
 	}
 	count, wrong := w.verdict(f)
-	w.tally.ended(count, append(w.wrongs(), wrong...))
-	return nil
+	wrong = append(w.wrongs(), wrong...)
+	w.tally.ended(count, wrong)
+	return wrong, nil
 }
 
 // live lets a program live its lives, and leaves it running.
-func (w *world) live(ctx context.Context, p *program, lives []life) {
-	for _, l := range lives {
+func (w *world) live(ctx context.Context, p *program, d *disk, lives []life) {
+	for i, l := range lives {
 		var extra []string
 		if l.point != "" {
 			extra = append(extra, fmt.Sprintf("%s=%s %d", plant.EnvCrash, l.point, l.count))
@@ -56,12 +72,16 @@ func (w *world) live(ctx context.Context, p *program, lives []life) {
 			w.complain("the %s could not be started: %v", p.name, err)
 			return
 		}
-		if !l.young {
+		if !l.young && p != w.broker {
 			p.awaitUp(ctx, upTime)
 		}
 		p.awaitGone(ctx, l.lasts)
-		w.end(p, l)
 		if ctx.Err() != nil {
+			return
+		}
+		w.end(p, l)
+		if err := w.afterDeath(p, d, l, uint64(i)); err != nil {
+			w.complain("the %s: %v", p.name, err)
 			return
 		}
 	}
@@ -83,6 +103,36 @@ func (w *world) end(p *program, l life) {
 	}
 }
 
+// afterDeath does to a dead program's data what the plan says.
+func (w *world) afterDeath(p *program, d *disk, l life, n uint64) error {
+	if d == nil {
+		return nil
+	}
+	cut, err := d.cut(l.survival, w.seed+n)
+	if err != nil {
+		return err
+	}
+	if cut {
+		w.tally.injected("power cut of the " + p.name + ", " + string(l.survival) + " survives")
+	}
+	if p != w.unit {
+		return nil
+	}
+	if l.reimaged {
+		w.books.excuse()
+		w.tally.injected("the unit is re-imaged")
+		if err := empty(w.buffer()); err != nil {
+			return err
+		}
+	}
+	flipped, err := corrupt(w.buffer(), rand.New(rand.NewPCG(w.seed, n)), l.flips)
+	w.flipped += flipped
+	if flipped > 0 {
+		w.tally.injected("bytes of the buffer corrupted")
+	}
+	return err
+}
+
 // The kinds of faults.
 const kill = "kill -9"
 
@@ -93,6 +143,8 @@ func isKill(kind string) bool {
 
 // settle lets the unit send what it has, undisturbed, and ends the programs.
 func (w *world) settle(ctx context.Context) {
+	w.network.heal(ctx)
+	w.centralControl.Receipts.Store(0)
 	w.unitControl.Rate.Store(-1)
 	state, ended := w.unit.awaitGone(ctx, drainTime)
 	switch {
@@ -102,6 +154,9 @@ func (w *world) settle(ctx context.Context) {
 		w.complain("the unit has ended by itself: %s", state)
 	}
 	w.unit.end(syscall.SIGTERM, endTime)
+	if w.broker != nil {
+		defer w.broker.end(syscall.SIGTERM, endTime)
+	}
 	if _, state := w.central.end(syscall.SIGTERM, endTime); state.ExitCode() != 0 {
 		w.complain("central was told to end, and ended with: %s", state)
 	}
@@ -119,9 +174,10 @@ func keyOf(payload []byte) (nrd.Key, error) {
 // close ends whatever still runs.
 func (w *world) close() error {
 	var errs []error
-	for _, p := range []*program{w.unit, w.central} {
+	for _, p := range w.all() {
 		p.end(syscall.SIGKILL, time.Second)
 		errs = append(errs, p.log.Close())
 	}
-	return errors.Join(errs...)
+	w.network.close()
+	return errors.Join(append(errs, w.unitDisk.unmount(), w.centralDisk.unmount())...)
 }

@@ -19,7 +19,7 @@ type tally struct {
 	result result
 }
 
-// result is what is printed at the end.
+// result is what is printed at the end. Seconds without those of the build.
 type result struct {
 	Seed    uint64         `json:"seed"`
 	Seconds float64        `json:"seconds"`
@@ -43,8 +43,11 @@ type counted struct {
 	DeadLetters   int `json:"dead_letters"`
 	Dropped       int `json:"dropped_records"`
 	DroppedImages int `json:"dropped_images"`
-	TakenAway     int `json:"taken_away_with_the_buffer"`
-	Lost          int `json:"lost"`
+	// Strangers are damaged items that stand under a key that was never given
+	// out.
+	Strangers int `json:"damaged_with_their_key"`
+	TakenAway int `json:"taken_away_with_the_buffer"`
+	Lost      int `json:"lost"`
 }
 
 func (c *counted) add(o counted) {
@@ -58,6 +61,7 @@ func (c *counted) add(o counted) {
 	c.DeadLetters += o.DeadLetters
 	c.Dropped += o.Dropped
 	c.DroppedImages += o.DroppedImages
+	c.Strangers += o.Strangers
 	c.TakenAway += o.TakenAway
 	c.Lost += o.Lost
 }
@@ -116,6 +120,7 @@ func (t *tally) print(to io.Writer, asJSON bool) error {
 	row("dead letters", c.DeadLetters)
 	row("records dropped and counted", c.Dropped)
 	row("images dropped and counted", c.DroppedImages)
+	row("damaged with their key", c.Strangers)
 	row("taken away with the buffer", c.TakenAway)
 	row("lost", c.Lost)
 	row("wrong", len(r.Wrong))

@@ -21,7 +21,13 @@ import (
 	"nrd/internal/sealed"
 )
 
-const device = "unit-1"
+const (
+	device = "unit-1"
+	// cameras append at the same time.
+	cameras = 3
+	// usualQuota is more than a unit makes in a plan.
+	usualQuota = "1GB"
+)
 
 // world is a site with one unit, as processes.
 type world struct {
@@ -29,20 +35,28 @@ type world struct {
 	programs programs
 	seed     uint64
 	bug      string
+	plan     plan
 	books    *books
 	tally    *tally
 
-	unit, central               *program
+	// broker is nil where the unit's link leads to central's own.
+	unit, central, broker       *program
 	unitControl, centralControl *plant.Control
-	port                        int
+	unitDisk, centralDisk       *disk
+	network                     *network
+	// port is where devices come in, behind the network.
+	port int
+
+	// flipped is how many bytes of the buffer were corrupted.
+	flipped int
 
 	mu    sync.Mutex
 	wrong []string
 }
 
 // newWorld makes the site in a folder, with central and the unit ready to start.
-func newWorld(ctx context.Context, dir string, p programs, seed uint64, bug string, t *tally) (_ *world, err error) {
-	w := &world{dir: dir, programs: p, seed: seed, bug: bug, books: newBooks(), tally: t}
+func newWorld(ctx context.Context, dir string, p programs, seed uint64, bug string, plan plan, t *tally) (_ *world, err error) {
+	w := &world{dir: dir, programs: p, seed: seed, bug: bug, plan: plan, books: newBooks(), tally: t}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
@@ -58,8 +72,22 @@ func newWorld(ctx context.Context, dir string, p programs, seed uint64, bug stri
 	if err := w.makeSite(ctx); err != nil {
 		return nil, err
 	}
+	if plan.broker {
+		if err := w.makeBroker(); err != nil {
+			return nil, err
+		}
+	}
+	if w.network, err = openNetwork(w.port); err != nil {
+		return nil, err
+	}
 	if err := w.makeUnit(); err != nil {
 		return nil, err
+	}
+	if w.unitDisk, err = mountDisk(plan.unitDisk, w.buffer()); err != nil {
+		return nil, err
+	}
+	if w.centralDisk, err = mountDisk(plan.centralDisk, filepath.Join(w.site(), "data", "store")); err != nil {
+		return nil, errors.Join(err, w.unitDisk.unmount())
 	}
 	w.central = &program{name: "central", line: func(string) {}, command: func() (*exec.Cmd, error) {
 		return w.command(p.central, "central", "serve", "-c", filepath.Join(w.site(), "central.toml")), nil
@@ -69,7 +97,7 @@ func newWorld(ctx context.Context, dir string, p programs, seed uint64, bug stri
 		cmd.Env = append(cmd.Env, fmt.Sprintf("%s=%d %d", generate.EnvRecords, w.seed, w.books.next()))
 		return cmd, nil
 	}}
-	for _, p := range []*program{w.unit, w.central} {
+	for _, p := range w.all() {
 		if p.log, err = os.OpenFile(filepath.Join(dir, p.name+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600); err != nil {
 			return nil, err
 		}
@@ -77,7 +105,16 @@ func newWorld(ctx context.Context, dir string, p programs, seed uint64, bug stri
 	return w, nil
 }
 
+// all are the programs, in the order in which they end.
+func (w *world) all() []*program {
+	if w.broker == nil {
+		return []*program{w.unit, w.central}
+	}
+	return []*program{w.unit, w.central, w.broker}
+}
+
 func (w *world) site() string    { return filepath.Join(w.dir, "site") }
+func (w *world) buffer() string  { return filepath.Join(w.unitDir(), "data", "buffer") }
 func (w *world) unitDir() string { return filepath.Join(w.site(), "devices", device) }
 
 // command runs one of the programs with its control and the planted bug.
@@ -133,9 +170,9 @@ func (w *world) makeUnit() error {
 	if err := os.WriteFile(filepath.Join(dir, "list.dat"), list.Bytes(), 0o600); err != nil {
 		return err
 	}
-	var cameras strings.Builder
-	for n := range 3 {
-		fmt.Fprintf(&cameras, "[[camera]]\nfootage = \"rtsp://127.0.0.1:1/%d\"\nname = \"camera %d\"\n", n, n)
+	var blocks strings.Builder
+	for n := range cameras {
+		fmt.Fprintf(&blocks, "[[camera]]\nfootage = \"rtsp://127.0.0.1:1/%d\"\nname = \"camera %d\"\n", n, n)
 	}
 	config := fmt.Sprintf(`device = %q
 controller = "Fault Constabulary"
@@ -145,14 +182,13 @@ key = "storage.key"
 name = "wanted"
 file = "list.dat"
 [central]
-broker = "tls://127.0.0.1:%d"
+broker = "tls://%s"
 ca = "ca.pem"
-certificate = "%[1]s.pem"
-key = "%[1]s.key"
+certificate = "unit-1.pem"
+key = "unit-1.key"
 [buffer]
-max_bytes = "64MB"
-`, device, cameras.String(), w.port)
-	config = strings.ReplaceAll(config, `""`, `"`)
+max_bytes = %q
+`, device, blocks.String(), w.network.address(), cmp.Or(w.plan.quota, usualQuota))
 	return os.WriteFile(filepath.Join(dir, "nrd-agent.toml"), []byte(config), 0o600)
 }
 

@@ -65,9 +65,18 @@ type Disk struct {
 
 // Mount mounts an empty disk at a folder that is there. It needs /dev/fuse, and
 // root's rights or fusermount3.
-func Mount(dir string) (*Disk, error) {
+func Mount(dir string) (*Disk, error) { return mount(dir, nil) }
+
+// mount mounts a disk that fill may fill before anybody sees it.
+func mount(dir string, fill func(root *node)) (*Disk, error) {
 	d := &Disk{}
-	server, err := fs.Mount(dir, &node{disk: d, mode: 0o700}, &fs.Options{
+	root := &node{disk: d, mode: 0o700}
+	server, err := fs.Mount(dir, root, &fs.Options{
+		OnAdd: func(context.Context) {
+			if fill != nil {
+				fill(root)
+			}
+		},
 		MountOptions: fuse.MountOptions{DirectMount: true, DisableXAttrs: true, FsName: "powercut", Name: "powercut"},
 		UID:          uint32(os.Getuid()), GID: uint32(os.Getgid()),
 	})

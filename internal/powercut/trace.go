@@ -226,6 +226,15 @@ func (h *held) apply(p step) {
 	}
 }
 
+// End gives the cut after the last step.
+func (t *Trace) End() Cut {
+	var last Cut
+	for cut := range t.Cuts() {
+		last = cut
+	}
+	return last
+}
+
 // Restore writes what the disk may hold after the cut to a folder, which is made.
 // The same seed draws the same part.
 func (c Cut) Restore(dir string, survival Survival, seed uint64) error {

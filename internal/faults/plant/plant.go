@@ -40,8 +40,8 @@ type Control struct {
 	// Rate is how many records a thousand seconds the unit makes; below zero it
 	// ends when all are stored.
 	Rate atomic.Int64
-	// Receipts says in how many of 100 cases central answers twice, late or in
-	// another order.
+	// Receipts says in how many of 100 cases central answers twice, late, in
+	// another order or not at all.
 	Receipts atomic.Int64
 }
 
@@ -142,20 +142,23 @@ func Crash(name string) {
 func Bug(name string) bool { return os.Getenv(EnvBug) == name }
 
 // lateMost is how late a receipt may come.
-const lateMost = 3 * time.Second
+const lateMost = 5 * time.Second
 
-// Publish publishes for central: receipts twice, late or in another order, as
-// often as the harness wants.
+// Publish publishes for central: receipts twice, late, in another order or not at
+// all, as often as the harness wants.
 func Publish(publish func(topic string, payload []byte) error, topic string, payload []byte) error {
 	if !strings.HasSuffix(topic, "/receipt") || rand.Int64N(100) >= control().Receipts.Load() {
 		return publish(topic, payload)
 	}
 	again := func() { _ = publish(topic, payload) } // the device may have gone
-	if rand.IntN(2) == 0 {
+	switch rand.IntN(3) {
+	case 0:
+		return nil
+	case 1:
 		time.AfterFunc(rand.N(lateMost), again)
 		return nil
+	default:
+		time.AfterFunc(rand.N(lateMost), again)
+		return publish(topic, payload)
 	}
-	err := publish(topic, payload)
-	time.AfterFunc(rand.N(lateMost), again)
-	return err
 }
