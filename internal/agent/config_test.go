@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
+
+	"nrd/internal/config"
 )
 
 // write puts a configuration file into a folder of its own.
@@ -83,5 +86,28 @@ func TestACredentialOfTheServiceManagerIsTheKey(t *testing.T) {
 	}
 	if c.Key != "/run/credentials/nrd-agent.service/storage.key" {
 		t.Fatalf("the key is %s", c.Key)
+	}
+}
+
+// A name that no setting has would be a permission for nothing, and a typing
+// error for something.
+func TestWhatCentralMaySetAreSettings(t *testing.T) {
+	names := func(of reflect.Type) map[string]reflect.Type {
+		known := map[string]reflect.Type{}
+		for i := range of.NumField() {
+			known[of.Field(i).Tag.Get("toml")] = of.Field(i).Type
+		}
+		return known
+	}
+	known := names(reflect.TypeFor[Config]())
+	for _, setting := range config.Pushable {
+		table, inner, nested := strings.Cut(setting, ".")
+		of, ok := known[table]
+		if ok && nested {
+			_, ok = names(of)[inner]
+		}
+		if !ok {
+			t.Errorf("%s is no setting", setting)
+		}
 	}
 }
