@@ -84,6 +84,10 @@ test-go: deps-build deps-run deps-test ## every Go test, with the race detector
 powercut: deps-test ## the power is cut after every write of the buffer and of central's store
 	POWERCUT_EVERY=1 go test -timeout 60m -run 'PowerCut|Fsync' -v ./internal/powercut ./uplink ./collector/store/sqlite
 
+.PHONY: test-brokers
+test-brokers: deps-test ## the link and the whole way behind central's own broker, mosquitto and RabbitMQ (test-go runs this too)
+	CGO_ENABLED=1 go test -race -timeout 15m -run Broker ./internal/link ./uplink ./collector
+
 .PHONY: test-train
 test-train: deps-train ## the training pipeline on a handful of plates
 	$(MAKE) -C recognise/train smoke
