@@ -1,11 +1,13 @@
 package main
 
 import (
+	"context"
 	"encoding/base64"
 	"fmt"
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 )
 
 // books is what the unit has said of its records, across all of its starts.
@@ -81,6 +83,13 @@ func (b *books) next() uint64 {
 	return b.last + 1
 }
 
+// awaitFirst waits for the first record, or for so long as a start may take.
+func (b *books) awaitFirst(ctx context.Context) {
+	for until := time.Now().Add(upTime); b.next() == 1 && time.Now().Before(until) && ctx.Err() == nil; {
+		pause(ctx, 10*time.Millisecond)
+	}
+}
+
 // excuse notes that the unit's buffer is taken away with what is in it.
 func (b *books) excuse() {
 	b.mu.Lock()
@@ -88,11 +97,4 @@ func (b *books) excuse() {
 	for n := range b.kept {
 		b.excused[n] = true
 	}
-}
-
-// counts gives how many records were begun and kept.
-func (b *books) counts() (begun, kept int) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return len(b.begun), len(b.kept)
 }

@@ -42,9 +42,16 @@ type imageKey struct {
 // itemKey names an item by its record's key as text and its kind.
 type itemKey struct{ key, kind string }
 
+func newFindings() *findings {
+	return &findings{
+		stored: map[nrd.Key][]store.StoredRecord{}, images: map[imageKey]nrd.Image{},
+		quarantined: map[itemKey]int{}, dead: map[itemKey]string{},
+	}
+}
+
 // look opens what the programs left; neither may run any more.
 func (w *world) look(ctx context.Context) (_ *findings, err error) {
-	f := &findings{stored: map[nrd.Key][]store.StoredRecord{}, images: map[imageKey]nrd.Image{}, quarantined: map[itemKey]int{}, dead: map[itemKey]string{}}
+	f := newFindings()
 	if err := f.lookAtCentral(ctx, w.site()); err != nil {
 		return nil, fmt.Errorf("central's store: %w", err)
 	}

@@ -169,7 +169,7 @@ func (h *harness) findBugs(ctx context.Context) error {
 }
 
 // world lets a plan happen and gives what is wrong. Its folder stays where
-// something is.
+// something is and should not be, or the other way round.
 func (h *harness) world(ctx context.Context, name string, p plan, seed uint64, bug string) (wrong []string, err error) {
 	fmt.Fprintf(os.Stderr, "faults: %s\n", name)
 	dir := filepath.Join(h.dir, strings.NewReplacer(" ", "-", ",", "", "'", "").Replace(name))
@@ -178,7 +178,7 @@ func (h *harness) world(ctx context.Context, name string, p plan, seed uint64, b
 		return nil, err
 	}
 	wrong, err = w.run(ctx)
-	if err = errors.Join(err, w.close()); err != nil || len(wrong) > 0 && bug == "" {
+	if err = errors.Join(err, w.close()); err != nil || (len(wrong) > 0) != (bug != "") {
 		return wrong, err
 	}
 	return wrong, os.RemoveAll(dir)

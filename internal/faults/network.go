@@ -15,6 +15,7 @@ type network struct{ proxy *toxiproxy.Proxy }
 
 // openNetwork leads from a free port to central's.
 func openNetwork(port int) (*network, error) {
+	zerolog.SetGlobalLevel(zerolog.Disabled) // a toxic has a logger of its own
 	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(prometheus.NewRegistry()), zerolog.Nop())
 	n := &network{toxiproxy.NewProxy(server, "link", "127.0.0.1:0", fmt.Sprintf("127.0.0.1:%d", port))}
 	return n, n.proxy.Start()

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -41,6 +42,7 @@ var seams = []edit{
 	}
 	rec, err := w.recogniser()
 `},
+	{"internal/agent/config.go", "if c.Buffer.MaxBytes < 10e6 {", "if c.Buffer.MaxBytes < 1<<20 {"},
 	{"uplink/client.go", "tick: time.Second, status: time.Minute, receipt: time.Minute,\n\tretry: time.Second, most: time.Minute, steady: 2 * time.Minute,",
 		"tick: 100 * time.Millisecond, status: 2 * time.Second, receipt: 5 * time.Second,\n\tretry: 50 * time.Millisecond, most: time.Second, steady: 10 * time.Second,"},
 	{"internal/link/link.go", "connectTimeout = 30 * time.Second", "connectTimeout = 4 * time.Second"},
@@ -89,6 +91,9 @@ func names(program string) []string {
 	}
 	return all
 }
+
+// edits are all of them, in the order in which they are made.
+func edits() []edit { return slices.Concat(seams, crashPoints, bugEdits()) }
 
 const plantPackage = "nrd/internal/faults/plant"
 
@@ -155,7 +160,7 @@ func build(dir string) (programs, error) {
 		return programs{}, err
 	}
 	p := programs{agent: filepath.Join(dir, "nrd-agent"), central: filepath.Join(dir, "central"), root: strings.TrimSpace(string(root))}
-	laid, err := overlay(p.root, filepath.Join(dir, "overlay"), append(append(seams, crashPoints...), bugEdits()...))
+	laid, err := overlay(p.root, filepath.Join(dir, "overlay"), edits())
 	if err != nil {
 		return programs{}, err
 	}

@@ -24,10 +24,10 @@ type plan struct {
 	// order or not at all.
 	receipts int
 	// unit, central and brokers are the lives of the processes, in turn; each ends with
-	// kill -9. Central's begin after centralLate.
+	// kill -9. Central's begin so long after the unit works.
 	unit, central, brokers []life
 	centralLate            time.Duration
-	// troubles are what happens beside, each track in turn.
+	// troubles are what happens beside, each track in turn, when the unit works.
 	troubles [][]trouble
 	// hitsFirst says that all went in the order of the queue, and is checked.
 	hitsFirst bool
@@ -98,9 +98,12 @@ func (p plan) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "disks: unit %q, central %q; quota %q; %d records a second; broker %t; %d %% of receipts disturbed\n",
 		p.unitDisk, p.centralDisk, p.quota, p.rate, p.broker, p.receipts)
-	for side, lives := range map[string][]life{"unit": p.unit, "central": p.central, "broker": p.brokers} {
-		for i, l := range lives {
-			fmt.Fprintf(&b, "%s, life %d: %s\n", side, i+1, l)
+	for _, side := range []struct {
+		name  string
+		lives []life
+	}{{"unit", p.unit}, {"central", p.central}, {"broker", p.brokers}} {
+		for i, l := range side.lives {
+			fmt.Fprintf(&b, "%s, life %d: %s\n", side.name, i+1, l)
 		}
 	}
 	for i, track := range p.troubles {
@@ -156,7 +159,7 @@ func mixed(seed uint64, size int) plan {
 		p.brokers = draw(rng, "broker", size/3, time.Second)
 	}
 	if rng.IntN(4) == 0 {
-		p.quota = "10MB"
+		p.quota = "2MB"
 	}
 	p.troubles = append(p.troubles, troublesOf(rng, slices.Sorted(maps.Keys(evils)), size/3, 1500*time.Millisecond))
 	var others []string

@@ -35,11 +35,17 @@ func (w *world) run(ctx context.Context) ([]string, error) {
 	}
 	sides.Go(func() { w.live(ctx, w.unit, w.unitDisk, p.unit) })
 	sides.Go(func() {
-		pause(ctx, p.centralLate)
+		if p.centralLate > 0 {
+			w.books.awaitFirst(ctx)
+			pause(ctx, p.centralLate)
+		}
 		w.live(ctx, w.central, w.centralDisk, p.central)
 	})
 	for _, track := range p.troubles {
-		sides.Go(func() { w.track(ctx, track) })
+		sides.Go(func() {
+			w.books.awaitFirst(ctx)
+			w.track(ctx, track)
+		})
 	}
 	sides.Wait()
 	if ctx.Err() != nil {

@@ -35,16 +35,6 @@ func cutOff(kind string, lasts time.Duration) [][]trouble {
 	return [][]trouble{{{0, kind, lasts}}}
 }
 
-// holes swallow what the unit sends for a while, again and again; what central
-// sends comes through.
-func holes(n int) []trouble {
-	track := make([]trouble, n)
-	for i := range track {
-		track[i] = trouble{second / 2, "half-open to central", 3 * second / 2}
-	}
-	return track
-}
-
 // scenarios are all of them, in the order in which they run.
 func scenarios() []scenario {
 	const nowhere = "were kept and are nowhere"
@@ -92,7 +82,7 @@ func scenarios() []scenario {
 		},
 		{
 			name: "the unit has a small quota and no link",
-			plan: plan{rate: 600, quota: "10MB", troubles: cutOff("black hole", 12*second)},
+			plan: plan{rate: 300, quota: "2MB", troubles: cutOff("black hole", 12*second)},
 			bug:  "a drop is not counted", complaint: nowhere,
 			edit: edit{"uplink/tally.go", "func (t *tally) drop(id itemID) {", `func (t *tally) drop(id itemID) { if plant.Bug("a drop is not counted") { return };`},
 		},
@@ -126,14 +116,14 @@ func scenarios() []scenario {
 		},
 		{
 			name: "receipts come late after the unit was re-imaged",
-			plan: plan{rate: 100, receipts: 60, unit: lives(3, life{lasts: 2 * second, reimaged: true}), troubles: [][]trouble{holes(12)}},
+			plan: plan{rate: 100, receipts: 60, unit: []life{{lasts: 4 * second, reimaged: true}}, troubles: [][]trouble{{{3 * second, "8 kB/s", 12 * second}}}},
 			bug:  "a receipt counts for any epoch and any bytes", complaint: nowhere,
 			edit: edit{"uplink/receipt.go", "if key.Epoch != s.Buffer.epoch {",
 				`if plant.Bug("a receipt counts for any epoch and any bytes") { if f := s.sent(part64{key.Sequence, partOf(m.GetKind())}); f != nil { r.removes = append(r.removes, f.id) }; return }; if key.Epoch != s.Buffer.epoch {`},
 		},
 		{
 			name: "receipts are lost",
-			plan: plan{rate: 60, receipts: 50, troubles: [][]trouble{{{4 * second, "latency", second}}}},
+			plan: plan{rate: 60, receipts: 50, troubles: [][]trouble{{{4 * second, "slicer", second}}}},
 			bug:  "what has no receipt is not sent again", complaint: "still has something that central has not stored",
 			edit: when("what has no receipt is not sent again", "uplink/session.go", "now, late := s.monotonic(), 0\n", "return"),
 		},
@@ -146,7 +136,7 @@ func scenarios() []scenario {
 		},
 		{
 			name: "the unit's clock is set by hand",
-			plan: plan{rate: 60, troubles: [][]trouble{{{0, "black hole", 9 * second}}, {{second, clockOf("unit", "ten years ahead, by hand"), 5 * second}}}},
+			plan: plan{rate: 60, troubles: [][]trouble{{{0, "black hole", 9 * second}}, {{2 * second, clockOf("unit", "ten years ahead, by hand"), 6 * second}}}},
 			bug:  "records grow old by a clock that is not proved", complaint: "and there was room, and none was old",
 			edit: edit{"uplink/writer.go", "func (b *Buffer) today() day {",
 				`func (b *Buffer) today() day { if plant.Bug("records grow old by a clock that is not proved") { s := b.clock.Stamp(); s.Proved = true; return dayOf(s) };`},

@@ -142,7 +142,7 @@ func Crash(name string) {
 func Bug(name string) bool { return os.Getenv(EnvBug) == name }
 
 // lateMost is how late a receipt may come.
-const lateMost = 5 * time.Second
+const lateMost = 10 * time.Second
 
 // Publish publishes for central: receipts twice, late, in another order or not at
 // all, as often as the harness wants.
