@@ -91,6 +91,9 @@ type Frame struct {
 	Fix   nrd.Fix
 	// File is the photograph or video it came from, "" for a live camera.
 	File string
+
+	// pool takes the pixels back for a later frame; nil: nobody does.
+	pool *pool
 }
 
 // Close gives the pixels back. It may be called more than once.
@@ -98,9 +101,12 @@ func (f *Frame) Close() error {
 	if f == nil || f.Image.Ptr() == nil {
 		return nil
 	}
-	err := f.Image.Close()
+	image := f.Image
 	f.Image = gocv.Mat{}
-	return err
+	if f.pool != nil {
+		return f.pool.give(image)
+	}
+	return image.Close()
 }
 
 // Source gives frames in the order in which they were taken.

@@ -118,7 +118,7 @@ func (s *stills) decode(path string, sequence uint64) (*Frame, error) {
 	if info.Size() > MaxFileBytes {
 		return nil, fmt.Errorf("%w: %d MB, at most %d", ErrTooLarge, info.Size()>>20, MaxFileBytes>>20)
 	}
-	content, err := readPicture(path)
+	content, err := readPicture(path, info.Size())
 	if err != nil {
 		return nil, err
 	}
@@ -132,16 +132,16 @@ func (s *stills) decode(path string, sequence uint64) (*Frame, error) {
 	return s.options.frame(picture, sequence, fileStamp(info.ModTime(), 0), path), nil
 }
 
-// readPicture gives the bytes of a file whose header promises a picture of
-// bearable size.
-func readPicture(path string) ([]byte, error) {
+// readPicture gives the bytes of a file of that size whose header promises a
+// picture of bearable size.
+func readPicture(path string, size int64) ([]byte, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, unreadable(err)
 	}
 	defer file.Close() //nolint:errcheck // it was only read
-	content, err := io.ReadAll(io.LimitReader(file, MaxFileBytes))
-	if err != nil {
+	content := make([]byte, size)
+	if _, err := io.ReadFull(file, content); err != nil {
 		return nil, unreadable(err)
 	}
 	header, _, err := image.DecodeConfig(bytes.NewReader(content))

@@ -45,6 +45,7 @@ type stream struct {
 	options Options
 	live    bool
 	frames  chan *Frame
+	pool    *pool
 	dropped atomic.Uint64
 
 	// over ends once, with the reason; see end. It also ends grab.
@@ -58,7 +59,7 @@ type stream struct {
 // newStream starts to read the driver. A live stream keeps the newest frames, any
 // other waits for Next. A positive stall is the longest silence of the driver.
 func newStream(d driver, live bool, stall time.Duration, o Options) *stream {
-	s := &stream{driver: d, options: o, live: live, grabbed: make(chan struct{})}
+	s := &stream{driver: d, options: o, live: live, pool: &pool{}, grabbed: make(chan struct{})}
 	s.over, s.end = context.WithCancelCause(context.Background())
 	if live {
 		s.frames = make(chan *Frame, liveQueue)
@@ -86,18 +87,19 @@ func (s *stream) grab(stall time.Duration) {
 		err = s.grabOne(n, alive)
 	}
 	s.end(err)
-	if err := s.driver.close(); err != nil {
+	if err := errors.Join(s.driver.close(), s.pool.close()); err != nil {
 		s.options.Log.Warn("a source was not closed properly", "source", s.String(), "error", err)
 	}
 }
 
 func (s *stream) grabOne(sequence uint64, alive func()) error {
-	image := gocv.NewMat()
+	image := s.pool.take()
 	if err := s.driver.read(&image); err != nil {
 		return errors.Join(err, image.Close())
 	}
 	alive()
 	frame := s.options.frame(image, sequence, s.driver.taken(s.over), s.driver.file())
+	frame.pool = s.pool
 	if s.live {
 		s.putNewest(frame)
 		return nil
