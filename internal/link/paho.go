@@ -227,8 +227,8 @@ func (l *pahoLink) Lost() <-chan error { return l.lost }
 func (l *pahoLink) Close() {
 	l.once.Do(func() {
 		close(l.ended)
-		l.publishing.Lock() // until the last payload is in the outbox or refused
-		l.publishing.Unlock()
+		l.publishing.Lock()   // until the last payload is in the outbox or refused
+		l.publishing.Unlock() //nolint:staticcheck // it only waits
 		l.client.Disconnect(closeWait)
 		l.work.Wait()
 		l.drain()

@@ -228,7 +228,7 @@ func (s *suite) second(t *testing.T) {
 	first := s.open(t, s.config(Device, s.Address))
 	second := s.open(t, s.config(Device, s.Address))
 	select {
-	case <-first.Lost():
+	case <-first.Lost(): //nolint:errcheck // whatever the reason is
 	case <-time.After(patience):
 		t.Fatal("both connections live")
 	}

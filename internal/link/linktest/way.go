@@ -85,8 +85,8 @@ func external(t testing.TB, site *Site, b *Broker, group string) *Way {
 
 func newWay(t testing.TB, site *Site) *Way {
 	t.Helper()
-	real := clock.System()
-	inner, err := sqlite.Open(sqlite.Config{Dir: filepath.Join(t.TempDir(), "store"), Key: sealed.NewKey(), Clock: real, Log: slog.New(slog.DiscardHandler)})
+	now := clock.System()
+	inner, err := sqlite.Open(sqlite.Config{Dir: filepath.Join(t.TempDir(), "store"), Key: sealed.NewKey(), Clock: now, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +95,7 @@ func newWay(t testing.TB, site *Site) *Way {
 		t.Fatal(err)
 	}
 	w := &Way{Site: site, Store: &Store{Store: inner}, t: t}
-	w.ingest = &ingest.Ingest{Store: w.Store, Profile: profile, Clock: real, Log: slog.New(slog.DiscardHandler), OnStored: w.Store.visible}
+	w.ingest = &ingest.Ingest{Store: w.Store, Profile: profile, Clock: now, Log: slog.New(slog.DiscardHandler), OnStored: w.Store.visible}
 	t.Cleanup(func() {
 		w.stop()
 		if err := inner.Close(); err != nil {
