@@ -85,10 +85,12 @@ def _jitter(quad, rng, two=False):
     shift = [rng.uniform(-.035, .035), rng.uniform(-.09, .09)]
     grow = np.sign(q - q.mean(0)) * [rng.uniform(-.02, .035), rng.uniform(-.06, .1)]
     q = q + (noise + shift + grow).astype(np.float32) * [w, h] * k
-    if rng.random() < .3:
-        a = rng.gauss(0, .03)
+    if rng.random() < (.6 if two else .3):  # turned, or slanted, as leaning plates are
+        a, slant = rng.gauss(0, .07 if two else .03), rng.gauss(0, .08 if two else .03)
         mid = q.mean(0)
-        q = (q - mid) @ np.array([[np.cos(a), np.sin(a)], [-np.sin(a), np.cos(a)]], np.float32) + mid
+        q = (q - mid) @ np.array([[np.cos(a), np.sin(a)], [-np.sin(a), np.cos(a)]], np.float32)
+        q[:, 0] += slant * q[:, 1]
+        q += mid
     return q.astype(np.float32)
 
 

@@ -39,9 +39,11 @@ class Faces:
     @classmethod
     def get(cls):
         if cls._all is None:
+            bikes = [glyphs.wright(44, 10, 2.4, height=64, square=q) for q in (2, 2.5, 3)]
             cls._all = dict(
-                car=glyphs.wright(), old=glyphs.wright(57), motorcycle=glyphs.wright(44, 10, 2.4, height=64),
-                wright=[glyphs.wright(w, s) for w, s in ((50, 14), (50, 14), (50, 12), (50, 16), (57, 14), (46, 11), (50, 10))],
+                bikes=bikes, car=glyphs.wright(), old=glyphs.wright(57), motorcycle=bikes[0],
+                wright=[glyphs.wright(w, s, square=q) for w, s, q in ((50, 14, 2), (50, 14, 2.4), (50, 14, 2.8), (50, 14, 3.3), (50, 12, 2.6), (50, 16, 2.2),
+                                                                     (50, 16, 3), (57, 14, 2.3), (46, 11, 2.5), (50, 10, 2.8))],
                 other=[glyphs.wright(w, s, flags=True) for w, s in ((48, 10), (44, 11), (40, 9), (52, 13))] + glyphs.installed(),
                 bent=[glyphs.bent(random.Random("bent %d" % k)) for k in range(24)])
         return cls._all
@@ -248,7 +250,7 @@ def random_plate(rng, scale=.5, uk=None, two_line=None):
     faces = Faces.get()
     bike = two_line and rng.random() < .5
     if rng.random() < (.8 if uk else .06):
-        font = rng.choice(faces["wright"]) if not bike or rng.random() < .5 else faces["motorcycle"]
+        font = rng.choice(faces["bikes"] if bike and rng.random() < .5 else faces["wright"])
     else:
         font = rng.choice(faces["other"] if rng.random() < .6 else faces["bent"])
     base = MOTORCYCLE if bike else CAR

@@ -105,7 +105,7 @@ def lettering(im, rng, largest=.5):
 def pose(rng, w, h, two_line=False):
     """Corners of a w x h plate as a camera may see it, about the origin: the plate is turned about its three
     axes and seen from a few of its widths away."""
-    oblique = rng.random() < (.5 if two_line else .3)   # motorcycles lean, and are photographed from beside
+    oblique = rng.random() < (.6 if two_line else .3)   # motorcycles lean, and are photographed from beside
     roll = rng.gauss(0, .2 if oblique else .05)
     yaw = rng.uniform(-1.0, 1.0) if oblique else rng.gauss(0, .25)
     pitch = rng.uniform(-.15, .5) if oblique else rng.gauss(.08, .14)
@@ -186,7 +186,7 @@ def _white_balance(im, rng):
 
 
 def _add_plate(im, quads, rng):
-    p = plate.random_plate(rng, scale=.55, two_line=rng.random() < .3)
+    p = plate.random_plate(rng, scale=.55, two_line=rng.random() < .4)
     ph, pw = p.image.shape[:2]
     w = float(np.exp(rng.uniform(np.log(18), np.log(340 if len(p.lines) == 1 else 220))))
     h = w * ph / pw * rng.uniform(.85, 1.18)
