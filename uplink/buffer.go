@@ -54,34 +54,53 @@ type BufferConfig struct {
 const minBytes = 1 << 20
 
 // Buffer keeps records and their images on disk until central has them. All
-// methods are safe for concurrent use.
+// methods are safe for concurrent use. This is its contract; contract_test.go
+// holds it to that through restarts, kills, new keys and an older format, and
+// powercut_test.go at every write.
 //
 // Durability: when Append returns without error, record and images are on stable
-// storage and survive a crash, a kill and a power cut. Appends that come at the
-// same time share their fsyncs.
+// storage and survive a crash, a kill and a power cut, all of them. Of a record
+// whose Append did not return there is all or nothing. A receipt that was acted
+// on stays acted on. Appends that come at the same time share their fsyncs.
 //
-// Secrecy: everything that was read or matched is sealed under the machine's
-// key. In the clear are numbers of items, their lengths and the day of capture.
+// Identity: no key is given out twice, whatever happens to clock or disk.
+//
+// Secrecy: everything that was read or matched is sealed under keys of the
+// buffer's own, which are sealed under the machine's. In the clear are numbers of
+// items, their lengths, the day of capture, why central refused what it refused,
+// and counts. See Rekey for a new machine key.
 //
 // Room: when MaxBytes is reached, what goes first is images of reads that are no
-// hits, oldest first; then such reads, oldest first. Hits never go: full of
-// hits, Append says ErrFull. What a full disk refuses is ErrFull as well.
-// Everything let go is counted, logged and reported to central as an event.
+// hits, oldest first; then such reads, oldest first; of either, what was set
+// aside before what waits. Reads that are no hits go as well when they are older
+// than MaxAge. Hits never go: full of hits, Append says ErrFull and Stats says
+// Full until there is room. A disk that others have filled is treated likewise:
+// what may go goes first, then ErrFull. Everything let go is counted by kind,
+// logged and reported to central as an event. The files shrink again when they
+// hold less.
 //
 // Damage: an item whose bytes on disk are not what was written is set aside
 // among the dead letters, and the rest goes on. A database that cannot be read
-// any more is set aside as a file, and what can still be proved genuine in it is
-// taken over.
+// any more is set aside as a file, and what can still be proved genuine in it and
+// in the journal is taken over. How many items a destroyed page held nobody
+// knows, so they are not counted.
 //
 // Order: hits before other reads, within them text before images, oldest first.
+//
+// In the folder are buffer.db (bbolt), the journal of what it does not hold yet,
+// images/ with files of sealed images, keys.1 and keys.2 (one a copy of the
+// other) and the lock. A buffer of format 1, without journal and key files, is
+// taken over when it is opened.
 type Buffer struct {
 	log   *slog.Logger
 	clock nrd.Clock
 	// machine is the machine's key, key the buffer's own under it.
 	machine *sealed.Key
 	key     keys
-	device  string
-	epoch   uint64
+	// replacing says that the key files open under the next machine key too.
+	replacing bool
+	device    string
+	epoch     uint64
 	// maxBytes and maxDays are the quota.
 	maxBytes int64
 	maxDays  int

@@ -348,7 +348,7 @@ func TestARecordThatCentralWouldRefuseIsNotTaken(t *testing.T) {
 	noMark, noPlace, noJPEG := read(c.Clock, ""), read(c.Clock, "A1"), read(c.Clock, "A1")
 	noPlace.Fix.Latitude = math.NaN()
 	noJPEG.Patch.JPEG = []byte("not a picture")
-	for name, r := range map[string]*nrd.Record{"read.vrm": noMark, "fix.latitude": noPlace, "patch": noJPEG} {
+	for name, r := range map[string]*nrd.Record{"read": noMark, "fix.latitude": noPlace, "patch": noJPEG} {
 		if _, err := b.Append(r); !errors.Is(err, wire.ErrInvalid) || !strings.Contains(err.Error(), name) || r.Key != (nrd.Key{}) {
 			t.Errorf("%s: %v, key %v", name, err, r.Key)
 		}

@@ -43,14 +43,15 @@ func (b *Buffer) compact() error {
 	return err
 }
 
-// room is the length of the database and how much of it is in use.
+// room is how much of the database's file was ever used and how much is in use.
 func (b *Buffer) room() (size, live int64, err error) {
-	info, err := os.Stat(b.databasePath())
-	if err != nil {
-		return 0, 0, err
-	}
-	free := int64(b.db.Stats().FreePageN+b.db.Stats().PendingPageN) * int64(b.db.Info().PageSize)
-	return info.Size(), info.Size() - free, nil
+	err = b.db.View(func(tx *bbolt.Tx) error {
+		size = tx.Size()
+		return nil
+	})
+	stats := b.db.Stats()
+	free := int64(stats.FreePageN+stats.PendingPageN) * int64(b.db.Info().PageSize)
+	return size, size - free, err
 }
 
 func (b *Buffer) copyDatabase() error {

@@ -102,9 +102,7 @@ func (b *Buffer) open() (err error) {
 func (b *Buffer) tidyFiles() error {
 	if err := b.checkpoint(); diskFull(err) {
 		b.log.Warn("the disk is full; the buffer's journal keeps what its database has no room for", "error", err)
-		if err := b.rewind(); err != nil {
-			return err
-		}
+		return errors.Join(b.rewind(), b.images.sweep(true))
 	} else if err != nil {
 		return err
 	}
@@ -218,6 +216,10 @@ func (b *Buffer) begin(tx *bbolt.Tx) error {
 	}
 	if _, err := b.key.Open(meta.Get(metaCheck), metaCheck); err != nil {
 		return ErrKey
+	}
+	// Before an older key is forgotten, nothing needs it.
+	if err := meta.Put(metaCheck, b.key.Seal(nil, metaCheck)); err != nil {
+		return err
 	}
 	b.journal.base = 0 // of a buffer of format 1
 	if generation := meta.Get(metaJournal); len(generation) == 8 {

@@ -1,6 +1,7 @@
 package uplink
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -16,9 +17,9 @@ import (
 // file costs nothing. A new machine key needs no more than these files written
 // anew: see Rekey.
 //
-// A file is a number of boxes of the same length class, each preceded by its
-// length: every one holds all of the buffer's keys, newest first, and each may be
-// sealed under another machine key.
+// A file is a number of boxes, each preceded by its length in two bytes. Every one
+// holds all of the buffer's keys, newest first, sealed under a machine key: the
+// present one and, while that is being replaced, the next.
 var keyFiles = []string{"keys.1", "keys.2"}
 
 // The purposes for which keys are derived from the machine's.
@@ -136,6 +137,7 @@ func (b *Buffer) openKeys() (legacy bool, err error) {
 	k, boxes, err := readKeys(b.dir, b.machine)
 	switch {
 	case errors.Is(err, errNoKeys):
+		b.replacing = false
 		if _, err := os.Stat(b.databasePath()); err == nil {
 			b.key = keys{b.machine.Derive(purposeItems)}
 			return true, nil
@@ -145,13 +147,15 @@ func (b *Buffer) openKeys() (legacy bool, err error) {
 	case err != nil:
 		return false, err
 	}
-	b.key = k
-	if boxes > 1 && b.opensLast() {
+	b.key, b.replacing = k, boxes > 1
+	switch {
+	case b.replacing && b.opensLast():
 		b.log.Info("the buffer has a new machine key")
-		b.key = append(keys{sealed.NewKey()}, b.key...)
-		return false, writeKeys(b.dir, b.key, b.machine)
+		b.key, b.replacing = append(keys{sealed.NewKey()}, b.key...), false
+	case b.replacing || sameFiles(b.dir):
+		return false, nil
 	}
-	return false, nil
+	return false, writeKeys(b.dir, b.key, b.machine)
 }
 
 // opensLast reports whether the machine key is the newest that the files are
@@ -173,9 +177,19 @@ func (b *Buffer) opensLast() bool {
 	return false
 }
 
+// sameFiles reports whether neither file was damaged or lost.
+func sameFiles(dir string) bool {
+	one, err := os.ReadFile(filepath.Join(dir, keyFiles[0]))
+	if err != nil {
+		return false
+	}
+	two, err := os.ReadFile(filepath.Join(dir, keyFiles[1]))
+	return err == nil && bytes.Equal(one, two)
+}
+
 // forgetOldKeys drops the keys that nothing in an empty buffer is sealed under.
 func (b *Buffer) forgetOldKeys() error {
-	if len(b.key) == 1 {
+	if len(b.key) == 1 || b.replacing {
 		return nil
 	}
 	fresh := b.key[:1]
@@ -199,5 +213,6 @@ func (b *Buffer) Rekey(next *sealed.Key) error {
 	if err := writeKeys(b.dir, b.key, b.machine, next); err != nil {
 		return fmt.Errorf("buffer %s: %w", b.dir, err)
 	}
+	b.replacing = true
 	return nil
 }
