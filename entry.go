@@ -126,7 +126,18 @@ type Hit struct {
 	// Provisional says that the hit was told before the passage was over; it
 	// is confirmed or visibly withdrawn.
 	Provisional bool
+	// Freshness is how far the list could be trusted at that moment, by its age
+	// and by what was known of the clock; "" where it was not judged.
+	Freshness Freshness
+	// Differs are the characters of the read's VRM, counted from 0, in the place
+	// of which the entry has a look-alike. An exact match has none.
+	Differs []int
 }
+
+// VerifyBeforeStop says that the entry must be checked with somebody who holds a
+// newer list before anybody is stopped, and that no sound calls for action: the
+// list is stale, or nobody judged it.
+func (h *Hit) VerifyBeforeStop() bool { return h.Freshness != Fresh && h.Freshness != Amber }
 
 // Disposition is what became of a hit.
 type Disposition string

@@ -43,6 +43,12 @@ type Profile struct {
 	ListSyncsPerDay int `json:"list_syncs_per_day"`
 	AmberAfterHours int `json:"amber_after_hours"`
 	StaleAfterHours int `json:"stale_after_hours"`
+	// LookAlikes are classes of characters that are taken for each other; one
+	// may be in several. A near match differs from the read in 1 to
+	// NearDifferences characters, each replaced by one that shares a class with
+	// it. Without them nothing matches nearly.
+	LookAlikes      []string `json:"look_alikes"`
+	NearDifferences int      `json:"near_differences"`
 	// What a unit must reach, as shares from 0 to 1.
 	CaptureRateStatic  float64 `json:"capture_rate_static"`
 	CaptureRateVehicle float64 `json:"capture_rate_vehicle"`
@@ -149,6 +155,8 @@ func (p Profile) validate() error {
 		{"alarm_seconds", p.AlarmSeconds, 1, 3600},
 		{"device_review_days", p.DeviceReviewDays, 1, 731},
 		{"future_tolerance_seconds", p.FutureToleranceSeconds, 1, 86400},
+		// Matching practice: one, never more than two.
+		{"near_differences", p.NearDifferences, 0, 2},
 	} {
 		if f.value < f.least || f.value > f.most {
 			errs = append(errs, fmt.Errorf("%s must be %d to %d, is %d", f.field, f.least, f.most, f.value))
@@ -164,6 +172,11 @@ func (p Profile) validate() error {
 	} {
 		if f.share <= 0 || f.share > 1 {
 			errs = append(errs, fmt.Errorf("%s must be a share above 0 and at most 1, is %v", f.field, f.share))
+		}
+	}
+	for i, class := range p.LookAlikes {
+		if v, err := ParseVRM(class); err != nil || string(v) != class || len(class) < 2 {
+			errs = append(errs, fmt.Errorf("look_alikes[%d] must be 2 to %d capitals and digits, is %q", i, MaxVRM, class))
 		}
 	}
 	if p.EarliestCapture.IsZero() {
@@ -208,4 +221,14 @@ func (p Profile) Freshness(age time.Duration) Freshness {
 	default:
 		return Fresh
 	}
+}
+
+// ListFreshness judges a list by the clock of a unit. A clock that nothing proves
+// never makes a list fresh: the most it can make of it is amber.
+func (p Profile) ListFreshness(l ListVersion, now Stamp) Freshness {
+	f := p.Freshness(l.Age(now.True()))
+	if f == Fresh && !now.Proved {
+		return Amber
+	}
+	return f
 }

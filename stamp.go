@@ -37,6 +37,9 @@ type Stamp struct {
 	ZoneOffset time.Duration
 }
 
+// True is the moment in UTC as far as it is known: the wall clock less its error.
+func (s Stamp) True() time.Time { return s.UTC.Add(-s.ClockError) }
+
 // Clock tells the time. Code asks an injected Clock, never the time package, so
 // that a test can step it by ten years.
 type Clock interface {

@@ -240,7 +240,21 @@ func (c *check) hit(field string, m *Hit) nrd.Hit {
 		ListAge:     time.Duration(m.GetListAgeNs()),
 		Match:       nrd.MatchKind(c.text(field+".match", m.GetMatch(), maxName)),
 		Provisional: m.GetProvisional(),
+		Freshness:   nrd.Freshness(c.text(field+".freshness", m.GetFreshness(), maxName)),
+		Differs:     c.differs(field+".differs", m.GetDiffers()),
 	}
+}
+
+func (c *check) differs(field string, places []uint32) []int {
+	if len(places) > nrd.MaxVRM {
+		c.fail(field, "%d places, at most %d", len(places), nrd.MaxVRM)
+		return nil
+	}
+	var all []int
+	for _, p := range places {
+		all = append(all, c.upTo(field, p, math.MaxUint8))
+	}
+	return all
 }
 
 func (c *check) entry(field string, m *Entry) nrd.Entry {

@@ -213,7 +213,17 @@ func fromHit(h *nrd.Hit) *Hit {
 		ListAgeNs:   int64(h.ListAge),
 		Match:       cut(string(h.Match), maxName),
 		Provisional: h.Provisional,
+		Freshness:   cut(string(h.Freshness), maxName),
+		Differs:     fromDiffers(h.Differs),
 	}
+}
+
+func fromDiffers(places []int) []uint32 {
+	var all []uint32
+	for _, p := range places {
+		all = append(all, uint32(p)) //nolint:gosec // a place in a VRM
+	}
+	return all
 }
 
 func fromEntry(e *nrd.Entry) *Entry {

@@ -1070,6 +1070,8 @@ type Hit struct {
 	ListAgeNs     int64                  `protobuf:"varint,3,opt,name=list_age_ns,json=listAgeNs,proto3" json:"list_age_ns,omitempty"`
 	Match         string                 `protobuf:"bytes,4,opt,name=match,proto3" json:"match,omitempty"` // exact, near
 	Provisional   bool                   `protobuf:"varint,5,opt,name=provisional,proto3" json:"provisional,omitempty"`
+	Freshness     string                 `protobuf:"bytes,6,opt,name=freshness,proto3" json:"freshness,omitempty"`     // of the list then: fresh, amber, stale; empty where it was not judged
+	Differs       []uint32               `protobuf:"varint,7,rep,packed,name=differs,proto3" json:"differs,omitempty"` // near: the characters of the read, from 0, that the entry has a look-alike for
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1137,6 +1139,20 @@ func (x *Hit) GetProvisional() bool {
 		return x.Provisional
 	}
 	return false
+}
+
+func (x *Hit) GetFreshness() string {
+	if x != nil {
+		return x.Freshness
+	}
+	return ""
+}
+
+func (x *Hit) GetDiffers() []uint32 {
+	if x != nil {
+		return x.Differs
+	}
+	return nil
 }
 
 // Record is a capture record without its images, which follow as Image.
@@ -2630,13 +2646,15 @@ const file_uplink_wire_wire_proto_rawDesc = "" +
 	"\aversion\x18\x02 \x01(\x04R\aversion\x12\x1b\n" +
 	"\tissued_ns\x18\x03 \x01(\x10R\bissuedNs\x12\x1b\n" +
 	"\tloaded_ns\x18\x04 \x01(\x10R\bloadedNs\x12\x18\n" +
-	"\aentries\x18\x05 \x01(\rR\aentries\"\xab\x01\n" +
+	"\aentries\x18\x05 \x01(\rR\aentries\"\xe3\x01\n" +
 	"\x03Hit\x12#\n" +
 	"\x05entry\x18\x01 \x01(\v2\r.nrd.v1.EntryR\x05entry\x12'\n" +
 	"\x04list\x18\x02 \x01(\v2\x13.nrd.v1.ListVersionR\x04list\x12\x1e\n" +
 	"\vlist_age_ns\x18\x03 \x01(\x03R\tlistAgeNs\x12\x14\n" +
 	"\x05match\x18\x04 \x01(\tR\x05match\x12 \n" +
-	"\vprovisional\x18\x05 \x01(\bR\vprovisional\"\x84\x05\n" +
+	"\vprovisional\x18\x05 \x01(\bR\vprovisional\x12\x1c\n" +
+	"\tfreshness\x18\x06 \x01(\tR\tfreshness\x12\x18\n" +
+	"\adiffers\x18\a \x03(\rR\adiffers\"\x84\x05\n" +
 	"\x06Record\x12\x1d\n" +
 	"\x03key\x18\x01 \x01(\v2\v.nrd.v1.KeyR\x03key\x12&\n" +
 	"\x06camera\x18\x02 \x01(\v2\x0e.nrd.v1.CameraR\x06camera\x12)\n" +

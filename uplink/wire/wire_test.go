@@ -269,6 +269,7 @@ func TestARecordWithABadFieldIsRefusedByTheFieldsName(t *testing.T) {
 		"hits[0].entry.vrm":               func(m *Record) { m.Hits[0].Entry.Vrm = "?" },
 		"hits[0].entry.markers":           func(m *Record) { m.Hits[0].Entry.Markers = make([]string, 17) },
 		"hits[0].list.entries":            func(m *Record) { m.Hits[0].List.Entries = math.MaxUint32 },
+		"hits[0].differs":                 func(m *Record) { m.Hits[0].Differs = []uint32{256} },
 		"patch.sha256":                    func(m *Record) { m.Patch.Sha256 = []byte{1} },
 		"patch.bytes":                     func(m *Record) { m.Patch.Bytes = MaxImageBytes + 1 },
 		"overview.bytes":                  func(m *Record) { m.Overview.Bytes = 0 },
