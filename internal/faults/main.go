@@ -106,7 +106,7 @@ func run(ctx context.Context, o options) error {
 // everything runs each kind of fault alone, then mixed plans.
 func (h *harness) everything(ctx context.Context) error {
 	began := time.Now()
-	if !h.seeded {
+	if !h.seeded || h.only != "" {
 		for _, s := range h.chosen() {
 			if err := h.must(ctx, s.name, s.plan, h.seed); err != nil {
 				return err

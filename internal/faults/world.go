@@ -156,18 +156,7 @@ func (w *world) makeUnit() error {
 	if _, err := sealed.CreateKey(filepath.Join(dir, "storage.key")); err != nil {
 		return err
 	}
-	var list bytes.Buffer
-	if err := voi.Write(&list, func(yield func(nrd.Entry) bool) {
-		for n := range generate.Wanted {
-			e := nrd.Entry{VRM: generate.WantedMark(n), Priority: nrd.PriorityHigh, Action: "High", Reason: fmt.Sprintf("wanted %d", n)}
-			if !yield(e) {
-				return
-			}
-		}
-	}); err != nil {
-		return err
-	}
-	if err := os.WriteFile(filepath.Join(dir, "list.dat"), list.Bytes(), 0o600); err != nil {
+	if err := writeList(filepath.Join(dir, "list.dat")); err != nil {
 		return err
 	}
 	var blocks strings.Builder
@@ -190,6 +179,22 @@ key = "unit-1.key"
 max_bytes = %q
 `, device, blocks.String(), w.network.address(), cmp.Or(w.plan.quota, usualQuota))
 	return os.WriteFile(filepath.Join(dir, "nrd-agent.toml"), []byte(config), 0o600)
+}
+
+// writeList writes the list of the marks that are wanted.
+func writeList(path string) error {
+	var list bytes.Buffer
+	if err := voi.Write(&list, func(yield func(nrd.Entry) bool) {
+		for n := range generate.Wanted {
+			e := nrd.Entry{VRM: generate.WantedMark(n), Priority: nrd.PriorityHigh, Action: "High", Reason: fmt.Sprintf("wanted %d", n)}
+			if !yield(e) {
+				return
+			}
+		}
+	}); err != nil {
+		return err
+	}
+	return os.WriteFile(path, list.Bytes(), 0o600)
 }
 
 func freePort() (int, error) {
