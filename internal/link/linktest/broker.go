@@ -33,7 +33,8 @@ func (b *Broker) start() {
 	b.t.Helper()
 	b.process = b.command()
 	b.process.Stdout, b.process.Stderr = b.log, b.log
-	b.process.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	// A test that is killed leaves no broker behind.
+	b.process.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if err := b.process.Start(); err != nil {
 		b.t.Fatalf("the broker is needed for this test (make deps-test installs it): %v", err)
 	}
@@ -134,6 +135,7 @@ func RabbitMQ(t testing.TB, site *Site, devices ...string) *Broker {
 	)
 	// Erlang's port mapper would outlive the test if the broker started it.
 	mapper := exec.Command("epmd", "-port", strconv.Itoa(epmd), "-address", "127.0.0.1")
+	mapper.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := mapper.Start(); err != nil {
 		t.Fatalf("RabbitMQ is needed for this test (make deps-test installs it): %v", err)
 	}
