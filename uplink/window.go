@@ -40,7 +40,7 @@ const (
 type window struct {
 	size, used int
 	base       time.Duration // the least time of an acknowledgement
-	shrunk     time.Duration // when it shrank last
+	shrunk     time.Duration // when it shrank last; 0: never
 	// image is what an image has, on average.
 	image int
 }
@@ -66,6 +66,9 @@ func (w *window) acked(bytes int, took, now time.Duration) {
 	case queued > longQueue && now-w.shrunk > longQueue:
 		w.size, w.shrunk = max(w.size/2, leastBytes), now
 	case queued < shortQueue && full:
+		if w.shrunk > 0 {
+			bytes /= 8 // it was too much before: slowly now
+		}
 		w.size = min(w.size+bytes, mostBytes)
 	}
 }
