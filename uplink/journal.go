@@ -56,14 +56,14 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 func openJournal(dir string, size int64) (*journal, error) {
 	path := filepath.Join(dir, "journal")
 	info, err := os.Stat(path)
-	if errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0 {
-		if err := sealed.WriteFile(path, make([]byte, size), 0o600); err != nil {
-			return nil, err
-		}
-	} else if err != nil {
-		return nil, err
-	} else {
+	switch {
+	case errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0:
+		err = sealed.WriteFile(path, make([]byte, size), 0o600)
+	case err == nil:
 		size = max(info.Size(), journalLeast) // the quota may have been another
+	}
+	if err != nil {
+		return nil, err
 	}
 	file, err := os.OpenFile(path, os.O_RDWR, 0o600)
 	if err != nil {

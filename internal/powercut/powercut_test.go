@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-var old, new = bytes.Repeat([]byte("old "), 500), bytes.Repeat([]byte("new "), 700)
+var old, later = bytes.Repeat([]byte("old "), 500), bytes.Repeat([]byte("new "), 700)
 
 // programs replace a file's content in ways of which one is right.
 var programs = map[string]func(dir string) error{
@@ -72,7 +72,7 @@ var programs = map[string]func(dir string) error{
 
 // replace promises the old content, then the new one.
 func replace(dir string, write func(path string, data []byte) error) error {
-	for _, data := range [][]byte{old, new} {
+	for _, data := range [][]byte{old, later} {
 		if err := write(filepath.Join(dir, "file"), data); err != nil {
 			return err
 		}
@@ -94,7 +94,7 @@ func traceOf(t *testing.T, program string) *Trace {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(os.Args[0])
+	cmd := exec.CommandContext(t.Context(), os.Args[0])
 	cmd.Env = append(os.Environ(), "POWERCUT_TEST_DIR="+dir, "POWERCUT_TEST_PROGRAM="+program)
 	out, err := cmd.CombinedOutput()
 	if err := errors.Join(err, disk.Unmount()); err != nil {
@@ -115,7 +115,7 @@ func broken(t *testing.T, trace *Trace) []string {
 					t.Fatal(err)
 				}
 				data, err := os.ReadFile(filepath.Join(dir, "file"))
-				right := bytes.Equal(data, new)
+				right := bytes.Equal(data, later)
 				switch strings.Join(cut.Promises, " ") {
 				case "":
 					right = right || err != nil || bytes.Equal(data, old)

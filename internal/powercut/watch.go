@@ -9,11 +9,11 @@ import (
 	"testing"
 )
 
+// dirEnv is where a program under test finds its disk; everyEnv, set to anything,
+// asks Check for a cut after every step.
 const (
-	// dirEnv is where a program under test finds its disk.
-	dirEnv = "POWERCUT_DIR"
-	// EveryEnv, set to anything, asks Check for a cut after every step.
-	EveryEnv = "POWERCUT_EVERY"
+	dirEnv   = "POWERCUT_DIR"
+	everyEnv = "POWERCUT_EVERY"
 )
 
 // Dir gives a program under test its disk; "" in any other process.
@@ -32,7 +32,7 @@ func Watch(t testing.TB, test string, env ...string) *Trace {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(os.Args[0], "-test.run=^"+test+"$", "-test.timeout=120s")
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+test+"$", "-test.timeout=120s")
 	cmd.Env = append(append(os.Environ(), dirEnv+"="+dir), env...)
 	out, err := cmd.CombinedOutput()
 	if err := errors.Join(err, disk.Unmount()); err != nil {
@@ -42,7 +42,7 @@ func Watch(t testing.TB, test string, env ...string) *Trace {
 }
 
 // Check cuts the power after about so many steps, evenly spread, or after every
-// one where EveryEnv is set, lets check look at each disk that may be left, and
+// one where POWERCUT_EVERY is set, lets check look at each disk that may be left, and
 // gives the first of what it finds wrong.
 func (t *Trace) Check(tb testing.TB, some int, check func(disk string, promises []string) error) []string {
 	tb.Helper()
@@ -60,7 +60,7 @@ func (t *Trace) Catches(tb testing.TB, some int, check func(disk string, promise
 func (t *Trace) check(tb testing.TB, some, most int, check func(disk string, promises []string) error) []string {
 	tb.Helper()
 	stride := max(t.Len()/some, 1)
-	if os.Getenv(EveryEnv) != "" {
+	if os.Getenv(everyEnv) != "" {
 		stride = 1
 	}
 	base := cheapDir(tb)
@@ -93,7 +93,7 @@ func (t *Trace) check(tb testing.TB, some, most int, check func(disk string, pro
 
 // cheapDir is a folder in memory, where fsync costs nothing, if there is one.
 func cheapDir(tb testing.TB) string {
-	dir, err := os.MkdirTemp("/dev/shm", "powercut")
+	dir, err := os.MkdirTemp("/dev/shm", "powercut") //nolint:usetesting // in memory
 	if err != nil {
 		return tb.TempDir()
 	}
