@@ -25,15 +25,16 @@ PREFIX ?= /usr/local
 
 OPENCV := calib3d core dnn features2d flann highgui imgcodecs imgproc ml objdetect photo stitching video videoio
 PACKAGES_build := gcc g++ libc6-dev pkg-config $(OPENCV:%=libopencv-%-dev) libtesseract-dev libleptonica-dev
-PACKAGES_run := tesseract-ocr-eng ca-certificates
+PACKAGES_run := ca-certificates
 PACKAGES_test := protobuf-compiler mosquitto mosquitto-clients chromium ffmpeg gpsd openssl systemd swtpm swtpm-tools fuse3 rabbitmq-server \
 	gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad \
 	gstreamer1.0-plugins-ugly gstreamer1.0-libav gir1.2-gst-rtsp-server-1.0 python3-gi
-PACKAGES_train := python3-numpy python3-opencv python3-pil python3-torch python3-onnx libopenblas0-pthread ffmpeg
+PACKAGES_bench := valgrind ffmpeg
+PACKAGES_train := tesseract-ocr python3-numpy python3-opencv python3-pil python3-torch python3-onnx libopenblas0-pthread ffmpeg
 PACKAGES_arm := mmdebstrap debian-archive-keyring gcc-aarch64-linux-gnu g++-aarch64-linux-gnu \
 	gcc-arm-linux-gnueabihf g++-arm-linux-gnueabihf qemu-user-static
 # Unpacked, not installed, for each ARM architecture.
-PACKAGES_sysroot := $(OPENCV:%=libopencv-%-dev) libtesseract-dev libleptonica-dev libc6-dev libstdc++-12-dev tesseract-ocr-eng
+PACKAGES_sysroot := $(OPENCV:%=libopencv-%-dev) libtesseract-dev libleptonica-dev libc6-dev libstdc++-12-dev
 
 # --- Go ---------------------------------------------------------------------
 
@@ -49,12 +50,19 @@ export CGO_LDFLAGS := -Wl,--as-needed $(LINKED:%=-lopencv_%) -lopencv_highgui -l
 environment: ## the exports that go needs when it is called by hand
 	@printf 'export %s="%s"\n' GOFLAGS '$(GOFLAGS)' CGO_CPPFLAGS '$(CGO_CPPFLAGS)' CGO_CXXFLAGS '$(CGO_CXXFLAGS)' CGO_LDFLAGS '$(CGO_LDFLAGS)'
 
+# What is built for use leaves out what is not called (windows, photo) and so a
+# dozen libraries, 7 MB of memory. The libraries stand in -extldflags, not in
+# CGO_LDFLAGS, so that changing them does not compile gocv again.
+SECTIONS := -ffunction-sections -fdata-sections
+TRIMMED := -Wl,--as-needed -Wl,--gc-sections $(LINKED:%=-lopencv_%)
+
 STAMP := -X main.version=$(VERSION)
 LINT := build/tools/golangci-lint-$(GOLANGCI_LINT_VERSION)
 
 .PHONY: build
 build: deps-build ## bin/nrd-agent and bin/central
-	go build -trimpath -ldflags '$(STAMP)' -o bin/nrd-agent ./cmd/nrd-agent
+	CGO_CXXFLAGS='$(CGO_CXXFLAGS) $(SECTIONS)' CGO_LDFLAGS= \
+		go build -trimpath -ldflags '$(STAMP) -extldflags "$(TRIMMED)"' -o bin/nrd-agent ./cmd/nrd-agent
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(STAMP)' -o bin/central ./cmd/central
 
 .PHONY: demo
@@ -63,10 +71,10 @@ demo: build deps-run ## the whole way on one machine: FOOTAGE=photograph, folder
 
 .PHONY: deps
 deps: ## install every Debian package that any target needs
-	@scripts/packages $(sort $(PACKAGES_build) $(PACKAGES_run) $(PACKAGES_test) $(PACKAGES_train) $(PACKAGES_arm))
+	@scripts/packages $(sort $(PACKAGES_build) $(PACKAGES_run) $(PACKAGES_test) $(PACKAGES_bench) $(PACKAGES_train) $(PACKAGES_arm))
 
-.PHONY: deps-build deps-run deps-test deps-train deps-arm
-deps-build deps-run deps-test deps-train deps-arm: deps-%:
+.PHONY: deps-build deps-run deps-test deps-bench deps-train deps-arm
+deps-build deps-run deps-test deps-bench deps-train deps-arm: deps-%:
 	@scripts/packages $(PACKAGES_$*)
 
 # --- Checks -----------------------------------------------------------------
@@ -133,6 +141,16 @@ bench: deps-build deps-run ## every benchmark, five times
 strangers: deps-build ## ten thousand connections of strangers: memory stays bounded, devices come in
 	NRD_STRANGERS=10000 go test -run Strangers -v ./collector/ingest
 
+# How much footage `make soak` plays, as fast as the machine can.
+SOAK ?= 2h
+.PHONY: soak
+soak: deps-build ## hours of footage: OpenCV's pictures and the memory must not grow
+	SOAK=$(SOAK) go test -tags customenv,matprofile -timeout 0 -count 1 -v -run TestFootageLeaksNothing ./recognise/
+
+.PHONY: callgrind
+callgrind: build deps-bench ## instructions for one photograph and one frame, counted by valgrind
+	scripts/instructions bin/nrd-agent
+
 .PHONY: fuzz
 fuzz: deps-build ## each fuzz target for FUZZTIME
 	@for package in $$(go list ./...); do \
@@ -182,8 +200,6 @@ build/arm64/nrd-agent: TRIPLET = aarch64-linux-gnu
 build/armhf/nrd-agent: CROSS = GOARCH=arm GOARM=7
 build/armhf/nrd-agent: TRIPLET = arm-linux-gnueabihf
 
-# The libraries stand in -extldflags, not in CGO_LDFLAGS, so that changing them
-# does not compile gocv again; what is not called (windows, photo) is left out.
 .PHONY: build/arm64/nrd-agent build/armhf/nrd-agent
 build/arm64/nrd-agent build/armhf/nrd-agent: build/%/nrd-agent: deps-arm
 	scripts/sysroot $* $(CACHE)/sysroot-$* $(PACKAGES_sysroot)
@@ -191,9 +207,9 @@ build/arm64/nrd-agent build/armhf/nrd-agent: build/%/nrd-agent: deps-arm
 	env CGO_ENABLED=1 GOOS=linux $(CROSS) \
 		CC="$(TRIPLET)-gcc --sysroot=$$sysroot" CXX="$(TRIPLET)-g++ --sysroot=$$sysroot" \
 		CGO_CPPFLAGS="-I$$sysroot/usr/include/opencv4" \
-		CGO_CXXFLAGS="$(CGO_CXXFLAGS) -ffunction-sections -fdata-sections" CGO_LDFLAGS= \
+		CGO_CXXFLAGS="$(CGO_CXXFLAGS) $(SECTIONS)" CGO_LDFLAGS= \
 	go build -trimpath -o $@ \
-		-ldflags '$(STAMP) -s -w -extldflags "-Wl,--as-needed -Wl,--gc-sections $(LINKED:%=-lopencv_%)"' ./cmd/nrd-agent
+		-ldflags '$(STAMP) -s -w -extldflags "$(TRIMMED)"' ./cmd/nrd-agent
 
 # A photograph takes qemu 20 s of processor time.
 ARM_PHOTOGRAPHS := rear-near dusk-rear motorcycle two-vehicles no-plate
