@@ -187,14 +187,18 @@ func (w *batch) tidy() error {
 		return err
 	}
 	d := &w.tally.dropped
+	const noRoom = "the device's buffer was full or they were too old"
 	for _, report := range []struct {
-		kind  string
-		count *uint64
-	}{{"record", &d.UnreportedRecords}, {"image", &d.UnreportedImages}} {
+		kind, reason string
+		count        *uint64
+	}{
+		{"record", noRoom, &d.UnreportedRecords}, {"image", noRoom, &d.UnreportedImages},
+		{"damaged", "they were damaged on the device's disk, and their keys with them", &d.UnreportedDamaged},
+	} {
 		if *report.count == 0 {
 			continue
 		}
-		drop := &wire.Drop{Kind: report.kind, Count: *report.count, Reason: "the device's buffer was full or they were too old"}
+		drop := &wire.Drop{Kind: report.kind, Count: *report.count, Reason: report.reason}
 		event := &wire.Event{AtNs: w.clock.Now().UnixNano(), What: &wire.Event_Drop{Drop: drop}}
 		if err := w.putEvent(event); err != nil {
 			return err

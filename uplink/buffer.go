@@ -82,8 +82,9 @@ const minBytes = 1 << 20
 // Damage: an item whose bytes on disk are not what was written is set aside
 // among the dead letters, and the rest goes on. A database that cannot be read
 // any more is set aside as a file, and what can still be proved genuine in it and
-// in the journal is taken over. How many items a destroyed page held nobody
-// knows, so they are not counted.
+// in the journal is taken over. Of a damaged journal the items whose very keys are
+// gone are counted; how many items a destroyed page of the database held nobody
+// knows, so they are not.
 //
 // Order: hits before other reads, within them text before images, oldest first.
 //
@@ -275,7 +276,7 @@ type Stats struct {
 	// OldestWaiting is the capture time of the oldest waiting record; zero
 	// when there is none.
 	OldestWaiting time.Time
-	// Dropped counts by kind ("record", "image") what had to be let go since
+	// Dropped counts by kind ("record", "image", "damaged") what was let go since
 	// the buffer was made.
 	Dropped map[string]uint64
 	// DeadLetters counts the items that were set aside.

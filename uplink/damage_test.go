@@ -275,3 +275,38 @@ func FuzzStored(f *testing.F) {
 		}
 	})
 }
+
+func TestADamagedPlaceInTheJournalCostsNoOtherRecordAndIsCounted(t *testing.T) {
+	for name, place := range map[string]func(j *journal) int64{
+		"a frame's header":  func(j *journal) int64 { return j.end*2/5 + 5 },
+		"a change's header": func(j *journal) int64 { return j.end*2/5 + frameHeader + 1 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := config(t)
+			b := open(t, c)
+			for range 5 {
+				add(t, b, text(read(c.Clock, "READ")))
+			}
+			at := place(b.journal)
+			left := c
+			left.Dir = filepath.Join(t.TempDir(), "left")
+			if err := os.CopyFS(left.Dir, os.DirFS(c.Dir)); err != nil {
+				t.Fatal(err)
+			}
+			rewrite(t, filepath.Join(left.Dir, "journal"), func(data []byte) []byte { data[at] ^= 1; return data })
+			b = open(t, left)
+			items, letters := setAside(t, b)
+			stats, err := b.Stats()
+			if err != nil || len(items)+int(stats.Dropped["damaged"]) != 5 || len(items) < 4 || len(letters) != 0 {
+				t.Errorf("%d items, %+v set aside, %v counted as damaged, %v", len(items), letters, stats.Dropped, err)
+			}
+			if err := b.Tidy(); err != nil {
+				t.Fatal(err)
+			}
+			stats, err = b.Stats()
+			if want := 5 - len(items); err != nil || stats.Events != want {
+				t.Errorf("%d events tell central, want %d: %v", stats.Events, want, err)
+			}
+		})
+	}
+}

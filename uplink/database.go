@@ -247,10 +247,12 @@ func (b *Buffer) adopt(tx *bbolt.Tx) error {
 // redo does once more, in the transaction that is open, what frames say. Of a
 // damaged one only items are taken: they prove themselves genuine.
 func (b *Buffer) redo(frames []frame) error {
+	damaged := 0
 	for _, f := range frames {
-		changes := parseChanges(f.body)
+		changes, lost := parseChanges(f.body)
 		if !f.whole {
-			b.log.Warn("a part of the buffer's journal is damaged; what can be read of it is taken over", "changes", len(changes))
+			b.log.Warn("a part of the buffer's journal is damaged; what can be read of it is taken over", "changes", len(changes), "lost", lost)
+			damaged += lost
 		}
 		for _, c := range changes {
 			if int(c.bucket) >= len(buckets) || !f.whole && c.bucket == bucketNumber(bucketMeta) {
@@ -261,7 +263,29 @@ func (b *Buffer) redo(frames []frame) error {
 			}
 		}
 	}
-	return nil
+	return b.countDamaged(damaged)
+}
+
+// countDamaged adds to the count of items that were lost with their keys, in the
+// transaction that is open.
+func (b *Buffer) countDamaged(n int) error {
+	if n == 0 {
+		return nil
+	}
+	meta := b.tx.Bucket(bucketMeta)
+	var d drops
+	if text := meta.Get(metaDropped); text != nil {
+		if err := json.Unmarshal(text, &d); err != nil {
+			return fmt.Errorf("%w: the counts of what was dropped: %w", errDamaged, err)
+		}
+	}
+	d.Damaged += uint64(n)
+	d.UnreportedDamaged += uint64(n)
+	text, err := json.Marshal(d)
+	if err != nil {
+		return err
+	}
+	return meta.Put(metaDropped, text)
 }
 
 func (b *Buffer) apply(c change) error {

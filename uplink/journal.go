@@ -122,6 +122,8 @@ type frame struct {
 	// whole is false where the body is not what was written.
 	whole bool
 	end   int64
+	// before is what stands between this frame and the one before.
+	before []byte
 }
 
 // recover reads the journal that an earlier run left and goes on behind it.
@@ -159,6 +161,7 @@ func (j *journal) frames(limit int64) ([]frame, error) {
 		data = data[:n]
 	}
 	var found []frame
+	last := int64(0) // the end of the last one
 	magic := binary.BigEndian.AppendUint32(nil, frameMagic)
 	for at := int64(0); ; {
 		next := bytes.Index(data[at:], magic)
@@ -176,19 +179,24 @@ func (j *journal) frames(limit int64) ([]frame, error) {
 		default:
 			at += frameHeader
 		}
-		found = append(found, f)
+		f.before = data[min(last, f.end-int64(len(f.body))-frameHeader) : f.end-int64(len(f.body))-frameHeader]
+		found, last = append(found, f), f.end
 	}
 }
 
 // current leaves out what is not of the journal since the last checkpoint:
 // generation and number never go down. A frame that is not whole was damaged
-// where another follows; at the end it is a write that the power cut off, of a
-// batch that nobody was told of, and is left out.
+// where another follows, and so was one that is missing between two: its body is
+// what stands there. At the end it is a write that the power cut off, of a batch
+// that nobody was told of, and is left out.
 func (j *journal) current(frames []frame) []frame {
 	var good []frame
 	generation, number := j.base, uint64(0)
 	for _, f := range frames {
 		if f.generation >= generation && f.number >= number {
+			if f.number > number && len(f.before) > frameHeader {
+				good = append(good, frame{generation: f.generation, number: number, body: f.before[frameHeader:]})
+			}
 			good = append(good, f)
 			generation, number = f.generation, f.number+1
 		}
@@ -242,26 +250,43 @@ func appendChange(body []byte, c change) []byte {
 	return append(append(body, c.key...), c.value...)
 }
 
-// parseChanges reads a body until something in it makes no sense.
-func parseChanges(body []byte) []change {
-	var changes []change
-	for len(body) >= changeHeader {
-		keyEnd := changeHeader + int(body[2])
-		valueLength := int64(binary.BigEndian.Uint32(body[3:]))
-		if int64(keyEnd)+valueLength > int64(len(body)) {
-			break
-		}
-		sum := crc32.Update(crc32.Checksum(body[:7], castagnoli), castagnoli, body[changeHeader:keyEnd])
-		if sum != binary.BigEndian.Uint32(body[7:]) {
-			break
-		}
-		end := keyEnd + int(valueLength)
-		c := change{bucket: body[0], key: body[changeHeader:keyEnd]}
-		if body[1] != 0 {
-			c.value = body[keyEnd:end:end]
+// parseChanges reads a body. Where something in it makes no sense it goes on with
+// what does: lost counts these places, each of at least one change.
+func parseChanges(body []byte) (changes []change, lost int) {
+	astray := false
+	for len(body) > 0 {
+		c, length := parseChange(body)
+		if length == 0 {
+			if !astray {
+				lost++
+			}
+			astray, body = true, body[1:]
+			continue
 		}
 		changes = append(changes, c)
-		body = body[end:]
+		astray, body = false, body[length:]
 	}
-	return changes
+	return changes, lost
+}
+
+// parseChange reads the change at the beginning of a body that may be anything;
+// length 0 says that there is none.
+func parseChange(body []byte) (c change, length int) {
+	if len(body) < changeHeader {
+		return c, 0
+	}
+	keyEnd := changeHeader + int(body[2])
+	end := int64(keyEnd) + int64(binary.BigEndian.Uint32(body[3:]))
+	if end > int64(len(body)) {
+		return c, 0
+	}
+	sum := crc32.Update(crc32.Checksum(body[:7], castagnoli), castagnoli, body[changeHeader:keyEnd])
+	if sum != binary.BigEndian.Uint32(body[7:]) {
+		return c, 0
+	}
+	c = change{bucket: body[0], key: body[changeHeader:keyEnd]}
+	if body[1] != 0 {
+		c.value = body[keyEnd:end:end]
+	}
+	return c, int(end)
 }

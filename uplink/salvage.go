@@ -117,7 +117,8 @@ func (b *Buffer) lastKey(found map[itemID][]byte, frames []frame) (epoch, last u
 		look(id, value)
 	}
 	for _, f := range frames {
-		for _, c := range parseChanges(f.body) {
+		changes, _ := parseChanges(f.body)
+		for _, c := range changes {
 			if id, err := parseID(c.key); err == nil && c.bucket == bucketNumber(bucketItems) {
 				look(id, c.value)
 			}

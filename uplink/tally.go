@@ -19,6 +19,9 @@ type tally struct {
 type drops struct {
 	Records, Images                     uint64
 	UnreportedRecords, UnreportedImages uint64
+	// Damaged are items that were damaged on disk so that not even their key is
+	// left: at least so many.
+	Damaged, UnreportedDamaged uint64
 }
 
 func (t tally) clone() tally {
@@ -75,6 +78,9 @@ func (t tally) droppedByKind() map[string]uint64 {
 	}
 	if t.dropped.Images > 0 {
 		m["image"] = t.dropped.Images
+	}
+	if t.dropped.Damaged > 0 {
+		m["damaged"] = t.dropped.Damaged
 	}
 	if len(m) == 0 {
 		return nil
