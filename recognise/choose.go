@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"nrd"
@@ -22,6 +23,16 @@ import (
 
 // future is how unlikely a mark whose age field has not begun is beside another.
 const future = 1e-3
+
+// lettering is how likely a text without a digit is to be a mark, by its length,
+// and not a word on a van or a sign. Abroad there are marks of letters alone, but
+// hardly any of three letters or fewer.
+func lettering(length int) float64 {
+	if length <= 3 {
+		return 0.1
+	}
+	return 0.4
+}
 
 // maxAlternatives is how many other marks a read keeps.
 const maxAlternatives = 8
@@ -75,7 +86,8 @@ type candidate struct {
 	characters []int
 }
 
-// weigh gives a mark its mass, and what a future age field took from it.
+// weigh gives a mark its mass, and what a future age field took from it. What the
+// want of a digit takes goes to no other mark: then there is none.
 func weigh(c nrd.Candidate, g Glyphs) (w candidate, lost float64) {
 	w = candidate{Candidate: c, characters: make([]int, len(c.VRM))}
 	product := g.Weight
@@ -100,7 +112,10 @@ func weigh(c nrd.Candidate, g Glyphs) (w candidate, lost float64) {
 	w.mass = product * prior
 	if c.FutureAge {
 		lost = w.mass * (1 - future)
-		w.mass -= lost
+		w.mass *= future
+	}
+	if likeliest == 0 && !strings.ContainsAny(string(c.VRM), "0123456789") {
+		w.mass *= lettering(len(c.VRM))
 	}
 	return w, lost
 }
@@ -140,7 +155,7 @@ var layouts = nrd.Layouts()
 // reader's small probabilities are less small than it says, and the full odds of
 // the commonest layout, 3,000 to 1, would make a British mark of many a foreign
 // one.
-const trust = 0.7
+const trust = 0.5
 
 // density is how much likelier a mark of the layout is than it would be if all
 // texts of its length were alike.

@@ -27,7 +27,7 @@ func TestTheSyntaxIsAPriorAndNeverForces(t *testing.T) {
 		{"a clear mark stays", []Glyphs{seen("AB12CDE", 0.99)}, "AB12CDE", "current", false},
 		{"a zero in a letter's place is an O without repair", []Glyphs{seen("AO12CD0", 0.99)}, "AO12CDO", "current", false},
 		{"an I in a digit's place is a 1", []Glyphs{seen("ABI2CDE", 0.99)}, "AB12CDE", "current", false},
-		{"a doubtful 8 becomes the B that the layout asks for", []Glyphs{doubt("A812CDE", 1, 'B', 0.2)}, "AB12CDE", "current", true},
+		{"a doubtful 8 becomes the B that the layout asks for", []Glyphs{doubt("A812CDE", 1, 'B', 0.35)}, "AB12CDE", "current", true},
 		{"a clear foreign mark passes", []Glyphs{seen("62JLH6", 0.999)}, "62JLH6", "", false},
 		{"a clear foreign mark that is nearly a British one passes", []Glyphs{doubt("RK641AL", 4, 'J', 0.001)}, "RK641AL", "", false},
 		{"a clear long foreign mark passes", []Glyphs{seen("BAB4711XY", 0.999)}, "BAB4711XY", "", false},
@@ -45,13 +45,27 @@ func TestTheSyntaxIsAPriorAndNeverForces(t *testing.T) {
 	}
 }
 
+func TestAWordIsNoMarkOrAnUnsureOne(t *testing.T) {
+	if read, _ := choose([]Glyphs{seen("SCHOOL", 0.99)}, today.Now()); read.Confidence >= 50 {
+		t.Errorf("a word is read with confidence %d", read.Confidence)
+	}
+	for _, word := range []string{"SK", "KIA", "BUS"} {
+		if read, ok := choose([]Glyphs{seen(word, 0.9)}, today.Now()); ok && read.Confidence >= DefaultLeastConfidence {
+			t.Errorf("%s is read with confidence %d", word, read.Confidence)
+		}
+	}
+	if read, _ := choose([]Glyphs{seen("62JLH6", 0.9)}, today.Now()); read.Confidence < DefaultLeastConfidence {
+		t.Errorf("a foreign mark has confidence %d", read.Confidence)
+	}
+}
+
 func with(g Glyphs, weight float64) Glyphs {
 	g.Weight = weight
 	return g
 }
 
 func TestARepairedReadKeepsWhatWasSeen(t *testing.T) {
-	read, _ := choose([]Glyphs{doubt("A812CDE", 1, 'B', 0.2)}, today.Now())
+	read, _ := choose([]Glyphs{doubt("A812CDE", 1, 'B', 0.35)}, today.Now())
 	if read.Raw != "A812CDE" {
 		t.Errorf("raw is %s", read.Raw)
 	}

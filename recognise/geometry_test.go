@@ -50,7 +50,7 @@ func TestAPlateIsStraightenedFromAnyAngle(t *testing.T) {
 			defer img.Close()
 			r := newRectifier()
 			defer r.close()
-			crop := r.cut(img, quad, part{0, 0, 1, 1}, 128, 32)
+			crop := r.cutGrey(img, quad, part{0, 0, 1, 1}, 128, 32)
 			if crop.Cols() != 128 || crop.Rows() != 32 || crop.Type() != gocv.MatTypeCV8U {
 				t.Fatalf("the crop is %d by %d of type %v", crop.Cols(), crop.Rows(), crop.Type())
 			}
@@ -76,7 +76,7 @@ func TestAPartOfAPlateIsCutWithItsMargins(t *testing.T) {
 	r := newRectifier()
 	defer r.close()
 	// The lower half, with as much again on the left: that is black.
-	crop := r.cut(img, quad, part{left: -1, top: 0.5, right: 1, bottom: 1}, 128, 32)
+	crop := r.cutGrey(img, quad, part{left: -1, top: 0.5, right: 1, bottom: 1}, 128, 32)
 	for x, want := range map[int]uint8{20: 0, 80: 150, 110: 200} {
 		if got := crop.GetUCharAt(16, x); absDiff(got, want) > 4 {
 			t.Errorf("at %d the grey is %d, want %d", x, got, want)
@@ -126,7 +126,7 @@ func (m *plateMap) put(y, x int, logit float32, w, h float64) {
 func TestAPeakOfTheMapIsAPlateInPixelsOfThePhotograph(t *testing.T) {
 	m := newMap(80, 60)
 	m.put(20, 30, 3, 96, 20)
-	got := m.plates(nrd.Point{X: 2, Y: 3}, nrd.Point{X: 5, Y: 7}, 1280, 1440)
+	got := inImage(m.plates(), matrix{2, 0, 5, 0, 3, 7, 0, 0, 1}, 1280, 1440)
 	if len(got) != 1 {
 		t.Fatalf("%d plates", len(got))
 	}
@@ -144,7 +144,7 @@ func TestAPlateAtTheEdgeStaysInThePicture(t *testing.T) {
 	m := newMap(80, 60)
 	m.put(0, 0, 3, 60, 14)
 	m.put(59, 79, 3, 60, 14)
-	for _, p := range m.plates(nrd.Point{X: 1, Y: 1}, nrd.Point{}, 640, 480) {
+	for _, p := range inImage(m.plates(), matrix{1, 0, 0, 0, 1, 0, 0, 0, 1}, 640, 480) {
 		if b := p.Quad.Bounds(); b.X < 0 || b.Y < 0 || b.X+b.W > 640 || b.Y+b.H > 480 {
 			t.Errorf("a plate at %+v", b)
 		}
@@ -168,7 +168,7 @@ func TestAMapFullOfPeaksGivesBoundedPlates(t *testing.T) {
 			m.put(y, x, 5, 28, 12)
 		}
 	}
-	if got := distinct(m.plates(nrd.Point{X: 1, Y: 1}, nrd.Point{}, 1280, 960)); len(got) != MaxPlates {
+	if got := distinct(m.plates()); len(got) != MaxPlates {
 		t.Errorf("%d plates, want %d", len(got), MaxPlates)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"image"
-	"image/color"
 	"math"
 	"slices"
 
@@ -33,23 +32,13 @@ const (
 type networkLocaliser struct {
 	// network takes whole images, closer windows: OpenCV prepares a network
 	// anew whenever the size of its input changes.
-	network, closer      *network
-	photographs          bool
-	scaled, padded, blob gocv.Mat
+	network, closer *network
+	rectifier       *rectifier
+	scaled, blob    gocv.Mat
 }
 
-// The longer side of a search, and that of a second one where the first found
-// nothing in a photograph of more than large pixels' side: its plates may be
-// tiny. A camera is set up so that they are not.
-const (
-	side      = 640
-	finerSide = 1280
-	large     = 1600
-)
-
-// NewNetworkLocaliser opens our own localiser for a camera's frames, or for
-// single photographs: large ones it searches again where it finds nothing.
-func NewNetworkLocaliser(photographs bool) (Localiser, error) {
+// NewNetworkLocaliser opens our own localiser.
+func NewNetworkLocaliser() (Localiser, error) {
 	n, err := openNetwork("localiser")
 	if err != nil {
 		return nil, err
@@ -58,40 +47,90 @@ func NewNetworkLocaliser(photographs bool) (Localiser, error) {
 	if err != nil {
 		return nil, errors.Join(err, n.close())
 	}
-	return &networkLocaliser{network: n, closer: closer, photographs: photographs, scaled: gocv.NewMat(), padded: gocv.NewMat(), blob: gocv.NewMat()}, nil
+	return &networkLocaliser{network: n, closer: closer, rectifier: newRectifier(), scaled: gocv.NewMat(), blob: gocv.NewMat()}, nil
 }
 
 // Close gives the network back.
 func (l *networkLocaliser) Close() error {
-	return errors.Join(l.network.close(), l.closer.close(), l.scaled.Close(), l.padded.Close(), l.blob.Close())
+	l.rectifier.close()
+	return errors.Join(l.network.close(), l.closer.close(), l.scaled.Close(), l.blob.Close())
 }
 
-// Localise gives the plates in img, surest first.
-func (l *networkLocaliser) Localise(img gocv.Mat) ([]Plate, error) {
+// Localise searches the image, and looks at each plate that it finds again.
+func (l *networkLocaliser) Localise(img gocv.Mat, side int) ([]Plate, error) {
 	found, err := l.at(img, side)
 	if err != nil {
 		return nil, err
 	}
-	if len(found) == 0 && l.photographs && max(img.Cols(), img.Rows()) > large {
-		if found, err = l.at(img, finerSide); err != nil {
+	var plates []Plate
+	for _, p := range distinct(found) {
+		closer, seen, err := l.settle(img, p)
+		if err != nil {
 			return nil, err
 		}
-	}
-	found = distinct(found)
-	for i := range found {
-		if found[i], err = l.look(img, found[i]); err != nil {
-			return nil, err
+		if seen {
+			plates = append(plates, closer)
 		}
 	}
-	return distinct(found), nil
+	return distinct(plates), nil
 }
 
 // at searches the image with its longer side brought to side pixels.
 func (l *networkLocaliser) at(img gocv.Mat, side int) ([]Plate, error) {
 	w, h := inputSize(img.Cols(), img.Rows(), side)
 	resize(img, &l.scaled, w, h)
-	scale := nrd.Point{X: float64(img.Cols()) / float64(w), Y: float64(img.Rows()) / float64(h)}
-	return l.search(l.network, l.scaled, scale, nrd.Point{}, img)
+	found, err := l.search(l.network, l.scaled)
+	if err != nil {
+		return nil, err
+	}
+	scale := matrix{float64(img.Cols()) / float64(w), 0, 0, 0, float64(img.Rows()) / float64(h), 0, 0, 0, 1}
+	return inImage(found, scale, img.Cols(), img.Rows()), nil
+}
+
+// A plate is looked at again until its outline changes by less than settled, in
+// shares of its width, but not more than mostLooks times.
+const (
+	mostLooks = 3
+	settled   = 0.12
+)
+
+// settle looks at a plate again until its outline stays: first upright, then
+// straightened by what the look before has found, which sets a leaning plate
+// upright step by step.
+//
+// It reports false for what is no plate when seen closer.
+func (l *networkLocaliser) settle(img gocv.Mat, p Plate) (closer Plate, seen bool, err error) {
+	view := upright(p.Quad)
+	for range mostLooks {
+		again, found, err := l.look(img, p, view)
+		if err != nil || !found {
+			return p, seen, err
+		}
+		p, seen = again, true
+		if apart(p.Quad, view) < settled {
+			break
+		}
+		view = p.Quad
+	}
+	return p, seen, nil
+}
+
+// upright is the rectangle with a quad's centre, width and height.
+func upright(q nrd.Quad) nrd.Quad {
+	w, h := size(q)
+	c := centre(q)
+	return nrd.Quad{{X: c.X - w/2, Y: c.Y - h/2}, {X: c.X + w/2, Y: c.Y - h/2}, {X: c.X + w/2, Y: c.Y + h/2}, {X: c.X - w/2, Y: c.Y + h/2}}
+}
+
+// apart is how far two outlines are from each other, in shares of their width:
+// the greatest distance of two corners.
+func apart(a, b nrd.Quad) float64 {
+	most := 0.0
+	for i := range a {
+		most = max(most, distance(a[i], b[i]))
+	}
+	w, _ := size(b)
+	return most / max(w, 1)
 }
 
 // The window of a second look, in pixels of the network's input, and how wide
@@ -101,50 +140,47 @@ const (
 	windowPlate               = 110
 )
 
-// look finds a plate again in a window of its own, and gives it as it was if it
-// is not seen there.
-func (l *networkLocaliser) look(img gocv.Mat, p Plate) (Plate, error) {
-	w, _ := size(p.Quad)
-	scale := w / windowPlate // pixels of the image a pixel of the window
-	c := centre(p.Quad)
-	window := image.Rect(0, 0, int(windowWidth*scale), int(windowHeight*scale)).
-		Add(image.Pt(int(c.X-windowWidth/2*scale), int(c.Y-windowHeight/2*scale)))
-	inside := window.Intersect(image.Rect(0, 0, img.Cols(), img.Rows()))
-	if inside.Empty() {
-		return p, nil
-	}
-	// The part of the window within the image, and the rest as its edge.
-	part := img.Region(inside)
-	defer part.Close()
-	tw := max(1, min(windowWidth, int(math.Round(float64(inside.Dx())/scale))))
-	th := max(1, min(windowHeight, int(math.Round(float64(inside.Dy())/scale))))
-	resize(part, &l.scaled, tw, th)
-	left := max(0, min(windowWidth-tw, int(math.Round(float64(inside.Min.X-window.Min.X)/scale))))
-	top := max(0, min(windowHeight-th, int(math.Round(float64(inside.Min.Y-window.Min.Y)/scale))))
-	gocv.CopyMakeBorder(l.scaled, &l.padded, top, windowHeight-th-top, left, windowWidth-tw-left, gocv.BorderReplicate, color.RGBA{})
-	perPixel := nrd.Point{X: float64(inside.Dx()) / float64(tw), Y: float64(inside.Dy()) / float64(th)}
-	origin := nrd.Point{X: float64(inside.Min.X) - float64(left)*perPixel.X, Y: float64(inside.Min.Y) - float64(top)*perPixel.Y}
-	seen, err := l.search(l.closer, l.padded, perPixel, origin, img)
+// look finds a plate again in a window in which view is an upright rectangle, and
+// reports false if it is not seen there.
+func (l *networkLocaliser) look(img gocv.Mat, p Plate, view nrd.Quad) (closer Plate, seen bool, err error) {
+	w, h := size(view)
+	high := min(windowPlate*h/max(w, 1), windowPlate)
+	x, y := 0.5-0.5*windowWidth/windowPlate, 0.5-0.5*windowHeight/high
+	picture := l.rectifier.cut(img, view, part{x, y, 1 - x, 1 - y}, windowWidth, windowHeight)
+	found, err := l.search(l.closer, picture)
 	if err != nil {
-		return p, err
+		return p, false, err
 	}
-	best := p
-	best.Confidence = 0
-	for _, s := range seen {
-		if s.Confidence > best.Confidence && covers(s.Quad.Bounds(), p.Quad.Bounds()) > 0.5 {
-			best = s
+	toImage := quadFromUnit(view).times(matrix{1.0 / windowPlate, 0, x, 0, 1 / high, y, 0, 0, 1})
+	box := p.Quad.Bounds()
+	for _, f := range inImage(found, toImage, img.Cols(), img.Rows()) {
+		if f.Confidence > closer.Confidence && covers(f.Quad.Bounds(), box) > 0.5 {
+			closer, seen = f, true
 		}
 	}
-	if best.Confidence == 0 {
-		return p, nil
-	}
-	best.Confidence = max(best.Confidence, p.Confidence)
-	return best, nil
+	return closer, seen, nil
 }
 
-// search sends a picture through a network. scale and origin take its pixels to
-// those of the image.
-func (l *networkLocaliser) search(n *network, picture gocv.Mat, scale, origin nrd.Point, img gocv.Mat) ([]Plate, error) {
+// inImage takes plates found in a picture to the image that it was cut from, w by
+// h pixels, and leaves out what can be no plate there.
+func inImage(found []Plate, toImage matrix, w, h int) []Plate {
+	var plates []Plate
+	for _, p := range found {
+		q := toImage.quad(p.Quad)
+		for i := range q {
+			q[i].X = min(max(q[i].X, 0), float64(w))
+			q[i].Y = min(max(q[i].Y, 0), float64(h))
+		}
+		if plausible(q) {
+			plates = append(plates, Plate{Quad: q, Confidence: p.Confidence})
+		}
+	}
+	return plates
+}
+
+// search sends a picture through a network and gives the plates in it, in pixels
+// of the picture.
+func (l *networkLocaliser) search(n *network, picture gocv.Mat) ([]Plate, error) {
 	w, h := picture.Cols(), picture.Rows()
 	const shift = 0.45 * 255
 	gocv.BlobFromImages([]gocv.Mat{picture}, &l.blob, 1.0/255, image.Pt(w, h), gocv.NewScalar(shift, shift, shift, 0), false, false, gocv.MatTypeCV32F)
@@ -154,7 +190,7 @@ func (l *networkLocaliser) search(n *network, picture gocv.Mat, scale, origin nr
 	}
 	defer out.Close()
 	m := plateMap{values: values, w: w / stride, h: h / stride}
-	return m.plates(scale, origin, img.Cols(), img.Rows()), nil
+	return m.plates(), nil
 }
 
 func resize(src gocv.Mat, dst *gocv.Mat, w, h int) {
@@ -181,23 +217,14 @@ type plateMap struct {
 
 func (m *plateMap) at(plane, y, x int) float64 { return float64(m.values[(plane*m.h+y)*m.w+x]) }
 
-// plates finds the peaks of the map. scale and origin take pixels of the
-// network's input to pixels of the image, which is w by h.
-func (m *plateMap) plates(scale, origin nrd.Point, w, h int) []Plate {
+// plates finds the peaks of the map.
+func (m *plateMap) plates() []Plate {
 	least := math.Log(leastPlate / (1 - leastPlate))
 	var found []Plate
 	for y := range m.h {
 		for x := range m.w {
-			if !(m.at(0, y, x) >= least) || !m.peak(y, x) {
-				continue
-			}
-			q := m.quad(y, x)
-			for i := range q {
-				q[i].X = min(max(origin.X+q[i].X*scale.X, 0), float64(w))
-				q[i].Y = min(max(origin.Y+q[i].Y*scale.Y, 0), float64(h))
-			}
-			if plausible(q) {
-				found = append(found, Plate{Quad: q, Confidence: 1 / (1 + math.Exp(-m.at(0, y, x)))})
+			if m.at(0, y, x) >= least && m.peak(y, x) {
+				found = append(found, Plate{Quad: m.quad(y, x), Confidence: 1 / (1 + math.Exp(-m.at(0, y, x)))})
 			}
 		}
 	}

@@ -22,7 +22,7 @@ import (
 func newNetworks(t testing.TB) *Recogniser {
 	t.Helper()
 	SetThreads(1)
-	localiser, err := NewNetworkLocaliser(true)
+	localiser, err := NewNetworkLocaliser()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -242,7 +242,7 @@ func BenchmarkLocalise(b *testing.B) {
 	img := crowd()
 	defer img.Close()
 	for b.Loop() {
-		if _, err := rec.config.Localiser.Localise(img); err != nil {
+		if _, err := rec.config.Localiser.Localise(img, frameSide); err != nil {
 			b.Fatal(err)
 		}
 	}

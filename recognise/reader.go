@@ -99,7 +99,7 @@ func linesOf(aspect float64) []int {
 func (r *networkReader) look(img gocv.Mat, quad nrd.Quad, lines int, extraX, extraY float64) ([]Glyphs, error) {
 	cut := whole(extraX, extraY)
 	if lines == 1 {
-		return r.frames(r.rectifier.cut(img, quad, cut, cropWidth, cropHeight))
+		return r.frames(r.rectifier.cutGrey(img, quad, cut, cropWidth, cropHeight))
 	}
 	top, bottom := cut, cut
 	top.bottom, bottom.top = 0.54, 0.46
@@ -121,7 +121,7 @@ func (r *networkReader) readLine(img gocv.Mat, quad nrd.Quad, line part) ([]Glyp
 	width := w * (line.right - line.left)
 	height := h * (line.bottom - line.top)
 	fit := max(8, min(cropWidth, int(math.Round(cropHeight*width/max(height, 1)))))
-	crop := r.rectifier.cut(img, quad, line, fit, cropHeight)
+	crop := r.rectifier.cutGrey(img, quad, line, fit, cropHeight)
 	if fit == cropWidth {
 		return r.frames(crop)
 	}

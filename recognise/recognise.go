@@ -27,8 +27,10 @@ type Plate struct {
 // Localiser finds plates in 8-bit BGR images. An implementation is not safe for
 // concurrent use; make one a goroutine.
 type Localiser interface {
-	// Localise gives the plates in img, surest first.
-	Localise(img gocv.Mat) ([]Plate, error)
+	// Localise gives the plates in img, surest first. It looks at img with
+	// its longer side brought to side pixels: the greater it is, the smaller
+	// are the plates that are found, and the longer it takes.
+	Localise(img gocv.Mat, side int) ([]Plate, error)
 	Close() error
 }
 

@@ -16,6 +16,12 @@ import (
 )
 
 const (
+	// frameSide is how a camera's frames are looked at: it is set up so that
+	// their plates are not tiny.
+	frameSide = 640
+	// sureSighting is the confidence from which a photograph is not looked at
+	// more closely.
+	sureSighting = 75
 	// maxTracks bounds how many plates are followed at once.
 	maxTracks = 64
 	// gap and gapFrames: a passage is over when its plate was not seen for so
@@ -45,6 +51,11 @@ const (
 	// photograph gives no read.
 	DefaultLeastConfidence = 25
 )
+
+// photographLooks is how a photograph is looked at, more and more closely until a
+// plate is surely read: with its longer side brought to side pixels, if it is
+// longer than from.
+var photographLooks = [...]struct{ side, from int }{{640, 0}, {1024, 900}}
 
 // Recogniser turns the frames of one camera into records. It is not safe for
 // concurrent use: one goroutine owns it.
@@ -144,7 +155,46 @@ func (r *Recogniser) Photograph(f *capture.Frame) ([]Sighting, error) {
 	if err != nil {
 		return nil, err
 	}
-	plates, err := r.localise(img, r.config.Region.of(img))
+	view := r.config.Region.of(img)
+	var seen []Sighting
+	for _, look := range photographLooks {
+		if best(seen) >= sureSighting || max(view.Dx(), view.Dy()) < look.from {
+			break
+		}
+		more, err := r.sightings(img, view, look.side)
+		if err != nil {
+			return nil, err
+		}
+		seen = surest(append(seen, more...))
+	}
+	return seen, nil
+}
+
+// best is the confidence of the surest sighting.
+func best(seen []Sighting) int {
+	if len(seen) == 0 {
+		return 0
+	}
+	return seen[0].Read.Confidence
+}
+
+// surest orders sightings by confidence and keeps one of each place.
+func surest(seen []Sighting) []Sighting {
+	slices.SortStableFunc(seen, func(a, b Sighting) int { return cmp.Compare(b.Read.Confidence, a.Read.Confidence) })
+	var kept []Sighting
+	for _, s := range seen[:min(len(seen), MaxPlates)] {
+		box := s.Plate.Quad.Bounds()
+		if !slices.ContainsFunc(kept, func(k Sighting) bool { return covers(k.Plate.Quad.Bounds(), box) > 0.5 }) {
+			kept = append(kept, s)
+		}
+	}
+	return kept
+}
+
+// sightings reads what is found in a part of a photograph with its longer side
+// brought to side pixels.
+func (r *Recogniser) sightings(img gocv.Mat, view image.Rectangle, side int) ([]Sighting, error) {
+	plates, err := r.localise(img, view, side)
 	if err != nil {
 		return nil, err
 	}
@@ -159,7 +209,6 @@ func (r *Recogniser) Photograph(f *capture.Frame) ([]Sighting, error) {
 			seen = append(seen, Sighting{Plate: p, Read: read})
 		}
 	}
-	slices.SortStableFunc(seen, func(a, b Sighting) int { return cmp.Compare(b.Read.Confidence, a.Read.Confidence) })
 	return seen, nil
 }
 
@@ -182,7 +231,7 @@ func (r *Recogniser) Track(f *capture.Frame) ([]*nrd.Record, error) {
 		r.wait(now)
 		return r.due(now), nil
 	}
-	plates, err := r.localise(img, now.view)
+	plates, err := r.localise(img, now.view, frameSide)
 	if err != nil {
 		return nil, err
 	}
@@ -209,9 +258,9 @@ func (r *Recogniser) moved(img gocv.Mat, now moment) (moved bool, err error) {
 
 // localise finds the plates in a part of a frame, without copying it, and gives
 // their place in the frame.
-func (r *Recogniser) localise(img gocv.Mat, view image.Rectangle) ([]Plate, error) {
+func (r *Recogniser) localise(img gocv.Mat, view image.Rectangle, side int) ([]Plate, error) {
 	part := img.Region(view)
-	plates, err := r.config.Localiser.Localise(part)
+	plates, err := r.config.Localiser.Localise(part, side)
 	if err = errors.Join(err, part.Close()); err != nil {
 		return nil, fmt.Errorf("localise: %w", err)
 	}

@@ -49,7 +49,7 @@ func plausible(q nrd.Quad) bool {
 		}
 	}
 	w, h := size(q)
-	return w >= 8 && h >= 4 && w >= 0.7*h && w <= 14*h
+	return w >= 8 && h >= 4 && w >= 0.45*h && w <= 14*h
 }
 
 // matrix is a perspective transform, row by row.
@@ -86,6 +86,20 @@ func (a matrix) times(b matrix) (c matrix) {
 	return c
 }
 
+// point takes a point through the transform.
+func (a matrix) point(p nrd.Point) nrd.Point {
+	z := a[6]*p.X + a[7]*p.Y + a[8]
+	return nrd.Point{X: (a[0]*p.X + a[1]*p.Y + a[2]) / z, Y: (a[3]*p.X + a[4]*p.Y + a[5]) / z}
+}
+
+// quad takes the corners of a quad through the transform.
+func (a matrix) quad(q nrd.Quad) nrd.Quad {
+	for i := range q {
+		q[i] = a.point(q[i])
+	}
+	return q
+}
+
 // part is a rectangle of the straightened plate, in shares of its width and
 // height: 0 and 1 are the plate's border.
 type part struct{ left, top, right, bottom float64 }
@@ -116,8 +130,18 @@ func (r *rectifier) close() {
 	}
 }
 
-// cut gives the part p of the plate outlined by quad, in grey, w by h pixels. The
-// Mat is the rectifier's and valid until the next cut.
+// cutGrey is cut in grey.
+func (r *rectifier) cutGrey(img gocv.Mat, quad nrd.Quad, p part, w, h int) gocv.Mat {
+	flat := r.cut(img, quad, p, w, h)
+	if flat.Channels() == 1 {
+		return flat
+	}
+	gocv.CvtColor(flat, &r.grey, gocv.ColorBGRToGray)
+	return r.grey
+}
+
+// cut gives the part p of the plate outlined by quad, w by h pixels. The Mat
+// is the rectifier's and valid until its next cut.
 func (r *rectifier) cut(img gocv.Mat, quad nrd.Quad, p part, w, h int) gocv.Mat {
 	// A plate much larger than its crop is first straightened at a multiple
 	// of the crop's size and then averaged down, so that no pixel is skipped.
@@ -142,9 +166,5 @@ func (r *rectifier) cut(img gocv.Mat, quad nrd.Quad, p part, w, h int) gocv.Mat 
 		gocv.Resize(r.warped, &r.small, image.Pt(w, h), 0, 0, gocv.InterpolationArea)
 		flat = r.small
 	}
-	if flat.Channels() == 1 {
-		return flat
-	}
-	gocv.CvtColor(flat, &r.grey, gocv.ColorBGRToGray)
-	return r.grey
+	return flat
 }

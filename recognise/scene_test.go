@@ -30,6 +30,10 @@ type scene struct {
 	plates []shown
 	// reads and looks count what was asked of reader and localiser.
 	reads, looks int
+	// sides is how closely the localiser was asked to look; it finds nothing
+	// in less than least.
+	sides []int
+	least int
 	// certain is how sure the localiser is, 0.9 if not set.
 	certain float64
 }
@@ -51,8 +55,12 @@ func (s shown) quad() nrd.Quad {
 	return nrd.Quad{{X: s.x, Y: s.y}, {X: s.x + s.width, Y: s.y}, {X: s.x + s.width, Y: s.y + h}, {X: s.x, Y: s.y + h}}
 }
 
-func (s *scene) Localise(gocv.Mat) ([]Plate, error) {
+func (s *scene) Localise(_ gocv.Mat, side int) ([]Plate, error) {
 	s.looks++
+	s.sides = append(s.sides, side)
+	if side < s.least {
+		return nil, nil
+	}
 	certain := s.certain
 	if certain == 0 {
 		certain = 0.9

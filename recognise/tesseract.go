@@ -106,7 +106,7 @@ func (r *tesseractReader) Close() error {
 func (r *tesseractReader) Read(img gocv.Mat, quad nrd.Quad) ([]Glyphs, error) {
 	w, h := size(quad)
 	if w/max(h, 1) > (oneLine+twoLines)/2 {
-		g, err := r.line(r.rectifier.cut(img, quad, whole(0, 0), cropWidth, cropHeight))
+		g, err := r.line(r.rectifier.cutGrey(img, quad, whole(0, 0), cropWidth, cropHeight))
 		return some(g), err
 	}
 	above, below := whole(0, 0), whole(0, 0)
@@ -134,7 +134,7 @@ func some(g Glyphs) []Glyphs {
 func (r *tesseractReader) half(img gocv.Mat, quad nrd.Quad, p part) (Glyphs, error) {
 	w, h := size(quad)
 	width := int(math.Round(cropHeight * w * (p.right - p.left) / max(1, h*(p.bottom-p.top))))
-	crop := r.rectifier.cut(img, quad, p, max(8, min(width, cropWidth)), cropHeight)
+	crop := r.rectifier.cutGrey(img, quad, p, max(8, min(width, cropWidth)), cropHeight)
 	grey, err := median(crop)
 	if err != nil {
 		return Glyphs{}, err

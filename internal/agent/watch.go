@@ -112,7 +112,7 @@ func (w *watch) keep(records []*nrd.Record) {
 // recogniser makes the camera's own recogniser with the configured engine.
 func (w *watch) recogniser() (*recognise.Recogniser, error) {
 	c := w.agent.Config
-	localiser, err := recognise.NewNetworkLocaliser(capture.IsStills(w.settings.Footage))
+	localiser, err := recognise.NewNetworkLocaliser()
 	if err != nil {
 		return nil, err
 	}

@@ -88,7 +88,7 @@ func (a *Aim) Run(ctx context.Context) (err error) {
 }
 
 func (a *Aim) newEye() (*eye, error) {
-	localiser, err := recognise.NewNetworkLocaliser(false)
+	localiser, err := recognise.NewNetworkLocaliser()
 	if err != nil {
 		return nil, err
 	}

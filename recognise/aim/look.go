@@ -176,9 +176,11 @@ func within(r recognise.Region, x, y float64) bool {
 	return r == (recognise.Region{}) || r[0] <= x && x <= r[2] && r[1] <= y && y <= r[3]
 }
 
-// Localise finds and remembers.
-func (o *once) Localise(img gocv.Mat) ([]recognise.Plate, error) {
-	plates, err := o.Localiser.Localise(img)
-	o.found = plates
+// Localise finds and remembers, of two looks the closer one that finds anything.
+func (o *once) Localise(img gocv.Mat, side int) ([]recognise.Plate, error) {
+	plates, err := o.Localiser.Localise(img, side)
+	if len(plates) > 0 {
+		o.found = plates
+	}
 	return plates, err
 }

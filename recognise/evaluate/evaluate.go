@@ -86,11 +86,11 @@ func Run(ctx context.Context, truthFiles, paths []string, o Options) (*Report, e
 // run is one Run under way. The recognisers are opened when the first file needs
 // them.
 type run struct {
-	options             Options
-	score               *score
-	report              *Report
-	misses              misses
-	photographs, videos *recognise.Recogniser
+	options Options
+	score   *score
+	report  *Report
+	misses  misses
+	rec     *recognise.Recogniser
 }
 
 // source is a file with its truth.
@@ -189,7 +189,7 @@ func (r *run) open(ctx context.Context, f source, clip bool) error {
 }
 
 func (r *run) photograph(ctx context.Context, t *Truth, from capture.Source) (err error) {
-	rec, err := r.recogniser(&r.photographs, true)
+	rec, err := r.recogniser()
 	if err != nil {
 		return err
 	}
@@ -216,7 +216,7 @@ func (r *run) photograph(ctx context.Context, t *Truth, from capture.Source) (er
 const lookAgain = 25
 
 func (r *run) clip(ctx context.Context, t *Truth, from capture.Source) error {
-	rec, err := r.recogniser(&r.videos, false)
+	rec, err := r.recogniser()
 	if err != nil {
 		return err
 	}
@@ -252,12 +252,12 @@ func (r *run) clip(ctx context.Context, t *Truth, from capture.Source) error {
 	return nil
 }
 
-// recogniser opens *rec if it is not open yet.
-func (r *run) recogniser(rec **recognise.Recogniser, photographs bool) (*recognise.Recogniser, error) {
-	if *rec != nil {
-		return *rec, nil
+// recogniser opens the recogniser if it is not open yet.
+func (r *run) recogniser() (*recognise.Recogniser, error) {
+	if r.rec != nil {
+		return r.rec, nil
 	}
-	localiser, err := recognise.NewNetworkLocaliser(photographs)
+	localiser, err := recognise.NewNetworkLocaliser()
 	if err != nil {
 		return nil, err
 	}
@@ -266,18 +266,16 @@ func (r *run) recogniser(rec **recognise.Recogniser, photographs bool) (*recogni
 		return nil, errors.Join(err, localiser.Close())
 	}
 	r.report.Engine = reader.Engine()
-	*rec, err = recognise.New(recognise.Config{
+	r.rec, err = recognise.New(recognise.Config{
 		Localiser: localiser, Reader: reader, Clock: r.options.Clock,
 		Profile: r.options.Profile, LeastConfidence: r.options.LeastConfidence, Log: r.options.Log,
 	})
-	return *rec, err
+	return r.rec, err
 }
 
 func (r *run) close() {
-	for _, rec := range []*recognise.Recogniser{r.photographs, r.videos} {
-		if rec != nil {
-			_ = rec.Close() // nothing was written
-		}
+	if r.rec != nil {
+		_ = r.rec.Close() // nothing was written
 	}
 }
 

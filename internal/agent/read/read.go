@@ -87,28 +87,26 @@ func Run(ctx context.Context, paths []string, out, errw io.Writer, o Options) er
 // run is one Run under way. The recognisers are opened when the first file needs
 // them.
 type run struct {
-	options             Options
-	out                 *printer
-	errw                io.Writer
-	photographs, videos *recognise.Recogniser
+	options Options
+	out     *printer
+	errw    io.Writer
+	rec     *recognise.Recogniser
 }
 
 func (r *run) complain(err error) { fmt.Fprintln(r.errw, "nrd-agent read:", err) }
 
 func (r *run) close() {
-	for _, rec := range []*recognise.Recogniser{r.photographs, r.videos} {
-		if rec != nil {
-			_ = rec.Close() // nothing was written
-		}
+	if r.rec != nil {
+		_ = r.rec.Close() // nothing was written
 	}
 }
 
-// recogniser opens *rec if it is not open yet.
-func (r *run) recogniser(rec **recognise.Recogniser, photographs bool) (*recognise.Recogniser, error) {
-	if *rec != nil {
-		return *rec, nil
+// recogniser opens the recogniser if it is not open yet.
+func (r *run) recogniser() (*recognise.Recogniser, error) {
+	if r.rec != nil {
+		return r.rec, nil
 	}
-	localiser, err := recognise.NewNetworkLocaliser(photographs)
+	localiser, err := recognise.NewNetworkLocaliser()
 	if err != nil {
 		return nil, err
 	}
@@ -116,11 +114,11 @@ func (r *run) recogniser(rec **recognise.Recogniser, photographs bool) (*recogni
 	if err != nil {
 		return nil, errors.Join(err, localiser.Close())
 	}
-	*rec, err = recognise.New(recognise.Config{
+	r.rec, err = recognise.New(recognise.Config{
 		Localiser: localiser, Reader: reader, Clock: r.options.Clock,
 		Profile: r.options.Profile, LeastConfidence: r.options.LeastConfidence, Log: r.options.Log,
 	})
-	return *rec, err
+	return r.rec, err
 }
 
 // file reads one photograph or video.
@@ -146,7 +144,7 @@ func (r *run) photograph(ctx context.Context, path string, source capture.Source
 		return err
 	}
 	defer func() { err = errors.Join(err, frame.Close()) }()
-	rec, err := r.recogniser(&r.photographs, true)
+	rec, err := r.recogniser()
 	if err != nil {
 		return err
 	}
@@ -161,7 +159,7 @@ func (r *run) photograph(ctx context.Context, path string, source capture.Source
 }
 
 func (r *run) video(ctx context.Context, path string, source capture.Source) error {
-	rec, err := r.recogniser(&r.videos, false)
+	rec, err := r.recogniser()
 	if err != nil {
 		return err
 	}
