@@ -1,0 +1,142 @@
+package incab
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"fmt"
+	"math/big"
+	"net/http"
+	"slices"
+	"time"
+
+	"nrd"
+)
+
+// role is the seat that a tablet was paired for.
+type role string
+
+const (
+	driver   role = "driver"
+	observer role = "observer"
+)
+
+// tablet is a paired one. Session is the SHA-256 of its cookie, in hexadecimal.
+type tablet struct {
+	Session string
+	Role    role
+	Paired  time.Time
+	Officer *nrd.Officer // nil while nobody is signed on
+}
+
+// door lets a tablet in that has the code.
+type door struct {
+	code  string // "" for none
+	role  role
+	until time.Duration // by the monotonic clock
+	wrong int
+}
+
+const (
+	cookie     = "__Host-nrd-incab"
+	codeGood   = 2 * time.Minute
+	mostWrong  = 5
+	mostPaired = 8
+)
+
+// Invitation is what the person at the unit needs to pair one tablet.
+type Invitation struct {
+	Code        string        `json:"code"` // six digits, good once
+	Good        time.Duration `json:"good_ns"`
+	Address     string        `json:"address"`
+	Fingerprint string        `json:"fingerprint"` // SHA-256 of the certificate, in hexadecimal
+}
+
+// Pair draws a code by which the next tablet is let in for a seat, driver or
+// observer; an earlier code is good no more. The errors are ErrRole and
+// ErrTablets.
+func (s *Screen) Pair(seat string) (Invitation, error) {
+	if r := role(seat); r != driver && r != observer {
+		return Invitation{}, fmt.Errorf("%w, not %q", ErrRole, seat)
+	}
+	n, err := rand.Int(rand.Reader, big.NewInt(1_000_000))
+	if err != nil {
+		return Invitation{}, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.state.Tablets) >= mostPaired {
+		return Invitation{}, ErrTablets
+	}
+	s.door = door{code: fmt.Sprintf("%06d", n), role: role(seat), until: s.Clock.Stamp().Monotonic + codeGood}
+	digest := sha256.Sum256(s.own.Certificate[0])
+	return Invitation{Code: s.door.code, Good: codeGood, Address: s.address(), Fingerprint: hex.EncodeToString(digest[:])}, nil
+}
+
+// Forget ends every pairing and gives how many there were. Officers that were
+// signed on are signed off.
+func (s *Screen) Forget() (int, error) {
+	n := 0
+	err := s.change(func() error {
+		n = len(s.state.Tablets)
+		for _, t := range s.state.Tablets {
+			if t.Officer != nil {
+				s.later(t, nrd.OfficerEvent{Action: nrd.OfficerSignedOff}, nil)
+				t.Officer = nil
+			}
+		}
+		s.state.Tablets, s.door = nil, door{}
+		return nil
+	})
+	s.deliver()
+	return n, err
+}
+
+// enter gives a session for the code; ok is false for every wrong, late or used
+// one alike.
+func (s *Screen) enter(code string) (session string, ok bool, err error) {
+	err = s.change(func() error {
+		d := &s.door
+		if d.code != "" && s.Clock.Stamp().Monotonic > d.until {
+			*d = door{}
+		}
+		if d.code == "" || subtle.ConstantTimeCompare([]byte(code), []byte(d.code)) != 1 {
+			if d.wrong++; d.wrong >= mostWrong {
+				*d = door{}
+			}
+			return nil
+		}
+		session, ok = rand.Text(), true
+		s.state.Tablets = append(s.state.Tablets, &tablet{Session: hashed(session), Role: d.role, Paired: s.Clock.Now()})
+		*d = door{}
+		return nil
+	})
+	return session, ok, err
+}
+
+func hashed(session string) string {
+	digest := sha256.Sum256([]byte(session))
+	return hex.EncodeToString(digest[:])
+}
+
+// tablet gives the paired tablet that a request comes from, nil for any other.
+func (s *Screen) tablet(r *http.Request) *tablet {
+	c, err := r.Cookie(cookie)
+	if err != nil {
+		return nil
+	}
+	session := hashed(c.Value)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := slices.IndexFunc(s.state.Tablets, func(t *tablet) bool {
+		return subtle.ConstantTimeCompare([]byte(t.Session), []byte(session)) == 1
+	})
+	if i < 0 {
+		return nil
+	}
+	return s.state.Tablets[i]
+}
+
+// paired reports whether a tablet has not been forgotten. The lock is held.
+func (s *Screen) paired(t *tablet) bool { return slices.Contains(s.state.Tablets, t) }

@@ -1,0 +1,20 @@
+package incab
+
+import "errors"
+
+var (
+	// ErrRole says that a tablet was to be paired for neither of the two seats.
+	ErrRole = errors.New("a tablet is paired as driver or observer")
+	// ErrTablets says that no more tablets can be paired.
+	ErrTablets = errors.New("as many tablets are paired as the unit takes: forget them first")
+	// ErrState says that what the screen kept cannot be read.
+	ErrState = errors.New("what the screen kept cannot be read")
+)
+
+// refusal is an answer to somebody at a tablet, in a sentence for them.
+type refusal struct {
+	status   int
+	sentence string
+}
+
+func (r refusal) Error() string { return r.sentence }

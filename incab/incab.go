@@ -1,0 +1,253 @@
+// Package incab is the officer's screen: a web page that a unit in a vehicle
+// serves to a tablet, over HTTPS, to nobody but the tablets that were paired with
+// it.
+//
+// A [Screen] is told of each record by [Screen.Provisional] and
+// [Screen.Recorded], and keeps the hits until officers have dealt with them. Each
+// tablet has a role. The observer sees everything. The driver, while the vehicle
+// moves or its speed is not known, is sent symbols and their colour and nothing
+// else: what a driver may not see never leaves the unit (SI 1986/1078 reg. 109).
+//
+// The page lives by a heartbeat a second, which is given only when the unit has
+// answered how it is; without one the page says within three seconds that contact
+// is lost.
+package incab
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"slices"
+	"sync"
+	"time"
+
+	"nrd"
+)
+
+// Screen serves the page. Fill in the fields, Initialize, then Run it once.
+type Screen struct {
+	Listener net.Listener
+	// Certificate is one that the tablets' own store trusts; without it the
+	// screen makes its own and keeps it.
+	Certificate *tls.Certificate
+	// Load and Save keep what the screen must remember: one text, which holds
+	// keys and personal data. Load's error is fs.ErrNotExist where nothing was
+	// saved. Save returns when it is on stable storage.
+	Load func() ([]byte, error)
+	Save func([]byte) error
+	// Profile says how old a list may be.
+	Profile nrd.Profile
+	// StandingSpeed is the speed in metres a second up to which the vehicle
+	// stands.
+	StandingSpeed float64
+	// Pictures says that a hit is shown with its plate and its overview.
+	Pictures bool
+	// Fix is the position and speed now, Status how the unit is.
+	Fix    func() nrd.Fix
+	Status func() Status
+	// Match gives the entries for a mark that an officer checks.
+	Match func(nrd.VRM) []nrd.Hit
+	// Tell keeps an event for central; it returns when that is on stable
+	// storage.
+	Tell  func(nrd.OfficerEvent) error
+	Clock nrd.Clock
+	Log   *slog.Logger
+
+	mu      sync.Mutex
+	state   state
+	door    door
+	status  Status
+	beat    uint64
+	changed chan struct{} // closed and replaced with each change
+	own     tls.Certificate
+
+	saving sync.Mutex // one Save at a time, the newest state last
+}
+
+// Status is how the unit is, for the bar at the top of the page.
+type Status struct {
+	Camera, GPS, Link, Clock bool
+	Lists                    []nrd.ListVersion
+	// Waiting is how many records central does not have yet.
+	Waiting int
+	// Problems are sentences for a person.
+	Problems []string
+}
+
+// state is what outlasts a restart. Pictures do not.
+type state struct {
+	Certificate, Key []byte // DER, of the screen's own certificate
+	Tablets          []*tablet
+	Alerts           []*alert
+	Last             uint64 // the last alert's number
+	Unsent           []unsent
+}
+
+// unsent is an event that central's buffer does not hold yet: Alert's record may
+// not have come.
+type unsent struct {
+	Event nrd.OfficerEvent
+	Alert uint64
+}
+
+// Initialize reads what the screen kept.
+func (s *Screen) Initialize() error {
+	s.changed = make(chan struct{})
+	text, err := s.Load()
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return err
+	default:
+		if err := json.Unmarshal(text, &s.state); err != nil {
+			return fmt.Errorf("%w: %w", ErrState, err)
+		}
+	}
+	for _, a := range s.state.Alerts {
+		if a.Provisional { // its passage ended with the last run
+			a.withdraw("the unit was restarted before the read was confirmed")
+		}
+	}
+	return s.certify()
+}
+
+// Run serves the page until ctx ends.
+func (s *Screen) Run(ctx context.Context) error {
+	s.pulse()
+	beating := make(chan struct{})
+	ctx, stop := context.WithCancel(ctx)
+	go func() {
+		defer close(beating)
+		tick := time.NewTicker(time.Second)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+				s.pulse()
+			}
+		}
+	}()
+	err := s.serve(ctx)
+	stop()
+	<-beating
+	return err
+}
+
+// pulse is one heartbeat: it asks the unit how it is, which a unit that hangs
+// does not answer.
+func (s *Screen) pulse() {
+	status := s.Status()
+	s.deliver()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.status = status
+	now := s.Clock.Stamp().Monotonic
+	for _, a := range s.state.Alerts {
+		if a.Provisional && now-a.shown > confirmWithin {
+			a.withdraw("the read was not confirmed")
+		}
+	}
+	s.beat++
+	s.broadcast()
+}
+
+// broadcast wakes every stream. The lock is held.
+func (s *Screen) broadcast() {
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+// change does something to the state, wakes the streams and makes it durable.
+func (s *Screen) change(do func() error) error {
+	s.mu.Lock()
+	err := do()
+	s.broadcast()
+	s.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	if err := s.save(); err != nil {
+		s.Log.Error("the screen's state could not be kept", "error", err)
+		return refusal{503, "The unit could not keep this. Its disk needs attention; try again."}
+	}
+	return nil
+}
+
+// save keeps the state as it is now.
+func (s *Screen) save() error {
+	s.saving.Lock()
+	defer s.saving.Unlock()
+	s.mu.Lock()
+	text, err := json.Marshal(&s.state)
+	s.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	return s.Save(text)
+}
+
+// later keeps an event until the buffer has it. The lock is held.
+func (s *Screen) later(t *tablet, e nrd.OfficerEvent, a *alert) {
+	e.At, e.Role = s.Clock.Now(), string(t.Role)
+	if t.Officer != nil {
+		e.Officer = *t.Officer
+	}
+	u := unsent{Event: e}
+	if a != nil {
+		u.Alert, u.Event.VRM, u.Event.Record = a.Number, a.VRM, a.Record
+	}
+	s.state.Unsent = append(s.state.Unsent, u)
+}
+
+// deliver gives the buffer what it does not have yet. An event about a hit whose
+// record is still to come waits for it.
+func (s *Screen) deliver() {
+	s.saving.Lock()
+	s.mu.Lock()
+	waiting := slices.Clone(s.state.Unsent)
+	s.mu.Unlock()
+	var told []nrd.OfficerEvent
+	for _, u := range waiting {
+		event, ready := s.addressed(u)
+		if !ready {
+			continue
+		}
+		if err := s.Tell(event); err != nil {
+			s.Log.Error("an officer's action waits: it could not be kept for central", "error", err)
+			break
+		}
+		told = append(told, u.Event)
+	}
+	s.mu.Lock()
+	s.state.Unsent = slices.DeleteFunc(s.state.Unsent, func(u unsent) bool { return slices.Contains(told, u.Event) })
+	s.mu.Unlock()
+	s.saving.Unlock()
+	if len(told) == 0 {
+		return
+	}
+	if err := s.save(); err != nil {
+		s.Log.Error("the screen's state could not be kept", "error", err)
+	}
+}
+
+// addressed gives the event with its record, where that has come.
+func (s *Screen) addressed(u unsent) (nrd.OfficerEvent, bool) {
+	if u.Alert == 0 || u.Event.Record != (nrd.Key{}) {
+		return u.Event, true
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	a := s.find(u.Alert)
+	if a == nil {
+		return u.Event, true
+	}
+	u.Event.Record = a.Record
+	return u.Event, !a.Provisional
+}
