@@ -167,6 +167,9 @@ func CheckEvent(m *Event) (nrd.Key, error) {
 	if m.GetCorrection() != nil {
 		c.correction(m.GetCorrection())
 	}
+	if m.GetOfficer() != nil {
+		c.officer(m)
+	}
 	return key, c.err
 }
 

@@ -1478,6 +1478,7 @@ type Event struct {
 	//
 	//	*Event_Drop
 	//	*Event_Correction
+	//	*Event_Officer
 	What          isEvent_What `protobuf_oneof:"what"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1552,6 +1553,15 @@ func (x *Event) GetCorrection() *Correction {
 	return nil
 }
 
+func (x *Event) GetOfficer() *OfficerEvent {
+	if x != nil {
+		if x, ok := x.What.(*Event_Officer); ok {
+			return x.Officer
+		}
+	}
+	return nil
+}
+
 type isEvent_What interface {
 	isEvent_What()
 }
@@ -1564,9 +1574,140 @@ type Event_Correction struct {
 	Correction *Correction `protobuf:"bytes,4,opt,name=correction,proto3,oneof"`
 }
 
+type Event_Officer struct {
+	Officer *OfficerEvent `protobuf:"bytes,5,opt,name=officer,proto3,oneof"`
+}
+
 func (*Event_Drop) isEvent_What() {}
 
 func (*Event_Correction) isEvent_What() {}
+
+func (*Event_Officer) isEvent_What() {}
+
+// OfficerEvent says what an officer did at the unit's screen.
+type OfficerEvent struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Action        string                 `protobuf:"bytes,1,opt,name=action,proto3" json:"action,omitempty"`                    // signed on, signed off, acknowledged, acted, checked
+	Role          string                 `protobuf:"bytes,2,opt,name=role,proto3" json:"role,omitempty"`                        // the tablet's: driver, observer
+	Collar        string                 `protobuf:"bytes,3,opt,name=collar,proto3" json:"collar,omitempty"`                    // of the officer who was signed on
+	Authoriser    string                 `protobuf:"bytes,4,opt,name=authoriser,proto3" json:"authoriser,omitempty"`            // of the deployment
+	Reference     string                 `protobuf:"bytes,5,opt,name=reference,proto3" json:"reference,omitempty"`              // its place in the incident log
+	SinceNs       int64                  `protobuf:"fixed64,6,opt,name=since_ns,json=sinceNs,proto3" json:"since_ns,omitempty"` // signed on then
+	Record        *Key                   `protobuf:"bytes,7,opt,name=record,proto3" json:"record,omitempty"`                    // of the hit; absent where a provisional one was withdrawn
+	Vrm           string                 `protobuf:"bytes,8,opt,name=vrm,proto3" json:"vrm,omitempty"`                          // the hit's, or the one that was checked
+	Disposition   string                 `protobuf:"bytes,9,opt,name=disposition,proto3" json:"disposition,omitempty"`          // acted: stopped, lost, wrong vehicle, misread, no action
+	Reason        string                 `protobuf:"bytes,10,opt,name=reason,proto3" json:"reason,omitempty"`                   // checked: why
+	Hits          uint32                 `protobuf:"varint,11,opt,name=hits,proto3" json:"hits,omitempty"`                      // checked: how many entries matched
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OfficerEvent) Reset() {
+	*x = OfficerEvent{}
+	mi := &file_uplink_wire_wire_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OfficerEvent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OfficerEvent) ProtoMessage() {}
+
+func (x *OfficerEvent) ProtoReflect() protoreflect.Message {
+	mi := &file_uplink_wire_wire_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OfficerEvent.ProtoReflect.Descriptor instead.
+func (*OfficerEvent) Descriptor() ([]byte, []int) {
+	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *OfficerEvent) GetAction() string {
+	if x != nil {
+		return x.Action
+	}
+	return ""
+}
+
+func (x *OfficerEvent) GetRole() string {
+	if x != nil {
+		return x.Role
+	}
+	return ""
+}
+
+func (x *OfficerEvent) GetCollar() string {
+	if x != nil {
+		return x.Collar
+	}
+	return ""
+}
+
+func (x *OfficerEvent) GetAuthoriser() string {
+	if x != nil {
+		return x.Authoriser
+	}
+	return ""
+}
+
+func (x *OfficerEvent) GetReference() string {
+	if x != nil {
+		return x.Reference
+	}
+	return ""
+}
+
+func (x *OfficerEvent) GetSinceNs() int64 {
+	if x != nil {
+		return x.SinceNs
+	}
+	return 0
+}
+
+func (x *OfficerEvent) GetRecord() *Key {
+	if x != nil {
+		return x.Record
+	}
+	return nil
+}
+
+func (x *OfficerEvent) GetVrm() string {
+	if x != nil {
+		return x.Vrm
+	}
+	return ""
+}
+
+func (x *OfficerEvent) GetDisposition() string {
+	if x != nil {
+		return x.Disposition
+	}
+	return ""
+}
+
+func (x *OfficerEvent) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *OfficerEvent) GetHits() uint32 {
+	if x != nil {
+		return x.Hits
+	}
+	return 0
+}
 
 // Correction says what time it really was at one moment of one start of the
 // device, so that what it stamped in that start with a clock that was not
@@ -1584,7 +1725,7 @@ type Correction struct {
 
 func (x *Correction) Reset() {
 	*x = Correction{}
-	mi := &file_uplink_wire_wire_proto_msgTypes[16]
+	mi := &file_uplink_wire_wire_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1596,7 +1737,7 @@ func (x *Correction) String() string {
 func (*Correction) ProtoMessage() {}
 
 func (x *Correction) ProtoReflect() protoreflect.Message {
-	mi := &file_uplink_wire_wire_proto_msgTypes[16]
+	mi := &file_uplink_wire_wire_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1609,7 +1750,7 @@ func (x *Correction) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Correction.ProtoReflect.Descriptor instead.
 func (*Correction) Descriptor() ([]byte, []int) {
-	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{16}
+	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Correction) GetBootId() string {
@@ -1659,7 +1800,7 @@ type Drop struct {
 
 func (x *Drop) Reset() {
 	*x = Drop{}
-	mi := &file_uplink_wire_wire_proto_msgTypes[17]
+	mi := &file_uplink_wire_wire_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1671,7 +1812,7 @@ func (x *Drop) String() string {
 func (*Drop) ProtoMessage() {}
 
 func (x *Drop) ProtoReflect() protoreflect.Message {
-	mi := &file_uplink_wire_wire_proto_msgTypes[17]
+	mi := &file_uplink_wire_wire_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1684,7 +1825,7 @@ func (x *Drop) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Drop.ProtoReflect.Descriptor instead.
 func (*Drop) Descriptor() ([]byte, []int) {
-	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{17}
+	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Drop) GetKind() string {
@@ -1743,7 +1884,7 @@ type Status struct {
 
 func (x *Status) Reset() {
 	*x = Status{}
-	mi := &file_uplink_wire_wire_proto_msgTypes[18]
+	mi := &file_uplink_wire_wire_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1755,7 +1896,7 @@ func (x *Status) String() string {
 func (*Status) ProtoMessage() {}
 
 func (x *Status) ProtoReflect() protoreflect.Message {
-	mi := &file_uplink_wire_wire_proto_msgTypes[18]
+	mi := &file_uplink_wire_wire_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1768,7 +1909,7 @@ func (x *Status) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Status.ProtoReflect.Descriptor instead.
 func (*Status) Descriptor() ([]byte, []int) {
-	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{18}
+	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Status) GetDevice() string {
@@ -1959,7 +2100,7 @@ type Configuration struct {
 
 func (x *Configuration) Reset() {
 	*x = Configuration{}
-	mi := &file_uplink_wire_wire_proto_msgTypes[19]
+	mi := &file_uplink_wire_wire_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1971,7 +2112,7 @@ func (x *Configuration) String() string {
 func (*Configuration) ProtoMessage() {}
 
 func (x *Configuration) ProtoReflect() protoreflect.Message {
-	mi := &file_uplink_wire_wire_proto_msgTypes[19]
+	mi := &file_uplink_wire_wire_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1984,7 +2125,7 @@ func (x *Configuration) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Configuration.ProtoReflect.Descriptor instead.
 func (*Configuration) Descriptor() ([]byte, []int) {
-	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{19}
+	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Configuration) GetOrder() uint64 {
@@ -2024,7 +2165,7 @@ type Command struct {
 
 func (x *Command) Reset() {
 	*x = Command{}
-	mi := &file_uplink_wire_wire_proto_msgTypes[20]
+	mi := &file_uplink_wire_wire_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2036,7 +2177,7 @@ func (x *Command) String() string {
 func (*Command) ProtoMessage() {}
 
 func (x *Command) ProtoReflect() protoreflect.Message {
-	mi := &file_uplink_wire_wire_proto_msgTypes[20]
+	mi := &file_uplink_wire_wire_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2049,7 +2190,7 @@ func (x *Command) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Command.ProtoReflect.Descriptor instead.
 func (*Command) Descriptor() ([]byte, []int) {
-	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{20}
+	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Command) GetAtNs() int64 {
@@ -2126,7 +2267,7 @@ type Paused struct {
 
 func (x *Paused) Reset() {
 	*x = Paused{}
-	mi := &file_uplink_wire_wire_proto_msgTypes[21]
+	mi := &file_uplink_wire_wire_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2138,7 +2279,7 @@ func (x *Paused) String() string {
 func (*Paused) ProtoMessage() {}
 
 func (x *Paused) ProtoReflect() protoreflect.Message {
-	mi := &file_uplink_wire_wire_proto_msgTypes[21]
+	mi := &file_uplink_wire_wire_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2151,7 +2292,7 @@ func (x *Paused) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Paused.ProtoReflect.Descriptor instead.
 func (*Paused) Descriptor() ([]byte, []int) {
-	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{21}
+	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Paused) GetReason() string {
@@ -2170,7 +2311,7 @@ type Resumed struct {
 
 func (x *Resumed) Reset() {
 	*x = Resumed{}
-	mi := &file_uplink_wire_wire_proto_msgTypes[22]
+	mi := &file_uplink_wire_wire_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2182,7 +2323,7 @@ func (x *Resumed) String() string {
 func (*Resumed) ProtoMessage() {}
 
 func (x *Resumed) ProtoReflect() protoreflect.Message {
-	mi := &file_uplink_wire_wire_proto_msgTypes[22]
+	mi := &file_uplink_wire_wire_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2195,7 +2336,7 @@ func (x *Resumed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Resumed.ProtoReflect.Descriptor instead.
 func (*Resumed) Descriptor() ([]byte, []int) {
-	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{22}
+	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{23}
 }
 
 // Signed is an order that the site's issuer has signed, so that no broker on the
@@ -2211,7 +2352,7 @@ type Signed struct {
 
 func (x *Signed) Reset() {
 	*x = Signed{}
-	mi := &file_uplink_wire_wire_proto_msgTypes[23]
+	mi := &file_uplink_wire_wire_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2223,7 +2364,7 @@ func (x *Signed) String() string {
 func (*Signed) ProtoMessage() {}
 
 func (x *Signed) ProtoReflect() protoreflect.Message {
-	mi := &file_uplink_wire_wire_proto_msgTypes[23]
+	mi := &file_uplink_wire_wire_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2236,7 +2377,7 @@ func (x *Signed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Signed.ProtoReflect.Descriptor instead.
 func (*Signed) Descriptor() ([]byte, []int) {
-	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{23}
+	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Signed) GetOrder() []byte {
@@ -2279,7 +2420,7 @@ type Order struct {
 
 func (x *Order) Reset() {
 	*x = Order{}
-	mi := &file_uplink_wire_wire_proto_msgTypes[24]
+	mi := &file_uplink_wire_wire_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2291,7 +2432,7 @@ func (x *Order) String() string {
 func (*Order) ProtoMessage() {}
 
 func (x *Order) ProtoReflect() protoreflect.Message {
-	mi := &file_uplink_wire_wire_proto_msgTypes[24]
+	mi := &file_uplink_wire_wire_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2304,7 +2445,7 @@ func (x *Order) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Order.ProtoReflect.Descriptor instead.
 func (*Order) Descriptor() ([]byte, []int) {
-	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{24}
+	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Order) GetDevice() string {
@@ -2386,7 +2527,7 @@ type Wipe struct {
 
 func (x *Wipe) Reset() {
 	*x = Wipe{}
-	mi := &file_uplink_wire_wire_proto_msgTypes[25]
+	mi := &file_uplink_wire_wire_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2398,7 +2539,7 @@ func (x *Wipe) String() string {
 func (*Wipe) ProtoMessage() {}
 
 func (x *Wipe) ProtoReflect() protoreflect.Message {
-	mi := &file_uplink_wire_wire_proto_msgTypes[25]
+	mi := &file_uplink_wire_wire_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2411,7 +2552,7 @@ func (x *Wipe) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Wipe.ProtoReflect.Descriptor instead.
 func (*Wipe) Descriptor() ([]byte, []int) {
-	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{25}
+	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Wipe) GetReason() string {
@@ -2432,7 +2573,7 @@ type Configure struct {
 
 func (x *Configure) Reset() {
 	*x = Configure{}
-	mi := &file_uplink_wire_wire_proto_msgTypes[26]
+	mi := &file_uplink_wire_wire_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2444,7 +2585,7 @@ func (x *Configure) String() string {
 func (*Configure) ProtoMessage() {}
 
 func (x *Configure) ProtoReflect() protoreflect.Message {
-	mi := &file_uplink_wire_wire_proto_msgTypes[26]
+	mi := &file_uplink_wire_wire_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2457,7 +2598,7 @@ func (x *Configure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Configure.ProtoReflect.Descriptor instead.
 func (*Configure) Descriptor() ([]byte, []int) {
-	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{26}
+	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Configure) GetToml() string {
@@ -2480,7 +2621,7 @@ type Receipt_Item struct {
 
 func (x *Receipt_Item) Reset() {
 	*x = Receipt_Item{}
-	mi := &file_uplink_wire_wire_proto_msgTypes[27]
+	mi := &file_uplink_wire_wire_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2492,7 +2633,7 @@ func (x *Receipt_Item) String() string {
 func (*Receipt_Item) ProtoMessage() {}
 
 func (x *Receipt_Item) ProtoReflect() protoreflect.Message {
-	mi := &file_uplink_wire_wire_proto_msgTypes[27]
+	mi := &file_uplink_wire_wire_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2701,15 +2842,31 @@ const file_uplink_wire_wire_proto_rawDesc = "" +
 	"\x06STORED\x10\x01\x12\x0f\n" +
 	"\vQUARANTINED\x10\x02\x12\v\n" +
 	"\aREFUSED\x10\x03\x12\t\n" +
-	"\x05RETRY\x10\x04\"\x9d\x01\n" +
+	"\x05RETRY\x10\x04\"\xcf\x01\n" +
 	"\x05Event\x12\x1d\n" +
 	"\x03key\x18\x01 \x01(\v2\v.nrd.v1.KeyR\x03key\x12\x13\n" +
 	"\x05at_ns\x18\x02 \x01(\x10R\x04atNs\x12\"\n" +
 	"\x04drop\x18\x03 \x01(\v2\f.nrd.v1.DropH\x00R\x04drop\x124\n" +
 	"\n" +
 	"correction\x18\x04 \x01(\v2\x12.nrd.v1.CorrectionH\x00R\n" +
-	"correctionB\x06\n" +
-	"\x04what\"\x9d\x01\n" +
+	"correction\x120\n" +
+	"\aofficer\x18\x05 \x01(\v2\x14.nrd.v1.OfficerEventH\x00R\aofficerB\x06\n" +
+	"\x04what\"\xb0\x02\n" +
+	"\fOfficerEvent\x12\x16\n" +
+	"\x06action\x18\x01 \x01(\tR\x06action\x12\x12\n" +
+	"\x04role\x18\x02 \x01(\tR\x04role\x12\x16\n" +
+	"\x06collar\x18\x03 \x01(\tR\x06collar\x12\x1e\n" +
+	"\n" +
+	"authoriser\x18\x04 \x01(\tR\n" +
+	"authoriser\x12\x1c\n" +
+	"\treference\x18\x05 \x01(\tR\treference\x12\x19\n" +
+	"\bsince_ns\x18\x06 \x01(\x10R\asinceNs\x12#\n" +
+	"\x06record\x18\a \x01(\v2\v.nrd.v1.KeyR\x06record\x12\x10\n" +
+	"\x03vrm\x18\b \x01(\tR\x03vrm\x12 \n" +
+	"\vdisposition\x18\t \x01(\tR\vdisposition\x12\x16\n" +
+	"\x06reason\x18\n" +
+	" \x01(\tR\x06reason\x12\x12\n" +
+	"\x04hits\x18\v \x01(\rR\x04hits\"\x9d\x01\n" +
 	"\n" +
 	"Correction\x12\x17\n" +
 	"\aboot_id\x18\x01 \x01(\tR\x06bootId\x12!\n" +
@@ -2796,7 +2953,7 @@ func file_uplink_wire_wire_proto_rawDescGZIP() []byte {
 }
 
 var file_uplink_wire_wire_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_uplink_wire_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
+var file_uplink_wire_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
 var file_uplink_wire_wire_proto_goTypes = []any{
 	(Receipt_Outcome)(0),  // 0: nrd.v1.Receipt.Outcome
 	(*Key)(nil),           // 1: nrd.v1.Key
@@ -2815,19 +2972,20 @@ var file_uplink_wire_wire_proto_goTypes = []any{
 	(*Image)(nil),         // 14: nrd.v1.Image
 	(*Receipt)(nil),       // 15: nrd.v1.Receipt
 	(*Event)(nil),         // 16: nrd.v1.Event
-	(*Correction)(nil),    // 17: nrd.v1.Correction
-	(*Drop)(nil),          // 18: nrd.v1.Drop
-	(*Status)(nil),        // 19: nrd.v1.Status
-	(*Configuration)(nil), // 20: nrd.v1.Configuration
-	(*Command)(nil),       // 21: nrd.v1.Command
-	(*Paused)(nil),        // 22: nrd.v1.Paused
-	(*Resumed)(nil),       // 23: nrd.v1.Resumed
-	(*Signed)(nil),        // 24: nrd.v1.Signed
-	(*Order)(nil),         // 25: nrd.v1.Order
-	(*Wipe)(nil),          // 26: nrd.v1.Wipe
-	(*Configure)(nil),     // 27: nrd.v1.Configure
-	(*Receipt_Item)(nil),  // 28: nrd.v1.Receipt.Item
-	nil,                   // 29: nrd.v1.Status.DroppedEntry
+	(*OfficerEvent)(nil),  // 17: nrd.v1.OfficerEvent
+	(*Correction)(nil),    // 18: nrd.v1.Correction
+	(*Drop)(nil),          // 19: nrd.v1.Drop
+	(*Status)(nil),        // 20: nrd.v1.Status
+	(*Configuration)(nil), // 21: nrd.v1.Configuration
+	(*Command)(nil),       // 22: nrd.v1.Command
+	(*Paused)(nil),        // 23: nrd.v1.Paused
+	(*Resumed)(nil),       // 24: nrd.v1.Resumed
+	(*Signed)(nil),        // 25: nrd.v1.Signed
+	(*Order)(nil),         // 26: nrd.v1.Order
+	(*Wipe)(nil),          // 27: nrd.v1.Wipe
+	(*Configure)(nil),     // 28: nrd.v1.Configure
+	(*Receipt_Item)(nil),  // 29: nrd.v1.Receipt.Item
+	nil,                   // 30: nrd.v1.Status.DroppedEntry
 }
 var file_uplink_wire_wire_proto_depIdxs = []int32{
 	6,  // 0: nrd.v1.Read.alternatives:type_name -> nrd.v1.Alternative
@@ -2844,27 +3002,29 @@ var file_uplink_wire_wire_proto_depIdxs = []int32{
 	9,  // 11: nrd.v1.Record.patch:type_name -> nrd.v1.ImageInfo
 	9,  // 12: nrd.v1.Record.overview:type_name -> nrd.v1.ImageInfo
 	1,  // 13: nrd.v1.Image.key:type_name -> nrd.v1.Key
-	28, // 14: nrd.v1.Receipt.items:type_name -> nrd.v1.Receipt.Item
+	29, // 14: nrd.v1.Receipt.items:type_name -> nrd.v1.Receipt.Item
 	1,  // 15: nrd.v1.Event.key:type_name -> nrd.v1.Key
-	18, // 16: nrd.v1.Event.drop:type_name -> nrd.v1.Drop
-	17, // 17: nrd.v1.Event.correction:type_name -> nrd.v1.Correction
-	29, // 18: nrd.v1.Status.dropped:type_name -> nrd.v1.Status.DroppedEntry
-	11, // 19: nrd.v1.Status.lists:type_name -> nrd.v1.ListVersion
-	2,  // 20: nrd.v1.Status.clock:type_name -> nrd.v1.Stamp
-	3,  // 21: nrd.v1.Status.fix:type_name -> nrd.v1.Fix
-	20, // 22: nrd.v1.Status.configuration:type_name -> nrd.v1.Configuration
-	22, // 23: nrd.v1.Command.paused:type_name -> nrd.v1.Paused
-	23, // 24: nrd.v1.Command.resumed:type_name -> nrd.v1.Resumed
-	24, // 25: nrd.v1.Command.signed:type_name -> nrd.v1.Signed
-	26, // 26: nrd.v1.Order.wipe:type_name -> nrd.v1.Wipe
-	27, // 27: nrd.v1.Order.configure:type_name -> nrd.v1.Configure
-	1,  // 28: nrd.v1.Receipt.Item.key:type_name -> nrd.v1.Key
-	0,  // 29: nrd.v1.Receipt.Item.outcome:type_name -> nrd.v1.Receipt.Outcome
-	30, // [30:30] is the sub-list for method output_type
-	30, // [30:30] is the sub-list for method input_type
-	30, // [30:30] is the sub-list for extension type_name
-	30, // [30:30] is the sub-list for extension extendee
-	0,  // [0:30] is the sub-list for field type_name
+	19, // 16: nrd.v1.Event.drop:type_name -> nrd.v1.Drop
+	18, // 17: nrd.v1.Event.correction:type_name -> nrd.v1.Correction
+	17, // 18: nrd.v1.Event.officer:type_name -> nrd.v1.OfficerEvent
+	1,  // 19: nrd.v1.OfficerEvent.record:type_name -> nrd.v1.Key
+	30, // 20: nrd.v1.Status.dropped:type_name -> nrd.v1.Status.DroppedEntry
+	11, // 21: nrd.v1.Status.lists:type_name -> nrd.v1.ListVersion
+	2,  // 22: nrd.v1.Status.clock:type_name -> nrd.v1.Stamp
+	3,  // 23: nrd.v1.Status.fix:type_name -> nrd.v1.Fix
+	21, // 24: nrd.v1.Status.configuration:type_name -> nrd.v1.Configuration
+	23, // 25: nrd.v1.Command.paused:type_name -> nrd.v1.Paused
+	24, // 26: nrd.v1.Command.resumed:type_name -> nrd.v1.Resumed
+	25, // 27: nrd.v1.Command.signed:type_name -> nrd.v1.Signed
+	27, // 28: nrd.v1.Order.wipe:type_name -> nrd.v1.Wipe
+	28, // 29: nrd.v1.Order.configure:type_name -> nrd.v1.Configure
+	1,  // 30: nrd.v1.Receipt.Item.key:type_name -> nrd.v1.Key
+	0,  // 31: nrd.v1.Receipt.Item.outcome:type_name -> nrd.v1.Receipt.Outcome
+	32, // [32:32] is the sub-list for method output_type
+	32, // [32:32] is the sub-list for method input_type
+	32, // [32:32] is the sub-list for extension type_name
+	32, // [32:32] is the sub-list for extension extendee
+	0,  // [0:32] is the sub-list for field type_name
 }
 
 func init() { file_uplink_wire_wire_proto_init() }
@@ -2875,14 +3035,15 @@ func file_uplink_wire_wire_proto_init() {
 	file_uplink_wire_wire_proto_msgTypes[15].OneofWrappers = []any{
 		(*Event_Drop)(nil),
 		(*Event_Correction)(nil),
+		(*Event_Officer)(nil),
 	}
-	file_uplink_wire_wire_proto_msgTypes[18].OneofWrappers = []any{}
-	file_uplink_wire_wire_proto_msgTypes[20].OneofWrappers = []any{
+	file_uplink_wire_wire_proto_msgTypes[19].OneofWrappers = []any{}
+	file_uplink_wire_wire_proto_msgTypes[21].OneofWrappers = []any{
 		(*Command_Paused)(nil),
 		(*Command_Resumed)(nil),
 		(*Command_Signed)(nil),
 	}
-	file_uplink_wire_wire_proto_msgTypes[24].OneofWrappers = []any{
+	file_uplink_wire_wire_proto_msgTypes[25].OneofWrappers = []any{
 		(*Order_Wipe)(nil),
 		(*Order_Configure)(nil),
 	}
@@ -2892,7 +3053,7 @@ func file_uplink_wire_wire_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_uplink_wire_wire_proto_rawDesc), len(file_uplink_wire_wire_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   29,
+			NumMessages:   30,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
