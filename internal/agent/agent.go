@@ -8,6 +8,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,6 +21,7 @@ import (
 
 	"nrd"
 	"nrd/hotlist"
+	"nrd/incab"
 	"nrd/internal/identity"
 	"nrd/internal/notify"
 	"nrd/uplink"
@@ -41,6 +43,7 @@ type Agent struct {
 	cache    *hotlist.Cache
 	position position
 	client   *uplink.Client
+	screen   *incab.Screen // nil for none
 	// met says that central was reached once.
 	met atomic.Bool
 
@@ -93,6 +96,9 @@ func (a *Agent) work(ctx context.Context) (Summary, error) {
 	if err != nil {
 		return Summary{}, errors.Join(err, a.close())
 	}
+	if err := a.openScreen(ctx); err != nil {
+		return Summary{}, errors.Join(err, local.close(), a.close())
+	}
 
 	// The link outlives the cameras, so that what they saw last still goes out.
 	link, hangUp := context.WithCancel(context.WithoutCancel(ctx))
@@ -108,6 +114,9 @@ func (a *Agent) work(ctx context.Context) (Summary, error) {
 	})
 	group.Go(func() error { return a.serveLocal(link, local) })
 	group.Go(func() error { return a.obey(link) })
+	if a.screen != nil {
+		group.Go(func() error { return a.screen.Run(link) })
+	}
 	if err := notify.Ready(); err != nil {
 		a.Log.Warn("the service manager was not told", "error", err)
 	}
@@ -226,6 +235,10 @@ func (a *Agent) record(rec *nrd.Record) {
 	if !rec.Unread() {
 		rec.Hits = a.match(rec.Read.VRM)
 	}
+	if a.screen != nil {
+		rec.Deployment = cmp.Or(a.screen.Authority(), rec.Deployment)
+		defer a.screen.Recorded(rec) // also where it cannot be kept: the people in the car are told
+	}
 	key, err := a.buffer.Append(rec)
 	if err != nil {
 		a.tally.lost(err)
@@ -249,6 +262,9 @@ func (a *Agent) provisional(rec *nrd.Record) {
 		hits[i].Provisional = true
 	}
 	rec.Hits = hits
+	if a.screen != nil {
+		a.screen.Provisional(rec)
+	}
 	a.tally.provisional(rec)
 }
 

@@ -48,6 +48,7 @@ type Config struct {
 	Links     []LinkConfig    `toml:"link"`
 	Buffer    BufferConfig    `toml:"buffer"`
 	Metrics   MetricsConfig   `toml:"metrics"`
+	Incab     IncabConfig     `toml:"incab"`
 
 	file    string
 	profile nrd.Profile
@@ -127,6 +128,7 @@ func defaults() *Config {
 		Data:      "/var/lib/nrd-agent",
 		Recognise: RecogniseConfig{Engine: "networks"},
 		Buffer:    BufferConfig{MaxBytes: 8e9, MaxAge: config.Duration(30 * 24 * time.Hour)},
+		Incab:     IncabConfig{StandingSpeed: fastestStanding, Pictures: true},
 	}
 }
 
@@ -149,7 +151,7 @@ func (c *Config) resolve() {
 	if strings.HasSuffix(c.Profile, ".json") {
 		c.Profile = config.Path(c.file, c.Profile)
 	}
-	for _, p := range []*string{&c.Data, &c.Key, &c.Central.CA, &c.Central.Certificate, &c.Central.Key} {
+	for _, p := range []*string{&c.Data, &c.Key, &c.Central.CA, &c.Central.Certificate, &c.Central.Key, &c.Incab.Certificate, &c.Incab.Key} {
 		*p = config.Path(c.file, *p)
 	}
 	if c.Position.GPS != "" && !strings.Contains(c.Position.GPS, "://") {
@@ -231,6 +233,7 @@ func (c *Config) checkParts(say func(key, format string, args ...any)) {
 	if err := loopback(c.Metrics.Listen); err != nil {
 		say("metrics.listen", "%v", err)
 	}
+	c.Incab.check(say)
 	if c.Buffer.MaxBytes < 10e6 {
 		say("buffer.max_bytes", "must be at least 10MB")
 	}

@@ -62,6 +62,7 @@ func (a *Agent) serveLocal(ctx context.Context, listeners local) error {
 			a.Log.Debug("status", "error", err)
 		}
 	})
+	a.handleScreen(mux)
 	server := &http.Server{
 		Handler: mux, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
 		ErrorLog: slog.NewLogLogger(a.Log.Handler(), slog.LevelDebug),
@@ -82,17 +83,29 @@ func (a *Agent) serveLocal(ctx context.Context, listeners local) error {
 	return err
 }
 
+func (l local) close() error {
+	var errs []error
+	for _, listener := range l {
+		errs = append(errs, listener.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// local speaks to the agent that runs with this configuration.
+func (c *Config) local() *http.Client {
+	return &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "unix", c.socket())
+	}}}
+}
+
 // Ask gets the report of the agent that runs with this configuration. The error
 // is ErrNotRunning where none does.
 func Ask(ctx context.Context, c *Config) (Report, error) {
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, "unix", c.socket())
-	}}}
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://unit/status", nil)
 	if err != nil {
 		return Report{}, err
 	}
-	answer, err := client.Do(request)
+	answer, err := c.local().Do(request)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
 		return Report{}, fmt.Errorf("%w (%s)", ErrNotRunning, c.socket())
 	}
