@@ -1,6 +1,9 @@
 package nrd
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // FixSource says where a position comes from.
 type FixSource string
@@ -36,6 +39,18 @@ type Fix struct {
 
 // Known reports whether the fix holds a position.
 func (f Fix) Known() bool { return f.Source == FixStatic || f.Source == FixGPS }
+
+// Metres is how far g is away, on a sphere; 0 where either place is not known.
+func (f Fix) Metres(g Fix) float64 {
+	if !f.Known() || !g.Known() {
+		return 0
+	}
+	const degree, radius = math.Pi / 180, 6_371_000
+	north := math.Sin((g.Latitude - f.Latitude) * degree / 2)
+	east := math.Sin((g.Longitude - f.Longitude) * degree / 2)
+	h := north*north + math.Cos(f.Latitude*degree)*math.Cos(g.Latitude*degree)*east*east
+	return 2 * radius * math.Asin(math.Sqrt(min(h, 1)))
+}
 
 // Valid reports whether latitude and longitude lie on the Earth.
 func (f Fix) Valid() bool {

@@ -80,8 +80,8 @@ func (u *unit) stillHoldsOnly(sentence, reference string, version uint64) {
 		}
 		u.restart(func([]string) {})
 	}
-	if left := names(u.t, u.config.Path); len(left) != 2 {
-		u.t.Errorf("%s: the folder holds %v, want the lock and one list", sentence, left)
+	if left := names(u.t, u.config.Path); len(left) != 3 {
+		u.t.Errorf("%s: the folder holds %v, want the lock, the floors and one list", sentence, left)
 	}
 }
 
@@ -133,12 +133,12 @@ func TestAnImportThatIsKilledKeepsTheOldListInForce(t *testing.T) {
 	file := u.file("list.csv", text.Bytes())
 	// Killed while it reads, while it merges, and when it is about to be put
 	// in force: the moment that each of these first shows on the disk.
-	for _, stage := range []string{"*.new", "*.new/run-1", "*.new/built"} {
+	for _, stage := range []string{"*.new", "*.new/run-1", "*.new/built.list"} {
 		u.restart(func([]string) { killImport(t, u.config.Path, file, keyFile, stage) })
 		if got, v := u.found("A1"), u.version("wanted"); got != "R1" || v.Version != 1 || v.Entries != 1 {
 			t.Errorf("killed at %s: %q and %+v are in force", stage, got, v)
 		}
-		if left := names(t, u.config.Path); len(left) != 2 {
+		if left := names(t, u.config.Path); len(left) != 3 {
 			t.Errorf("killed at %s: the folder holds %v", stage, left)
 		}
 	}

@@ -1,24 +1,26 @@
 // Package hotlist keeps the lists of vehicles of interest that a unit matches
 // its reads against.
 //
-//	cache, err := hotlist.Open(hotlist.CacheConfig{Path: "/var/lib/nrd/lists", Key: machine, Clock: clock, Log: log})
+//	cache, err := hotlist.Open(hotlist.CacheConfig{Path: "/var/lib/nrd/lists", Key: machine, Clock: clock, Profile: profile, Log: log})
 //	report, err := cache.Import(ctx, "wanted", "/var/lib/nrd/inbox/nat_wanted_R.zip")
 //	hits, err := cache.Match("AB12CDE")
 //
-// A list is one bbolt file, written once and never changed. An import builds the
-// next file beside it and puts it in force by giving it its name; until then, and
-// whatever breaks on the way, the old one is in force. So a file is
+// A list is one file, written once and never changed. An import builds the next
+// file beside it, reads it back, and puts it in force by giving it its name; until
+// then, and whatever breaks on the way, the old one is in force. So a file is
 // LIST-VERSION.list, where LIST hides the list's name, and the highest version
-// that is whole is the one in force.
+// that is whole is the one in force. It is in bbolt; a list of statuses, tens of
+// millions of vehicles that fall into few kinds, is LIST-VERSION.status, sealed
+// blocks of packed VRMs. Both give the same entries.
 //
 // A stolen unit gives up no list: an entry's key is a keyed hash of its VRM, and
-// what it says is sealed. A file that is damaged is found when the cache is
-// opened, or at the latest when it is asked, and set aside as
-// LIST-VERSION.list.corrupt-TIME.
+// what it says is sealed, or the whole block is. A file that is damaged is found
+// when the cache is opened, or at the latest when it is asked, and set aside as
+// LIST-VERSION.list.corrupt-TIME. A file older than the list in force is refused.
 package hotlist
 
 import (
-	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -26,11 +28,13 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
 
 	"nrd"
+	"nrd/hotlist/match"
 	"nrd/internal/sealed"
 )
 
@@ -42,34 +46,59 @@ type CacheConfig struct {
 	Key   *sealed.Key
 	Clock nrd.Clock
 	Log   *slog.Logger
+	// Profile says how long a list is fresh and which characters look alike.
+	Profile nrd.Profile
+	// Rules are those of the lists that have any, by name.
+	Rules map[string]Rule
+	// NearLimit is how many entries a list that is matched nearly may have; 0
+	// for DefaultNearLimit.
+	NearLimit int
 }
+
+// Rule says how one list is kept and matched. Lists without one are matched
+// exactly and keep all that each entry says.
+type Rule struct {
+	// Near matches look-alikes too, and only a list of at most NearLimit entries.
+	Near bool
+	// Status keeps a list of tens of millions of entries that, but for VRM and
+	// line, come in at most MaxStatuses kinds. It holds from the next import.
+	Status bool
+}
+
+// DefaultNearLimit keeps look-alikes away from national lists, of which they
+// would make a flood of near matches.
+const DefaultNearLimit = 50_000
 
 // Cache holds the lists in force. Its methods are safe for concurrent use.
 type Cache struct {
 	config CacheConfig
 	key    *sealed.Key
 	lock   *os.File
+	alike  *match.LookAlikes
 
 	// importing is held by whoever writes files.
 	importing sync.Mutex
 	// mu guards lists, by name; a list is closed only while mu is held for
 	// writing.
 	mu    sync.RWMutex
-	lists map[string]*list
+	lists map[string]list
 }
 
 // Open opens the cache, checks every list in it from end to end, sets damaged
 // ones aside and removes what an interrupted import left. Only one process at a
 // time can have it open: the error is ErrInUse.
 func Open(c CacheConfig) (*Cache, error) {
-	if err := os.MkdirAll(c.Path, 0o700); err != nil {
+	if c.NearLimit == 0 {
+		c.NearLimit = DefaultNearLimit
+	}
+	if err := sealed.MakeDir(c.Path); err != nil {
 		return nil, err
 	}
 	lock, err := lockFolder(c.Path)
 	if err != nil {
 		return nil, err
 	}
-	cache := &Cache{config: c, key: c.Key.Derive("hot list cache"), lock: lock, lists: map[string]*list{}}
+	cache := &Cache{config: c, key: c.Key.Derive("hot list cache"), lock: lock, alike: match.NewLookAlikes(c.Profile), lists: map[string]list{}}
 	if err := cache.load(); err != nil {
 		return nil, errors.Join(err, cache.Close())
 	}
@@ -98,11 +127,14 @@ func (c *Cache) load() error {
 	}
 	for _, name := range names {
 		path := filepath.Join(c.config.Path, name)
+		if strings.HasPrefix(name, "."+floorsFile) { // written half when the power went
+			err = os.Remove(path)
+		}
 		switch filepath.Ext(name) {
 		case unfinishedSuffix:
 			c.config.Log.Warn("an import was interrupted; the list before it stays in force")
 			err = os.RemoveAll(path)
-		case listSuffix:
+		case listSuffix, statusSuffix:
 			err = c.loadList(path)
 		}
 		if err != nil {
@@ -126,7 +158,7 @@ func (c *Cache) files() ([]string, error) {
 func (c *Cache) loadList(path string) error {
 	l, err := openList(path, c.key)
 	if err == nil {
-		err = l.verify()
+		err = c.whole(l)
 	}
 	if errors.Is(err, ErrDamaged) {
 		return c.setAside(path, l, err)
@@ -134,34 +166,48 @@ func (c *Cache) loadList(path string) error {
 	if err != nil {
 		return err
 	}
-	older := c.lists[l.version.List]
-	if older != nil && older.version.Version > l.version.Version {
+	name := l.version().List
+	older := c.lists[name]
+	if older != nil && older.version().Version > l.version().Version {
 		l, older = older, l
 	}
-	c.lists[l.version.List] = l
+	c.lists[name] = l
+	if c.config.Rules[name].Near && l.version().Entries > c.config.NearLimit {
+		c.config.Log.Warn("a list is matched exactly", "list", name, "error", ErrNearTooMany)
+	}
 	if older != nil {
-		return older.remove()
+		return discard(older)
 	}
 	return nil
 }
 
+// whole checks what a file holds, and that it has the name it was given.
+func (c *Cache) whole(l list) error {
+	v, name := l.version(), filepath.Base(l.path())
+	if want := fileName(c.key, v.List, v.Version, filepath.Ext(name)); name != want {
+		return fmt.Errorf("%s: %w: it is version %d and belongs in %s", name, ErrDamaged, v.Version, want)
+	}
+	return l.verify(context.Background())
+}
+
 // setAside renames a damaged file so that nothing uses it again and a person can
 // look at it, until the list is imported again. l may be nil.
-func (c *Cache) setAside(path string, l *list, cause error) error {
+func (c *Cache) setAside(path string, l list, cause error) error {
 	c.config.Log.Error("a cached list is damaged and was set aside; import it again", "file", filepath.Base(path), "error", cause)
 	var errs []error
 	if l != nil {
-		errs = append(errs, l.db.Close())
+		errs = append(errs, l.close())
 	}
 	errs = append(errs, os.Rename(path, path+corruptInfix+c.config.Clock.Now().UTC().Format("20060102T150405Z")))
 	return errors.Join(append(errs, sealed.SyncDir(c.config.Path))...)
 }
 
 // Match gives a hit for every entry of every list with exactly this VRM that has
-// not expired, highest priority first. Where a list is damaged the hits of the
-// others are given beside ErrDamaged.
+// not expired, and for those of lists matched nearly with one that looks alike,
+// highest priority first. Where a list is damaged the hits of the others are given
+// beside ErrDamaged.
 func (c *Cache) Match(v nrd.VRM) ([]nrd.Hit, error) {
-	now := c.config.Clock.Now()
+	now := c.config.Clock.Stamp()
 	var hits []nrd.Hit
 	var errs []error
 	for _, name := range c.names() {
@@ -169,7 +215,7 @@ func (c *Cache) Match(v nrd.VRM) ([]nrd.Hit, error) {
 		hits = append(hits, found...)
 		errs = append(errs, err)
 	}
-	slices.SortStableFunc(hits, func(a, b nrd.Hit) int { return cmp.Compare(b.Entry.Priority, a.Entry.Priority) })
+	match.Sort(hits)
 	return hits, errors.Join(errs...)
 }
 
@@ -179,15 +225,15 @@ func (c *Cache) names() []string {
 	return slices.Sorted(maps.Keys(c.lists))
 }
 
-func (c *Cache) matchOne(name string, v nrd.VRM, now time.Time) ([]nrd.Hit, error) {
+func (c *Cache) matchOne(name string, v nrd.VRM, now nrd.Stamp) ([]nrd.Hit, error) {
 	c.mu.RLock()
 	l := c.lists[name]
 	if l == nil {
 		c.mu.RUnlock()
 		return nil, nil
 	}
-	version := l.version
-	entries, err := l.lookup(v)
+	version := l.version()
+	entries, err := c.lookup(l, v)
 	c.mu.RUnlock()
 	if errors.Is(err, ErrDamaged) {
 		return nil, errors.Join(fmt.Errorf("list %s: %w", name, err), c.dropDamaged(name, l, err))
@@ -195,29 +241,34 @@ func (c *Cache) matchOne(name string, v nrd.VRM, now time.Time) ([]nrd.Hit, erro
 	if err != nil {
 		return nil, fmt.Errorf("list %s: %w", name, err)
 	}
-	// A clock that went back to 1970 wakes no expired entry: it is at least
-	// as late as the list is old.
-	today := now
-	if version.Issued.After(today) {
-		today = version.Issued
-	}
-	var hits []nrd.Hit
-	for _, e := range entries {
-		if !e.Expired(today) {
-			hits = append(hits, nrd.Hit{Entry: e, List: version, ListAge: version.Age(now), Match: nrd.MatchExact})
-		}
-	}
-	return hits, nil
+	return match.Hits(entries, v, match.Moment{List: version, Now: now, Profile: c.config.Profile}), nil
 }
 
-func (c *Cache) dropDamaged(name string, l *list, cause error) error {
+// lookup gives the entries of a list that a read matches, expired ones too.
+func (c *Cache) lookup(l list, v nrd.VRM) ([]nrd.Entry, error) {
+	entries, err := l.lookup(v)
+	if !c.config.Rules[l.version().List].Near || l.version().Entries > c.config.NearLimit {
+		return entries, err
+	}
+	for _, near := range c.alike.Near(v) {
+		if err != nil {
+			return nil, err
+		}
+		var found []nrd.Entry
+		found, err = l.lookup(near)
+		entries = append(entries, found...)
+	}
+	return entries, err
+}
+
+func (c *Cache) dropDamaged(name string, l list, cause error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.lists[name] != l {
 		return nil // another goroutine was here first
 	}
 	delete(c.lists, name)
-	return c.setAside(l.path, l, cause)
+	return c.setAside(l.path(), l, cause)
 }
 
 // Lists gives the versions in force, by name.
@@ -226,7 +277,7 @@ func (c *Cache) Lists() ([]nrd.ListVersion, error) {
 	defer c.mu.RUnlock()
 	var versions []nrd.ListVersion
 	for _, name := range slices.Sorted(maps.Keys(c.lists)) {
-		versions = append(versions, c.lists[name].version)
+		versions = append(versions, c.lists[name].version())
 	}
 	return versions, nil
 }
@@ -243,7 +294,7 @@ func (c *Cache) Remove(name string) error {
 		return fmt.Errorf("%s: %w", name, ErrNoList)
 	}
 	delete(c.lists, name)
-	return l.remove()
+	return errors.Join(discard(l), c.setFloor(name, time.Time{}))
 }
 
 // Close waits for an import to end and closes the lists.
@@ -254,7 +305,7 @@ func (c *Cache) Close() error {
 	defer c.mu.Unlock()
 	var errs []error
 	for _, l := range c.lists {
-		errs = append(errs, l.db.Close())
+		errs = append(errs, l.close())
 	}
 	clear(c.lists)
 	return errors.Join(append(errs, c.lock.Close())...)

@@ -67,9 +67,13 @@ func (u *unit) restart(do func(files []string)) {
 // paths gives the files of lists in force.
 func (u *unit) paths() []string {
 	u.t.Helper()
-	paths, err := filepath.Glob(filepath.Join(u.config.Path, "*"+listSuffix))
-	if err != nil {
-		u.t.Fatal(err)
+	var paths []string
+	for _, suffix := range []string{listSuffix, statusSuffix} {
+		found, err := filepath.Glob(filepath.Join(u.config.Path, "*"+suffix))
+		if err != nil {
+			u.t.Fatal(err)
+		}
+		paths = append(paths, found...)
 	}
 	return paths
 }
@@ -294,8 +298,8 @@ func TestTheVersionCountsUpThroughRestartsAndDamage(t *testing.T) {
 	if got := u.version("wanted").Version; got != 4 {
 		t.Errorf("after damage: version %d, want 4", got)
 	}
-	if left := names(t, u.config.Path); len(left) != 2 {
-		t.Errorf("the folder holds %v, want the lock and one list", left)
+	if left := names(t, u.config.Path); len(left) != 3 {
+		t.Errorf("the folder holds %v, want the lock, the floors and one list", left)
 	}
 }
 

@@ -34,7 +34,7 @@ func (u *unique) next() (item, bool, error) {
 // listed gives the entries of a list in force, some at a time, so that no
 // transaction stays open for long.
 type listed struct {
-	list  *list
+	list  *entryList
 	ahead []item
 	after []byte
 	ended bool

@@ -24,7 +24,8 @@ import (
 // and source reference) is taken from its first line.
 //
 // The list's time of issue is when the file was last changed; where that lies in
-// the future of a clock that is proved, it is now.
+// the future of a clock that is proved, it is now. The error is ErrOlder where a
+// version issued later was in force.
 func (c *Cache) Import(ctx context.Context, name, file string) (*voi.Report, error) {
 	c.importing.Lock()
 	defer c.importing.Unlock()
@@ -33,32 +34,52 @@ func (c *Cache) Import(ctx context.Context, name, file string) (*voi.Report, err
 		return nil, err
 	}
 	defer f.Close() //nolint:errcheck // it was only read
+	now := c.config.Clock.Stamp()
+	version := nrd.ListVersion{List: name, Issued: f.Modified, Loaded: now.True()}
+	if now.Proved && version.Issued.After(now.True()) {
+		version.Issued = now.True()
+	}
+	if err := c.checkFloor(name, version.Issued); err != nil {
+		return nil, fmt.Errorf("%s: %w", f.Name, err)
+	}
+	if version.Version, err = c.nextVersion(name); err != nil {
+		return nil, err
+	}
 	work, err := os.MkdirTemp(c.config.Path, "import-*"+unfinishedSuffix)
 	if err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(work) //nolint:errcheck // what stays is removed by the next Open
-	i := &importer{ctx: ctx, cache: c, name: name, file: f, work: work, secrets: newSecrets(c.key, name)}
-	path, err := i.run()
+	i := &importer{ctx: ctx, cache: c, version: version, file: f, work: work}
+	l, err := i.run()
 	if err != nil {
 		return i.report, err
 	}
-	return i.report, errors.Join(c.putInForce(name, path), c.removeDamaged(name))
+	return i.report, errors.Join(c.putInForce(l), c.removeDamaged(name))
 }
 
-// putInForce opens a finished file in the place of the version before, which is
-// then removed.
-func (c *Cache) putInForce(name, path string) error {
-	l, err := openList(path, c.key)
+// putInForce gives a finished list its name and the place of the version before,
+// which is then removed.
+func (c *Cache) putInForce(l list) error {
+	v := l.version()
+	path := filepath.Join(c.config.Path, fileName(c.key, v.List, v.Version, filepath.Ext(l.path())))
+	err := c.setFloor(v.List, v.Issued)
+	if err == nil {
+		err = os.Rename(l.path(), path)
+	}
+	if err == nil {
+		l.moved(path)
+		err = sealed.SyncDir(c.config.Path)
+	}
 	if err != nil {
-		return err
+		return errors.Join(err, l.close())
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	older := c.lists[name]
-	c.lists[name] = l
+	older := c.lists[v.List]
+	c.lists[v.List] = l
 	if older != nil {
-		return older.remove()
+		return discard(older)
 	}
 	return nil
 }
@@ -79,87 +100,104 @@ func (c *Cache) removeDamaged(list string) error {
 type importer struct {
 	ctx     context.Context // of the one call of Import
 	cache   *Cache
-	name    string
+	version nrd.ListVersion
 	file    *voi.File
 	work    string
-	secrets secrets
 	report  *voi.Report
 }
 
-// run gives the path of the finished file, under its final name.
-func (i *importer) run() (string, error) {
-	sorted, err := i.sort()
+// run builds the list, reads it back, and gives it opened. It has no name in the
+// cache yet.
+func (i *importer) run() (list, error) {
+	old := i.old()
+	if old == nil && i.file.Operation == voi.Delete {
+		return nil, fmt.Errorf("%s: %w", i.version.List, ErrNoList)
+	}
+	rule := i.cache.config.Rules[i.version.List]
+	path, err := filepath.Join(i.work, "built"), error(nil)
+	if wasStatus, isStatus := old.(*statusList); isStatus || (old == nil && rule.Status) {
+		path += statusSuffix
+		err = i.buildStatuses(path, wasStatus)
+	} else {
+		path += listSuffix
+		wasEntries, _ := old.(*entryList)
+		err = i.buildEntries(path, wasEntries)
+	}
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	defer sorted.close()
-	changes := &unique{from: sorted, report: i.report}
-	entries, err := i.apply(changes)
+	l, err := openList(path, i.cache.key)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	version, err := i.cache.nextVersion(i.name)
+	if err = l.verify(i.ctx); err == nil && rule.Near && l.version().Entries > i.cache.config.NearLimit {
+		err = fmt.Errorf("%s: %w: it has %d, the limit is %d", i.version.List, ErrNearTooMany, l.version().Entries, i.cache.config.NearLimit)
+	}
 	if err != nil {
-		return "", err
+		return nil, errors.Join(err, l.close())
 	}
-	built := filepath.Join(i.work, "built")
-	if err := i.build(built, version, entries); err != nil {
-		return "", err
-	}
-	path := filepath.Join(i.cache.config.Path, fileName(i.cache.key, i.name, version))
-	if err := os.Rename(built, path); err != nil {
-		return "", err
-	}
-	return path, sealed.SyncDir(i.cache.config.Path)
+	return l, nil
 }
 
-// sort reads the file and gives its entries by key.
-func (i *importer) sort() (*merged, error) {
-	s := &sorter{dir: i.work}
+// old is the version that the file changes, nil for none: a file that replaces
+// the list changes nothing.
+func (i *importer) old() list {
+	if i.file.Operation == voi.Replace {
+		return nil
+	}
+	// Only imports close a list, and this is the only import; a Match that
+	// finds it damaged makes reading fail, and the import with it.
+	i.cache.mu.RLock()
+	defer i.cache.mu.RUnlock()
+	return i.cache.lists[i.version.List]
+}
+
+// parse gives each good line to keep.
+func (i *importer) parse(keep func(nrd.Entry) error) error {
 	var err error
-	i.report, err = voi.Parse(i.file, voi.Options{File: i.file.Name, List: i.name, Now: i.cache.config.Clock.Now()}, func(e nrd.Entry) error {
+	o := voi.Options{File: i.file.Name, List: i.version.List, Now: i.cache.config.Clock.Now()}
+	i.report, err = voi.Parse(i.file, o, func(e nrd.Entry) error {
 		if err := i.ctx.Err(); err != nil {
 			return err
 		}
-		key := i.secrets.key(&e)
-		box, err := i.secrets.box(key, &e)
+		return keep(e)
+	})
+	return err
+}
+
+// buildEntries writes a list of entries; old is the one that the file changes, or
+// nil.
+func (i *importer) buildEntries(path string, old *entryList) error {
+	s := &sorter{dir: i.work}
+	secrets := newSecrets(i.cache.key, i.version.List)
+	err := i.parse(func(e nrd.Entry) error {
+		key := secrets.key(&e)
+		box, err := secrets.box(key, &e)
 		if err != nil {
 			return err
 		}
 		return s.add(item{key: key, line: e.Line, box: box})
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return s.merge()
-}
-
-// apply gives the entries of the next version: those of the file, or those of
-// the version in force changed by them.
-func (i *importer) apply(changes stream) (stream, error) {
-	if i.file.Operation == voi.Replace {
-		return changes, nil
+	sorted, err := s.merge()
+	if err != nil {
+		return err
 	}
-	i.cache.mu.RLock()
-	old := i.cache.lists[i.name]
-	i.cache.mu.RUnlock()
-	switch {
-	case old == nil && i.file.Operation == voi.Delete:
-		return nil, fmt.Errorf("%s: %w", i.name, ErrNoList)
-	case old == nil:
-		return changes, nil
+	defer sorted.close()
+	var entries stream = &unique{from: sorted, report: i.report}
+	if old != nil {
+		entries = &changed{old: &listed{list: old}, changes: entries, remove: i.file.Operation == voi.Delete, report: i.report}
 	}
-	// Only imports close a list, and this is the only import; a Match that
-	// finds it damaged makes reading fail, and the import with it.
-	before := &listed{list: old}
-	return &changed{old: before, changes: changes, remove: i.file.Operation == voi.Delete, report: i.report}, nil
+	return i.write(path, entries)
 }
 
 // entriesPerCommit keeps the memory of a build small.
 const entriesPerCommit = 10000
 
-// build writes the file and puts it on stable storage.
-func (i *importer) build(path string, version uint64, entries stream) (err error) {
+// write writes the file and puts it on stable storage.
+func (i *importer) write(path string, entries stream) (err error) {
 	db, err := bbolt.Open(path, 0o600, &bbolt.Options{NoSync: true, NoFreelistSync: true, FreelistType: bbolt.FreelistMapType})
 	if err != nil {
 		return err
@@ -181,7 +219,7 @@ func (i *importer) build(path string, version uint64, entries stream) (err error
 			return err
 		}
 	}
-	if err := i.writeHeader(db, version, count, d.sum()); err != nil {
+	if err := i.writeHeader(db, count, d.sum()); err != nil {
 		return err
 	}
 	return db.Sync()
@@ -207,16 +245,10 @@ func fill(tx *bbolt.Tx, entries stream, d digest) (int, error) {
 	return entriesPerCommit, nil
 }
 
-func (i *importer) writeHeader(db *bbolt.DB, version uint64, entries int, digest []byte) error {
-	now := i.cache.config.Clock.Stamp()
-	issued := i.file.Modified
-	if now.Proved && issued.After(now.UTC) {
-		issued = now.UTC
-	}
-	text, err := json.Marshal(header{
-		ListVersion: nrd.ListVersion{List: i.name, Version: version, Issued: issued, Loaded: now.UTC, Entries: entries},
-		Digest:      digest,
-	})
+func (i *importer) writeHeader(db *bbolt.DB, entries int, digest []byte) error {
+	h := header{ListVersion: i.version, Digest: digest}
+	h.Entries = entries
+	text, err := json.Marshal(h)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package hotlist
 
 import (
 	"bytes"
+	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/binary"
@@ -13,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"sync"
 	"syscall"
 
 	"go.etcd.io/bbolt"
@@ -24,9 +26,38 @@ import (
 
 const (
 	listSuffix       = ".list"
+	statusSuffix     = ".status"
 	corruptInfix     = ".corrupt-"
 	unfinishedSuffix = ".new"
 )
+
+// list is one version of one list, opened for reading. Whatever goes wrong in
+// reading a file that was whole when it was opened is ErrDamaged.
+type list interface {
+	version() nrd.ListVersion
+	// path is where the file is; it may be given another name while it is open.
+	path() string
+	moved(path string)
+	// verify reads the whole file and compares it with what was written. lookup
+	// may be called afterwards.
+	verify(ctx context.Context) error
+	lookup(v nrd.VRM) ([]nrd.Entry, error)
+	close() error
+}
+
+// openList opens a file of either form and reads its header. The error is
+// ErrDamaged where it is no list, or none under this key.
+func openList(path string, key *sealed.Key) (list, error) {
+	if filepath.Ext(path) == statusSuffix {
+		return openStatusList(path, key)
+	}
+	return openEntryList(path, key)
+}
+
+// discard closes a list and deletes its file.
+func discard(l list) error {
+	return errors.Join(l.close(), os.Remove(l.path()), sealed.SyncDir(filepath.Dir(l.path())))
+}
 
 // The two buckets of a list's file: one entry a key, and one sealed header.
 var (
@@ -42,19 +73,18 @@ type header struct {
 	Digest []byte
 }
 
-// list is one version of one list, opened for reading.
-type list struct {
-	path    string
+// entryList is a list in bbolt: each entry of it with all it says.
+type entryList struct {
+	header
+	file    string
 	db      *bbolt.DB
 	secrets secrets
-	version nrd.ListVersion
-	digest  []byte
+	// filter knows which VRMs are not in the list, and that is nearly all.
+	filter filter
 }
 
-// openList opens a file and reads its header. The error is ErrDamaged where it
-// is no list, or none under this key.
-func openList(path string, key *sealed.Key) (*list, error) {
-	l := &list{path: path}
+func openEntryList(path string, key *sealed.Key) (list, error) {
+	l := &entryList{file: path}
 	err := guarded(func() error {
 		info, err := os.Stat(path)
 		if err != nil {
@@ -82,56 +112,72 @@ func openList(path string, key *sealed.Key) (*list, error) {
 	if l.db != nil {
 		err = errors.Join(err, l.db.Close())
 	}
-	var system syscall.Errno // no memory to map it, say: the file is not to blame
-	if errors.As(err, &system) {
-		return nil, fmt.Errorf("%s: %w", filepath.Base(path), err)
-	}
-	return nil, fmt.Errorf("%s: %w: %w", filepath.Base(path), ErrDamaged, err)
+	return nil, damaged(path, err)
 }
 
-func (l *list) readHeader(box []byte, key *sealed.Key) error {
+// damaged says that a file is, unless it is not to blame: there is no memory to
+// map it, say.
+func damaged(path string, err error) error {
+	var system syscall.Errno
+	if errors.As(err, &system) {
+		return fmt.Errorf("%s: %w", filepath.Base(path), err)
+	}
+	return fmt.Errorf("%s: %w: %w", filepath.Base(path), ErrDamaged, err)
+}
+
+func (l *entryList) readHeader(box []byte, key *sealed.Key) error {
 	text, err := key.Open(box, headerName)
 	if err != nil {
 		return err
 	}
-	var h header
-	if err := json.Unmarshal(text, &h); err != nil {
+	if err := json.Unmarshal(text, &l.header); err != nil {
 		return err
 	}
-	l.version, l.digest, l.secrets = h.ListVersion, h.Digest, newSecrets(key, h.List)
-	if want := fileName(key, h.List, h.Version); filepath.Base(l.path) != want {
-		return fmt.Errorf("it is version %d and belongs in %s", h.Version, want)
-	}
+	l.secrets = newSecrets(key, l.List)
 	return nil
 }
 
-// verify reads the whole file and compares it with its digest.
-func (l *list) verify() error {
+func (l *entryList) version() nrd.ListVersion { return l.ListVersion }
+func (l *entryList) path() string             { return l.file }
+func (l *entryList) moved(path string)        { l.file = path }
+func (l *entryList) close() error             { return l.db.Close() }
+
+// verify compares the file with its digest, and makes the filter.
+func (l *entryList) verify(ctx context.Context) error {
 	d := newDigest()
+	l.filter = newFilter(l.Entries)
 	n := 0
-	if err := l.each(func(key, box []byte) error {
+	err := l.each(func(key, box []byte) error {
 		d.add(key, box)
+		l.filter.add(key)
 		n++
-		return nil
-	}); err != nil {
+		return ctx.Err()
+	})
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err != nil {
 		return err
 	}
-	if n != l.version.Entries || !bytes.Equal(d.sum(), l.digest) {
-		return fmt.Errorf("%s: %w: its entries are not those that were written", filepath.Base(l.path), ErrDamaged)
+	if n != l.Entries || !bytes.Equal(d.sum(), l.Digest) {
+		return fmt.Errorf("%s: %w: its entries are not those that were written", filepath.Base(l.file), ErrDamaged)
 	}
 	return nil
 }
 
 // each gives every key and box in the order of keys; they are valid only during
 // the call.
-func (l *list) each(do func(key, box []byte) error) error {
+func (l *entryList) each(do func(key, box []byte) error) error {
 	return l.read(func(b *bbolt.Bucket) error { return b.ForEach(do) })
 }
 
 // lookup gives the entries with this VRM.
-func (l *list) lookup(v nrd.VRM) ([]nrd.Entry, error) {
+func (l *entryList) lookup(v nrd.VRM) ([]nrd.Entry, error) {
 	var entries []nrd.Entry
 	prefix := l.secrets.prefix(v)
+	if !l.filter.has(prefix) {
+		return nil, nil
+	}
 	err := l.read(func(b *bbolt.Bucket) error {
 		c := b.Cursor()
 		for key, box := c.Seek(prefix); bytes.HasPrefix(key, prefix); key, box = c.Next() {
@@ -139,7 +185,7 @@ func (l *list) lookup(v nrd.VRM) ([]nrd.Entry, error) {
 			if err != nil {
 				return err
 			}
-			e.List = l.version.List
+			e.List = l.List
 			entries = append(entries, e)
 		}
 		return nil
@@ -149,7 +195,7 @@ func (l *list) lookup(v nrd.VRM) ([]nrd.Entry, error) {
 
 // read calls do in a transaction. Whatever goes wrong in reading a file that was
 // whole when it was opened is damage.
-func (l *list) read(do func(*bbolt.Bucket) error) error {
+func (l *entryList) read(do func(*bbolt.Bucket) error) error {
 	err := guarded(func() error {
 		return l.db.View(func(tx *bbolt.Tx) error {
 			b := tx.Bucket(entriesBucket)
@@ -160,14 +206,9 @@ func (l *list) read(do func(*bbolt.Bucket) error) error {
 		})
 	})
 	if err != nil {
-		return fmt.Errorf("%s: %w: %w", filepath.Base(l.path), ErrDamaged, err)
+		return fmt.Errorf("%s: %w: %w", filepath.Base(l.file), ErrDamaged, err)
 	}
 	return nil
-}
-
-// remove closes the list and deletes its file.
-func (l *list) remove() error {
-	return errors.Join(l.db.Close(), os.Remove(l.path), sealed.SyncDir(filepath.Dir(l.path)))
 }
 
 // guarded turns a panic into an error: bbolt trusts its file, which is mapped
@@ -186,11 +227,13 @@ func guarded(do func() error) (err error) {
 // secrets are one list's keys.
 type secrets struct {
 	seal *sealed.Key
-	hash []byte
+	// hashes are keyed hashes: making one costs more than using it.
+	hashes *sync.Pool
 }
 
 func newSecrets(key *sealed.Key, list string) secrets {
-	return secrets{seal: key.Derive("entries of " + list), hash: key.Derive("vrms of " + list).Bytes()}
+	raw := key.Derive("vrms of " + list).Bytes()
+	return secrets{seal: key.Derive("entries of " + list), hashes: &sync.Pool{New: func() any { return hmac.New(sha256.New, raw) }}}
 }
 
 const (
@@ -199,17 +242,19 @@ const (
 )
 
 // prefix begins the key of every entry with this VRM.
-func (s secrets) prefix(v nrd.VRM) []byte {
-	m := hmac.New(sha256.New, s.hash)
-	m.Write([]byte(v))
-	return m.Sum(nil)[:prefixSize]
-}
+func (s secrets) prefix(v nrd.VRM) []byte { return s.sum(string(v))[:prefixSize] }
 
 // key is an entry's key: the same for the same VRM and reference.
 func (s secrets) key(e *nrd.Entry) []byte {
-	m := hmac.New(sha256.New, s.hash)
-	m.Write([]byte(string(e.VRM) + "\x00" + e.Reference))
-	return append(s.prefix(e.VRM), m.Sum(nil)[:keySize-prefixSize]...)
+	return append(s.prefix(e.VRM), s.sum(string(e.VRM) + "\x00" + e.Reference)[:keySize-prefixSize]...)
+}
+
+func (s secrets) sum(text string) []byte {
+	m := s.hashes.Get().(hash.Hash) //nolint:errcheck // the pool makes nothing else
+	defer s.hashes.Put(m)
+	m.Reset()
+	m.Write([]byte(text))
+	return m.Sum(make([]byte, 0, sha256.Size))
 }
 
 // box seals an entry, as a line of its file, to its key.
@@ -240,9 +285,10 @@ func (s secrets) open(key, box []byte) (nrd.Entry, error) {
 	return e, nil
 }
 
-// fileName is LIST-VERSION.list; LIST is a keyed hash of the list's name.
-func fileName(key *sealed.Key, list string, version uint64) string {
-	return fmt.Sprintf("%s-%d%s", hiddenName(key, list), version, listSuffix)
+// fileName is LIST-VERSION.list or LIST-VERSION.status; LIST is a keyed hash of
+// the list's name.
+func fileName(key *sealed.Key, list string, version uint64, suffix string) string {
+	return fmt.Sprintf("%s-%d%s", hiddenName(key, list), version, suffix)
 }
 
 func hiddenName(key *sealed.Key, list string) string {

@@ -57,6 +57,9 @@ func (p *program) happening(h agent.Happening) {
 	hit := ""
 	if h.Hit != "" {
 		hit = "  HIT " + h.Hit
+		if h.Again {
+			hit = fmt.Sprintf("  again, %d times: %s", h.Times, h.Hit)
+		}
 	}
 	if h.Plate == "" {
 		h.Plate = "no read"

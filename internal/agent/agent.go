@@ -8,12 +8,10 @@
 package agent
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"sync/atomic"
 	"time"
 
@@ -21,7 +19,6 @@ import (
 
 	"nrd"
 	"nrd/hotlist"
-	"nrd/incab"
 	"nrd/internal/identity"
 	"nrd/internal/notify"
 	"nrd/uplink"
@@ -43,7 +40,6 @@ type Agent struct {
 	cache    *hotlist.Cache
 	position position
 	client   *uplink.Client
-	screen   *incab.Screen // nil for none
 	// met says that central was reached once.
 	met atomic.Bool
 
@@ -81,7 +77,7 @@ func (a *Agent) Run(ctx context.Context) (Summary, error) {
 }
 
 func (a *Agent) work(ctx context.Context) (Summary, error) {
-	a.tally = newTally(a.Clock, a.Follow)
+	a.tally = newTally(a.Clock, a.Follow, a.Config.Match)
 	if err := a.open(); err != nil {
 		return Summary{}, errors.Join(err, a.close())
 	}
@@ -95,9 +91,6 @@ func (a *Agent) work(ctx context.Context) (Summary, error) {
 	local, err := a.listenLocal(ctx)
 	if err != nil {
 		return Summary{}, errors.Join(err, a.close())
-	}
-	if err := a.openScreen(ctx); err != nil {
-		return Summary{}, errors.Join(err, local.close(), a.close())
 	}
 
 	// The link outlives the cameras, so that what they saw last still goes out.
@@ -114,9 +107,6 @@ func (a *Agent) work(ctx context.Context) (Summary, error) {
 	})
 	group.Go(func() error { return a.serveLocal(link, local) })
 	group.Go(func() error { return a.obey(link) })
-	if a.screen != nil {
-		group.Go(func() error { return a.screen.Run(link) })
-	}
 	if err := notify.Ready(); err != nil {
 		a.Log.Warn("the service manager was not told", "error", err)
 	}
@@ -147,7 +137,7 @@ func (a *Agent) open() error {
 		return err
 	}
 	c := a.Config
-	if a.cache, err = hotlist.Open(hotlist.CacheConfig{Path: filepath.Join(c.Data, "lists"), Key: key, Clock: a.Clock, Log: a.Log}); err != nil {
+	if a.cache, err = hotlist.Open(c.cache(key, a.Clock, a.Log)); err != nil {
 		return err
 	}
 	if a.buffer, err = uplink.OpenBuffer(c.buffer(key, a.Clock, a.Log)); err != nil {
@@ -235,10 +225,6 @@ func (a *Agent) record(rec *nrd.Record) {
 	if !rec.Unread() {
 		rec.Hits = a.match(rec.Read.VRM)
 	}
-	if a.screen != nil {
-		rec.Deployment = cmp.Or(a.screen.Authority(), rec.Deployment)
-		defer a.screen.Recorded(rec) // also where it cannot be kept: the people in the car are told
-	}
 	key, err := a.buffer.Append(rec)
 	if err != nil {
 		a.tally.lost(err)
@@ -262,9 +248,6 @@ func (a *Agent) provisional(rec *nrd.Record) {
 		hits[i].Provisional = true
 	}
 	rec.Hits = hits
-	if a.screen != nil {
-		a.screen.Provisional(rec)
-	}
 	a.tally.provisional(rec)
 }
 

@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -12,6 +13,8 @@ import (
 
 	"nrd"
 	"nrd/capture"
+	"nrd/hotlist"
+	"nrd/hotlist/match"
 	"nrd/internal/config"
 	"nrd/internal/identity"
 	"nrd/internal/machinekey"
@@ -44,11 +47,11 @@ type Config struct {
 	Position  PositionConfig  `toml:"position"`
 	Recognise RecogniseConfig `toml:"recognise"`
 	Lists     []ListConfig    `toml:"list"`
+	Match     MatchConfig     `toml:"match"`
 	Central   CentralConfig   `toml:"central"`
 	Links     []LinkConfig    `toml:"link"`
 	Buffer    BufferConfig    `toml:"buffer"`
 	Metrics   MetricsConfig   `toml:"metrics"`
-	Incab     IncabConfig     `toml:"incab"`
 
 	file    string
 	profile nrd.Profile
@@ -95,6 +98,20 @@ type RecogniseConfig struct {
 type ListConfig struct {
 	Name string `toml:"name"`
 	File string `toml:"file"`
+	// Near matches look-alikes too. Status keeps tens of millions of entries that
+	// come in few kinds.
+	Near   bool `toml:"near"`
+	Status bool `toml:"status"`
+}
+
+// MatchConfig says how lists are matched and hits are told.
+type MatchConfig struct {
+	// NearLimit is how many entries a list that is matched nearly may have.
+	NearLimit int `toml:"near_limit"`
+	// A vehicle that stays is one alert. It is told again where it is further
+	// away than AgainMetres from where it was told last, or AgainAfter later.
+	AgainAfter  config.Duration `toml:"again_after"`
+	AgainMetres float64         `toml:"again_metres"`
 }
 
 // CentralConfig is the way to central.
@@ -127,8 +144,8 @@ func defaults() *Config {
 		Profile:   nrd.DefaultProfile,
 		Data:      "/var/lib/nrd-agent",
 		Recognise: RecogniseConfig{Engine: "networks"},
+		Match:     MatchConfig{NearLimit: hotlist.DefaultNearLimit, AgainAfter: config.Duration(5 * time.Minute), AgainMetres: 500},
 		Buffer:    BufferConfig{MaxBytes: 8e9, MaxAge: config.Duration(30 * 24 * time.Hour)},
-		Incab:     IncabConfig{StandingSpeed: fastestStanding, Pictures: true},
 	}
 }
 
@@ -151,7 +168,7 @@ func (c *Config) resolve() {
 	if strings.HasSuffix(c.Profile, ".json") {
 		c.Profile = config.Path(c.file, c.Profile)
 	}
-	for _, p := range []*string{&c.Data, &c.Key, &c.Central.CA, &c.Central.Certificate, &c.Central.Key, &c.Incab.Certificate, &c.Incab.Key} {
+	for _, p := range []*string{&c.Data, &c.Key, &c.Central.CA, &c.Central.Certificate, &c.Central.Key} {
 		*p = config.Path(c.file, *p)
 	}
 	if c.Position.GPS != "" && !strings.Contains(c.Position.GPS, "://") {
@@ -233,12 +250,24 @@ func (c *Config) checkParts(say func(key, format string, args ...any)) {
 	if err := loopback(c.Metrics.Listen); err != nil {
 		say("metrics.listen", "%v", err)
 	}
-	c.Incab.check(say)
 	if c.Buffer.MaxBytes < 10e6 {
 		say("buffer.max_bytes", "must be at least 10MB")
 	}
 	if time.Duration(c.Buffer.MaxAge) < time.Hour {
 		say("buffer.max_age", "must be at least 1h")
+	}
+	c.checkLists(say)
+}
+
+func (c *Config) checkLists(say func(key, format string, args ...any)) {
+	if c.Match.NearLimit < 1 {
+		say("match.near_limit", "must be at least 1, is %d", c.Match.NearLimit)
+	}
+	if time.Duration(c.Match.AgainAfter) < time.Second {
+		say("match.again_after", "must be at least 1s")
+	}
+	if !(c.Match.AgainMetres >= 10) { // not a number is neither
+		say("match.again_metres", "must be at least 10, the error of a position, is %g", c.Match.AgainMetres)
 	}
 	lists := map[string]bool{}
 	for i, l := range c.Lists {
@@ -250,6 +279,23 @@ func (c *Config) checkParts(say func(key, format string, args ...any)) {
 			say(key+".name", "%q is used twice", l.Name)
 		}
 		lists[l.Name] = true
+		switch {
+		case l.Near && l.Status:
+			say(key+".near", "a list of statuses is too large to be matched nearly")
+		case l.Near && match.NewLookAlikes(c.profile).None():
+			say(key+".near", "the profile %s has no look-alikes", c.profile.Name)
+		}
+	}
+}
+
+// cache is where the lists are and how they are matched.
+func (c *Config) cache(key *sealed.Key, clock nrd.Clock, log *slog.Logger) hotlist.CacheConfig {
+	rules := map[string]hotlist.Rule{}
+	for _, l := range c.Lists {
+		rules[l.Name] = hotlist.Rule{Near: l.Near, Status: l.Status}
+	}
+	return hotlist.CacheConfig{
+		Path: filepath.Join(c.Data, "lists"), Key: key, Clock: clock, Log: log, Profile: c.profile, Rules: rules, NearLimit: c.Match.NearLimit,
 	}
 }
 

@@ -242,7 +242,7 @@ func (d *Doctor) lists(key *sealed.Key) []Finding {
 		f.Says, f.Do = "not loaded", "the agent loads the list files when it starts"
 		return []Finding{f}
 	}
-	cache, err := hotlist.Open(hotlist.CacheConfig{Path: filepath.Join(d.Config.Data, "lists"), Key: key, Clock: d.Clock, Log: d.Log})
+	cache, err := hotlist.Open(d.Config.cache(key, d.Clock, d.Log))
 	if errors.Is(err, hotlist.ErrInUse) {
 		return []Finding{{Part: f.Part, OK: true, Says: "in use by the running agent; central shows their age"}}
 	}
@@ -273,11 +273,14 @@ func (d *Doctor) list(l ListConfig, v nrd.ListVersion) Finding {
 		f.Says, f.Do = "not loaded", "the agent loads "+l.File+" when it starts; see its log if it does not"
 		return f
 	}
-	age := v.Age(d.Clock.Now())
-	fresh := d.Config.profile.Freshness(age)
+	now := d.Clock.Stamp()
+	age, fresh := v.Age(now.True()), d.Config.profile.ListFreshness(v, now)
 	f.OK, f.Says = fresh == nrd.Fresh, fmt.Sprintf("version %d, %d entries, %s old: %s", v.Version, v.Entries, age.Round(time.Minute), fresh)
 	if !f.OK {
 		f.Do = "put a newer file at " + l.File
+		if !now.Proved {
+			f.Do += ", and see that NTP or GPS proves the clock"
+		}
 	}
 	return f
 }

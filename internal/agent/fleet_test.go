@@ -271,7 +271,7 @@ func TestAnOrderThatIsForgedForAnotherOrOldDoesNothing(t *testing.T) {
 	c, err := LoadConfig(u.file)
 	must(t, err)
 	a := newAgent(t, c, nil)
-	a.tally = newTally(a.Clock, nil)
+	a.tally = newTally(a.Clock, nil, MatchConfig{})
 	must(t, a.open())
 	defer func() { must(t, a.close()) }()
 	stopped := false

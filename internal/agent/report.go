@@ -79,8 +79,9 @@ func (a *Agent) report() Report {
 		r.OldestWaiting = &s.OldestWaiting
 	}
 	for _, l := range s.Lists {
-		age := l.Age(s.At)
-		r.Lists = append(r.Lists, ListReport{l.List, l.Version, l.Entries, age.Seconds(), string(a.Config.profile.Freshness(age))})
+		r.Lists = append(r.Lists, ListReport{
+			l.List, l.Version, l.Entries, l.Age(s.Clock.True()).Seconds(), string(a.Config.profile.ListFreshness(l, s.Clock)),
+		})
 	}
 	return r
 }

@@ -30,7 +30,7 @@ func (a *Agent) status() nrd.Status {
 		Fix: a.position.Fix(stamp), Configuration: a.pushed.status(), Wiped: a.wiped.Load(),
 	}
 	for _, l := range lists {
-		if f := a.Config.profile.Freshness(l.Age(now)); f != nrd.Fresh {
+		if f := a.Config.profile.ListFreshness(l, stamp); f != nrd.Fresh {
 			st.Problems = append(st.Problems, "list "+l.List+" is "+string(f))
 		}
 	}

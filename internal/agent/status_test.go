@@ -92,7 +92,11 @@ func TestARunningUnitSaysHowItIs(t *testing.T) {
 	if r.Connected || r.Well() || !strings.Contains(r.Link[0], "cannot be reached") || r.OldestWaiting == nil || r.Device != ourUnit || r.Software != "test" {
 		t.Errorf("it says %+v", r)
 	}
-	if len(r.Lists) != 1 || r.Lists[0].List != "local" || r.Lists[0].Entries != 1 || r.Lists[0].Freshness != string(nrd.Fresh) || !r.Position || r.DiskFree == 0 || r.BufferBytes == 0 || r.Reads == 0 || r.ReadsPerMinute == 0 || r.FramesPerMinute == 0 {
+	freshness := nrd.Fresh
+	if !r.Clock.Proved { // where the tests run
+		freshness = nrd.Amber
+	}
+	if len(r.Lists) != 1 || r.Lists[0].List != "local" || r.Lists[0].Entries != 1 || r.Lists[0].Freshness != string(freshness) || !r.Position || r.DiskFree == 0 || r.BufferBytes == 0 || r.Reads == 0 || r.ReadsPerMinute == 0 || r.FramesPerMinute == 0 {
 		t.Errorf("it says %+v", r)
 	}
 	answer, err := http.Get("http://" + address + "/metrics")

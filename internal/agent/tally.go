@@ -25,6 +25,10 @@ type Happening struct {
 	Captured   time.Time `json:"captured"`
 	// Hit is the highest priority and the list of the hit, "" for none.
 	Hit string `json:"hit,omitempty"`
+	// Times is how often the vehicle was seen under this alert. Again says that
+	// it was told before and stays: it calls for nobody's attention once more.
+	Times int  `json:"times,omitempty"`
+	Again bool `json:"again,omitempty"`
 	// Milliseconds from the frame that was read (0 where its time is a
 	// file's), and from the record being kept, to central's receipt.
 	FromFrameMS int64 `json:"from_frame_ms,omitempty"`
@@ -58,6 +62,7 @@ type Summary struct {
 type tally struct {
 	clock  nrd.Clock
 	follow func(Happening)
+	alerts *alerts
 
 	mu       sync.Mutex
 	started  time.Time
@@ -93,8 +98,9 @@ const (
 	maxLatencies = 10_000
 )
 
-func newTally(clock nrd.Clock, follow func(Happening)) *tally {
-	return &tally{clock: clock, started: clock.Now(), last: clock.Stamp().Monotonic, follow: follow, onTheWay: map[nrd.Key]pending{}, problems: map[string]string{}}
+func newTally(clock nrd.Clock, follow func(Happening), m MatchConfig) *tally {
+	told := &alerts{after: time.Duration(m.AgainAfter), metres: m.AgainMetres, open: map[sighted]*alert{}}
+	return &tally{alerts: told, clock: clock, started: clock.Now(), last: clock.Stamp().Monotonic, follow: follow, onTheWay: map[nrd.Key]pending{}, problems: map[string]string{}}
 }
 
 // start takes what the buffer holds from earlier runs as its zero.
@@ -129,7 +135,7 @@ func (t *tally) kept(rec *nrd.Record) {
 		t.readsNow.add(t.clock.Stamp().Monotonic)
 	}
 	now := t.clock.Now()
-	h := happening(rec)
+	h := t.happening(rec)
 	h.At = now
 	if rec.IsHit() {
 		t.hits++
@@ -144,21 +150,35 @@ func (t *tally) kept(rec *nrd.Record) {
 func (t *tally) provisional(rec *nrd.Record) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	h := happening(rec)
+	h := t.happening(rec)
 	h.Key, h.At = "", t.clock.Now()
 	t.tell("provisional", h)
 }
 
-func happening(rec *nrd.Record) Happening {
+func (t *tally) happening(rec *nrd.Record) Happening {
 	h := Happening{
 		Key: rec.Key.String(), Plate: rec.Read.VRM, Confidence: rec.Read.Confidence,
 		Camera: rec.Camera.Name, Captured: rec.Captured.UTC,
 	}
 	if rec.IsHit() {
 		first := rec.Hits[0]
-		h.Hit = fmt.Sprintf("%s (%s)", strings.ToUpper(first.Entry.Priority.String()), first.List.List)
+		h.Hit = fmt.Sprintf("%s (%s)%s", strings.ToUpper(first.Entry.Priority.String()), first.List.List, doubts(&first))
+		times, tell := t.alerts.note(rec, t.clock.Stamp().Monotonic)
+		h.Times, h.Again = times, !tell
 	}
 	return h
+}
+
+// doubts are what a hit must not be told without.
+func doubts(h *nrd.Hit) string {
+	text := ""
+	if h.Match == nrd.MatchNear {
+		text += ", near: the list has " + string(h.Entry.VRM)
+	}
+	if h.VerifyBeforeStop() {
+		text += ", stale list: verify before stop"
+	}
+	return text
 }
 
 func (t *tally) tell(what string, h Happening) {

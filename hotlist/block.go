@@ -1,0 +1,157 @@
+package hotlist
+
+import (
+	"encoding/binary"
+	"errors"
+	"math/bits"
+
+	"nrd"
+	"nrd/internal/sealed"
+)
+
+// status is one vehicle's: which of the list's kinds of entry stands for it, and
+// the line it came from.
+type status struct {
+	vrm  packedVRM
+	line uint32
+	kind uint8
+}
+
+// packedVRM is a VRM, filled up with zeros: its order is that of the texts.
+type packedVRM struct{ high, low uint64 }
+
+func packVRM(v nrd.VRM) packedVRM {
+	var b [16]byte
+	copy(b[:], v)
+	return packedVRM{binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:])}
+}
+
+func (p packedVRM) bytes() [16]byte {
+	var b [16]byte
+	binary.BigEndian.PutUint64(b[:8], p.high)
+	binary.BigEndian.PutUint64(b[8:], p.low)
+	return b
+}
+
+func (p packedVRM) length() int {
+	if p.low != 0 {
+		return 16 - bits.TrailingZeros64(p.low)/8
+	}
+	return 8 - min(bits.TrailingZeros64(p.high), 64)/8
+}
+
+func (p packedVRM) vrm() nrd.VRM {
+	b := p.bytes()
+	return nrd.VRM(b[:p.length()])
+}
+
+func (p packedVRM) compare(q packedVRM) int {
+	switch {
+	case p == q:
+		return 0
+	case p.high < q.high || (p.high == q.high && p.low < q.low):
+		return -1
+	default:
+		return 1
+	}
+}
+
+// shared is how many characters two marks begin with alike.
+func (p packedVRM) shared(q packedVRM) int {
+	if x := p.high ^ q.high; x != 0 {
+		return bits.LeadingZeros64(x) / 8
+	}
+	return min(8+bits.LeadingZeros64(p.low^q.low)/8, p.length(), q.length())
+}
+
+// A block takes one page of the disk, sealed: how many statuses, then those in the
+// order of their VRMs, then zeros. A status is a byte with two halves, how many
+// characters its VRM begins with like the one before and how many follow; those
+// that follow; its kind; its line as a varint.
+const (
+	blockSize   = 4096
+	blockText   = blockSize - sealed.Overhead
+	maxStatus   = 1 + nrd.MaxVRM + 1 + binary.MaxVarintLen32
+	blockCounts = 2
+)
+
+// block is one being filled.
+type block struct {
+	text  []byte
+	count uint16
+	last  packedVRM
+}
+
+// add says whether there was room.
+func (b *block) add(s status) bool {
+	if b.count == 0 {
+		b.text, b.last = append(b.text[:0], 0, 0), packedVRM{}
+	}
+	if len(b.text)+maxStatus > blockText {
+		return false
+	}
+	shared, text, length := b.last.shared(s.vrm), s.vrm.bytes(), s.vrm.length()
+	b.text = append(b.text, byte(shared<<4|(length-shared)))
+	b.text = append(b.text, text[shared:length]...)
+	b.text = binary.AppendUvarint(append(b.text, s.kind), uint64(s.line))
+	b.last = s.vrm
+	b.count++
+	return true
+}
+
+// take gives the block's text and empties it.
+func (b *block) take() []byte {
+	binary.BigEndian.PutUint16(b.text, b.count)
+	b.count = 0
+	return append(b.text, make([]byte, blockText-len(b.text))...)
+}
+
+var errBlock = errors.New("a block does not hold what it says")
+
+// eachStatus gives a block's statuses in their order, until do says that it has
+// enough.
+func eachStatus(text []byte, do func(status) (more bool)) error {
+	if len(text) < blockCounts {
+		return errBlock
+	}
+	count, text := binary.BigEndian.Uint16(text), text[blockCounts:]
+	var s status
+	for range count {
+		if len(text) == 0 {
+			return errBlock
+		}
+		shared, more := int(text[0]>>4), int(text[0]&15)
+		if shared+more > nrd.MaxVRM || len(text) < 1+more+1 {
+			return errBlock
+		}
+		s.vrm = s.vrm.follow(shared, text[1:1+more])
+		s.kind, text = text[1+more], text[2+more:]
+		line, n := binary.Uvarint(text)
+		if n <= 0 || line > 1<<32-1 {
+			return errBlock
+		}
+		s.line, text = uint32(line), text[n:]
+		if !do(s) {
+			return nil
+		}
+	}
+	return nil
+}
+
+// follow gives the mark that begins with so many characters of p.
+func (p packedVRM) follow(shared int, rest []byte) packedVRM {
+	var q packedVRM
+	if shared >= 8 {
+		q = packedVRM{p.high, p.low &^ (^uint64(0) >> ((shared - 8) * 8))}
+	} else {
+		q.high = p.high &^ (^uint64(0) >> (shared * 8))
+	}
+	for i, c := range rest {
+		if at := shared + i; at < 8 {
+			q.high |= uint64(c) << (56 - at*8)
+		} else {
+			q.low |= uint64(c) << (56 - (at-8)*8)
+		}
+	}
+	return q
+}

@@ -1,0 +1,95 @@
+package hotlist
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"sort"
+
+	"nrd"
+	"nrd/internal/sealed"
+)
+
+// statusList is a list of statuses. It keeps nothing in memory but the kinds and
+// the first VRM of each block: 2 MB for 45 million entries.
+type statusList struct {
+	*statusFile
+	at    string
+	kinds *kinds
+}
+
+func openStatusList(path string, key *sealed.Key) (list, error) {
+	f, err := openStatusFile(path, key.Derive("lists of statuses"))
+	if err != nil {
+		return nil, damaged(path, err)
+	}
+	l := &statusList{statusFile: f, at: path}
+	if l.kinds, err = newKinds(f.Kinds); err != nil {
+		return nil, fmt.Errorf("%w, %w", damaged(path, err), l.close())
+	}
+	return l, nil
+}
+
+func (l *statusList) version() nrd.ListVersion { return l.ListVersion }
+func (l *statusList) path() string             { return l.at }
+func (l *statusList) moved(path string)        { l.at = path }
+func (l *statusList) close() error             { return l.file.Close() }
+
+// verify opens every block: each is bound to its place in this file, so that none
+// is missing, changed or from elsewhere.
+func (l *statusList) verify(ctx context.Context) error {
+	n := 0
+	for b := range l.blocks() {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		err := l.eachOf(b, func(s status) bool {
+			n++
+			return int(s.kind) < len(l.kinds.entries)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if n != l.Entries {
+		return fmt.Errorf("%s: %w: its entries are not those that were written", filepath.Base(l.at), ErrDamaged)
+	}
+	return nil
+}
+
+func (l *statusList) eachOf(block int, do func(status) bool) error {
+	text, err := l.block(block)
+	if err == nil {
+		err = eachStatus(text, do)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w: block %d: %w", filepath.Base(l.at), ErrDamaged, block, err)
+	}
+	return nil
+}
+
+// lookup gives the entries with this VRM: they are in the last block that begins
+// before it, and go on in those that begin with it.
+func (l *statusList) lookup(v nrd.VRM) ([]nrd.Entry, error) {
+	if len(v) > nrd.MaxVRM {
+		return nil, nil
+	}
+	vrm := packVRM(v)
+	block := max(0, sort.Search(l.blocks(), func(n int) bool { return l.first(n).compare(vrm) >= 0 })-1)
+	var entries []nrd.Entry
+	for ; block < l.blocks() && l.first(block).compare(vrm) <= 0; block++ {
+		err := l.eachOf(block, func(s status) bool {
+			order := s.vrm.compare(vrm)
+			if order == 0 && int(s.kind) < len(l.kinds.entries) {
+				e := l.kinds.entries[s.kind]
+				e.VRM, e.List, e.Line = v, l.List, int(s.line)
+				entries = append(entries, e)
+			}
+			return order <= 0
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return entries, nil
+}
