@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -12,7 +13,7 @@ import (
 )
 
 // makeBroker sets mosquitto up as packaging says, and central as its client.
-func (w *world) makeBroker() error {
+func (w *world) makeBroker(ctx context.Context) error {
 	site, err := identity.OpenSite(w.site(), clock.System())
 	if err != nil {
 		return err
@@ -23,7 +24,7 @@ func (w *world) makeBroker() error {
 	if err := site.IssueCentral(w.site()); err != nil {
 		return err
 	}
-	port, err := freePort()
+	port, err := freePort(ctx)
 	if err != nil {
 		return err
 	}
@@ -51,7 +52,7 @@ func (w *world) makeBroker() error {
 		if err != nil {
 			program = "/usr/sbin/mosquitto"
 		}
-		cmd := exec.Command(program, "-c", path)
+		cmd := exec.Command(program, "-c", path) //nolint:noctx // the plan ends it
 		cmd.Env = os.Environ()
 		return cmd, nil
 	}}

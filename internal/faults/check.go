@@ -298,8 +298,6 @@ func (j *judge) foreign(key nrd.Key, r *store.StoredRecord) {
 func (j *judge) drops() {
 	for kind, gone := range map[string][]string{"record": j.gone, "image": j.goneImages} {
 		dropped := j.stats.Dropped[kind]
-		// What was damaged so that not even its key is left is counted under
-		// another.
 		if uint64(len(gone)) > dropped+uint64(j.count.Strangers) {
 			j.complain("%d %ss were kept and are nowhere, and %d were counted as dropped and %d as damaged: %s", len(gone), kind, dropped, j.count.Strangers, first(gone))
 		}
@@ -317,6 +315,14 @@ func (j *judge) drops() {
 // setAside checks that no item was damaged unless somebody damaged it, and that no
 // more than could have been.
 func (j *judge) setAside() {
+	damaged := j.stats.Dropped["damaged"]
+	if damaged > 0 && j.flipped == 0 {
+		j.complain("%d items are counted as damaged with their keys, and nobody has damaged any", damaged)
+	}
+	if j.reported["damaged"] != damaged {
+		j.complain("%d items are counted as damaged with their keys, and central was told of %d", damaged, j.reported["damaged"])
+	}
+	j.count.Strangers = int(damaged)
 	for id, reason := range j.dead {
 		damaged := strings.Contains(reason, "damaged")
 		if damaged && j.flipped == 0 {

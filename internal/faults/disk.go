@@ -135,7 +135,8 @@ func (d *disk) unmount() error {
 // copyFolder copies with a program of its own, which cannot stand still over a
 // disk that this process serves.
 func copyFolder(from, to string) error {
-	if out, err := exec.Command("cp", "-a", from+"/.", to).CombinedOutput(); err != nil {
+	cmd := exec.Command("cp", "-a", from+"/.", to) //nolint:noctx // it is over in a moment
+	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("%w: %s", err, out)
 	}
 	return nil

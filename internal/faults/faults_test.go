@@ -6,11 +6,15 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"nrd"
 	"nrd/collector/store"
 	"nrd/internal/faults/generate"
 	"nrd/uplink"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestWhatIsLaidOverTheSourcesFitsThem(t *testing.T) {
 	root, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}").Output()
@@ -23,10 +27,11 @@ func TestWhatIsLaidOverTheSourcesFitsThem(t *testing.T) {
 }
 
 func TestTheSameSeedGivesTheSamePlan(t *testing.T) {
-	if mixed(7, 30).String() != mixed(7, 30).String() {
+	first, second := mixed(7, 30).String(), mixed(7, 30).String()
+	if first != second {
 		t.Error("the plans of one seed differ")
 	}
-	if mixed(7, 30).String() == mixed(8, 30).String() {
+	if first == mixed(8, 30).String() {
 		t.Error("two seeds give the same plan")
 	}
 }

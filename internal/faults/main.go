@@ -41,7 +41,10 @@ type options struct {
 	only                 string
 }
 
-func main() {
+func main() { os.Exit(command()) }
+
+// command does what the command line says and gives the exit code.
+func command() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	var o options
@@ -60,8 +63,9 @@ func main() {
 	}
 	if err := run(ctx, o); err != nil {
 		fmt.Fprintln(os.Stderr, "faults:", err)
-		os.Exit(1)
+		return 1
 	}
+	return 0
 }
 
 // harness makes worlds in a folder.
@@ -79,7 +83,7 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	p, err := build(cmp.Or(o.built, filepath.Join(dir, "programs")))
+	p, err := build(ctx, cmp.Or(o.built, filepath.Join(dir, "programs")))
 	if err != nil {
 		return errors.Join(err, os.RemoveAll(dir))
 	}

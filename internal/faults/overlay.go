@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -151,8 +152,8 @@ func withImports(text string) string {
 type programs struct{ agent, central, root string }
 
 // build makes the programs of a fault run.
-func build(dir string) (programs, error) {
-	root, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}").Output()
+func build(ctx context.Context, dir string) (programs, error) {
+	root, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}").Output()
 	if err != nil {
 		return programs{}, fmt.Errorf("the harness builds the programs, and must run in the module's folder: %w", err)
 	}
@@ -168,7 +169,7 @@ func build(dir string) (programs, error) {
 		return p, nil
 	}
 	for path, cgo := range map[string]string{p.agent: "CGO_ENABLED=1", p.central: "CGO_ENABLED=0"} {
-		cmd := exec.Command("go", "build", "-overlay", laid, "-o", path, "nrd/cmd/"+filepath.Base(path))
+		cmd := exec.CommandContext(ctx, "go", "build", "-overlay", laid, "-o", path, "nrd/cmd/"+filepath.Base(path))
 		cmd.Env = append(os.Environ(), cgo)
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return programs{}, fmt.Errorf("building %s: %w\n%s", filepath.Base(path), err, out)

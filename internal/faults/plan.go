@@ -127,7 +127,8 @@ func draw(rng *rand.Rand, side string, n int, mean time.Duration) []life {
 		case chance < 2:
 			l.young = true
 		case chance < 7 && len(points) > 0:
-			l.point, l.count = points[rng.IntN(len(points))], 1+rng.IntN(6)
+			l.point, l.count = points[rng.IntN(len(points))], 1+rng.IntN(4)
+			l.lasts = max(l.lasts, 2*mean) // or it seldom comes there
 		}
 	}
 	return lives

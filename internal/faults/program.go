@@ -142,5 +142,5 @@ func closed(c chan struct{}) bool {
 // killed reports whether a process ended by SIGKILL.
 func killed(s *os.ProcessState) bool {
 	status, ok := s.Sys().(syscall.WaitStatus)
-	return ok && status.Signaled() && status.Signal() == syscall.SIGKILL
+	return ok && status.Signal() == syscall.SIGKILL
 }

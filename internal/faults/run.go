@@ -133,8 +133,8 @@ func (w *world) afterDeath(p *program, d *disk, l life, n uint64) error {
 	}
 	flipped, err := corrupt(w.buffer(), rand.New(rand.NewPCG(w.seed, n)), l.flips)
 	w.flipped += flipped
-	if flipped > 0 {
-		w.tally.injected("bytes of the buffer corrupted")
+	for range flipped {
+		w.tally.injected("byte of the buffer corrupted")
 	}
 	return err
 }

@@ -43,8 +43,8 @@ type counted struct {
 	DeadLetters   int `json:"dead_letters"`
 	Dropped       int `json:"dropped_records"`
 	DroppedImages int `json:"dropped_images"`
-	// Strangers are damaged items that stand under a key that was never given
-	// out.
+	// Strangers are items that were damaged with their keys: counted, or set
+	// aside under a key that was never given out.
 	Strangers int `json:"damaged_with_their_key"`
 	TakenAway int `json:"taken_away_with_the_buffer"`
 	Lost      int `json:"lost"`

@@ -66,14 +66,14 @@ func newWorld(ctx context.Context, dir string, p programs, seed uint64, bug stri
 	if w.centralControl, err = plant.OpenControl(filepath.Join(dir, "central.control")); err != nil {
 		return nil, err
 	}
-	if w.port, err = freePort(); err != nil {
+	if w.port, err = freePort(ctx); err != nil {
 		return nil, err
 	}
 	if err := w.makeSite(ctx); err != nil {
 		return nil, err
 	}
 	if plan.broker {
-		if err := w.makeBroker(); err != nil {
+		if err := w.makeBroker(ctx); err != nil {
 			return nil, err
 		}
 	}
@@ -119,7 +119,7 @@ func (w *world) unitDir() string { return filepath.Join(w.site(), "devices", dev
 
 // command runs one of the programs with its control and the planted bug.
 func (w *world) command(path, control string, args ...string) *exec.Cmd {
-	cmd := exec.Command(path, args...)
+	cmd := exec.Command(path, args...) //nolint:noctx // the plan ends it
 	cmd.Env = append(os.Environ(), plant.EnvControl+"="+filepath.Join(w.dir, control+".control"), plant.EnvBug+"="+w.bug)
 	return cmd
 }
@@ -197,8 +197,8 @@ func writeList(path string) error {
 	return os.WriteFile(path, list.Bytes(), 0o600)
 }
 
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+func freePort(ctx context.Context) (int, error) {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return 0, err
 	}
