@@ -8,6 +8,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,6 +20,7 @@ import (
 
 	"nrd"
 	"nrd/hotlist"
+	"nrd/incab"
 	"nrd/internal/identity"
 	"nrd/internal/notify"
 	"nrd/uplink"
@@ -40,6 +42,7 @@ type Agent struct {
 	cache    *hotlist.Cache
 	position position
 	client   *uplink.Client
+	screen   *incab.Screen // nil for none
 	// met says that central was reached once.
 	met atomic.Bool
 
@@ -92,6 +95,9 @@ func (a *Agent) work(ctx context.Context) (Summary, error) {
 	if err != nil {
 		return Summary{}, errors.Join(err, a.close())
 	}
+	if err := a.openScreen(ctx); err != nil {
+		return Summary{}, errors.Join(err, local.close(), a.close())
+	}
 
 	// The link outlives the cameras, so that what they saw last still goes out.
 	link, hangUp := context.WithCancel(context.WithoutCancel(ctx))
@@ -107,6 +113,9 @@ func (a *Agent) work(ctx context.Context) (Summary, error) {
 	})
 	group.Go(func() error { return a.serveLocal(link, local) })
 	group.Go(func() error { return a.obey(link) })
+	if a.screen != nil {
+		group.Go(func() error { return a.screen.Run(link) })
+	}
 	if err := notify.Ready(); err != nil {
 		a.Log.Warn("the service manager was not told", "error", err)
 	}
@@ -225,6 +234,10 @@ func (a *Agent) record(rec *nrd.Record) {
 	if !rec.Unread() {
 		rec.Hits = a.match(rec.Read.VRM)
 	}
+	if a.screen != nil {
+		rec.Deployment = cmp.Or(a.screen.Authority(), rec.Deployment)
+		defer a.screen.Recorded(rec) // also where it cannot be kept: the people in the car are told
+	}
 	key, err := a.buffer.Append(rec)
 	if err != nil {
 		a.tally.lost(err)
@@ -248,6 +261,9 @@ func (a *Agent) provisional(rec *nrd.Record) {
 		hits[i].Provisional = true
 	}
 	rec.Hits = hits
+	if a.screen != nil {
+		a.screen.Provisional(rec)
+	}
 	a.tally.provisional(rec)
 }
 

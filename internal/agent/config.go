@@ -52,6 +52,7 @@ type Config struct {
 	Links     []LinkConfig    `toml:"link"`
 	Buffer    BufferConfig    `toml:"buffer"`
 	Metrics   MetricsConfig   `toml:"metrics"`
+	Incab     IncabConfig     `toml:"incab"`
 
 	file    string
 	profile nrd.Profile
@@ -146,6 +147,7 @@ func defaults() *Config {
 		Recognise: RecogniseConfig{Engine: "networks"},
 		Match:     MatchConfig{NearLimit: hotlist.DefaultNearLimit, AgainAfter: config.Duration(5 * time.Minute), AgainMetres: 500},
 		Buffer:    BufferConfig{MaxBytes: 8e9, MaxAge: config.Duration(30 * 24 * time.Hour)},
+		Incab:     IncabConfig{StandingSpeed: fastestStanding, Pictures: true},
 	}
 }
 
@@ -168,7 +170,7 @@ func (c *Config) resolve() {
 	if strings.HasSuffix(c.Profile, ".json") {
 		c.Profile = config.Path(c.file, c.Profile)
 	}
-	for _, p := range []*string{&c.Data, &c.Key, &c.Central.CA, &c.Central.Certificate, &c.Central.Key} {
+	for _, p := range []*string{&c.Data, &c.Key, &c.Central.CA, &c.Central.Certificate, &c.Central.Key, &c.Incab.Certificate, &c.Incab.Key} {
 		*p = config.Path(c.file, *p)
 	}
 	if c.Position.GPS != "" && !strings.Contains(c.Position.GPS, "://") {
@@ -250,6 +252,7 @@ func (c *Config) checkParts(say func(key, format string, args ...any)) {
 	if err := loopback(c.Metrics.Listen); err != nil {
 		say("metrics.listen", "%v", err)
 	}
+	c.Incab.check(say)
 	if c.Buffer.MaxBytes < 10e6 {
 		say("buffer.max_bytes", "must be at least 10MB")
 	}
