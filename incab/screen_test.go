@@ -115,13 +115,21 @@ func (c *cab) answer() Status {
 	return status
 }
 
-// hangs stops the unit from answering until the test is over.
+// hangs stops the unit from answering until it comesBack or the test is over.
 func (c *cab) hangs() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	hang := make(chan struct{})
-	c.hang = hang
-	c.t.Cleanup(func() { close(hang); c.mu.Lock(); c.hang = nil; c.mu.Unlock() })
+	c.hang = make(chan struct{})
+	c.t.Cleanup(c.comesBack)
+}
+
+func (c *cab) comesBack() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.hang != nil {
+		close(c.hang)
+		c.hang = nil
+	}
 }
 
 func (c *cab) drive(f nrd.Fix) { c.mu.Lock(); defer c.mu.Unlock(); c.fix = f }

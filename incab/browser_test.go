@@ -1,0 +1,306 @@
+package incab
+
+import (
+	"context"
+	"fmt"
+	"image"
+	"image/color"
+	"image/jpeg"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+
+	"nrd"
+)
+
+// screenshots names the environment variable with the folder that pictures of the
+// page go to, for a person to look at.
+const screenshots = "NRD_SCREENSHOTS"
+
+// patience is how long a page may take in a browser on a busy machine.
+const patience = 30 * time.Second
+
+// chromium is a real browser with one page open.
+type chromium struct {
+	t   *testing.T
+	cab *cab
+	ctx context.Context
+}
+
+func (c *cab) chromium() *chromium {
+	c.t.Helper()
+	program := ""
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if path, err := exec.LookPath(name); err == nil {
+			program = path
+			break
+		}
+	}
+	if program == "" {
+		c.t.Fatal("these tests need the browser Chromium: apt-get install chromium, or make deps-test")
+	}
+	options := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(program), chromedp.UserDataDir(c.t.TempDir()), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.IgnoreCertErrors,
+		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("mute-audio", true),
+		chromedp.Flag("autoplay-policy", "document-user-activation-required"),
+	)
+	allocator, stopAllocator := chromedp.NewExecAllocator(context.Background(), options...)
+	ctx, stop := chromedp.NewContext(allocator)
+	limited, cancel := context.WithTimeout(ctx, 3*patience)
+	c.t.Cleanup(func() {
+		cancel()
+		if err := chromedp.Cancel(ctx); err != nil {
+			c.t.Errorf("the browser did not end: %v", err)
+		}
+		stop()
+		stopAllocator()
+	})
+	b := &chromium{t: c.t, cab: c, ctx: limited}
+	if err := chromedp.Do(ctx, chromedp.EmulateViewport(1280, 800)); err != nil {
+		c.t.Fatalf("the browser does not start: %v", err)
+	}
+	return b
+}
+
+func (c *chromium) do(steps ...chromedp.Action[chromedp.Void]) {
+	c.t.Helper()
+	ctx, cancel := context.WithTimeout(c.ctx, patience)
+	defer cancel()
+	if err := chromedp.Do(ctx, steps...); err != nil {
+		c.t.Fatalf("%v\nthe page is %s", err, c.text())
+	}
+}
+
+// text gives what a person reads on the page.
+func (c *chromium) text() string {
+	text, err := chromedp.Run(c.ctx, chromedp.Evaluate[string](`document.body.dataset.state + "\n" + document.body.innerText`))
+	if err != nil {
+		return err.Error()
+	}
+	return text
+}
+
+// see waits until a condition in JavaScript holds, and says how long that was.
+func (c *chromium) see(what, condition string) time.Duration {
+	c.t.Helper()
+	ctx, cancel := context.WithTimeout(c.ctx, patience)
+	defer cancel()
+	start := time.Now()
+	for {
+		seen, err := chromedp.Run(ctx, chromedp.Evaluate[bool](`(() => { try { return Boolean(`+condition+`); } catch { return false; } })()`))
+		switch {
+		case seen:
+			return time.Since(start)
+		case ctx.Err() != nil:
+			c.t.Fatalf("%s is not seen: %v\nthe page is %s", what, err, c.text())
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// pair pairs this browser as a person does.
+func (c *chromium) pair(seat string) {
+	c.t.Helper()
+	i, err := c.cab.Pair(seat)
+	must(c.t, err)
+	c.do(chromedp.Navigate(i.Address), chromedp.SendKeys(chromedp.CSS("#code"), i.Code+"\r"))
+	c.see("the sign-on", `document.querySelector(".sign-on").checkVisibility()`)
+}
+
+func (c *chromium) signOn(collar string) {
+	c.t.Helper()
+	c.do(
+		chromedp.SendKeys(chromedp.CSS("#collar"), collar), chromedp.SendKeys(chromedp.CSS("#authoriser"), "Insp Grey"),
+		chromedp.SendKeys(chromedp.CSS("#reference"), "2026/11/23-0417"), chromedp.Click(chromedp.CSS(".sign-on .main")),
+	)
+	c.see("the duty", `document.body.dataset.state === "duty" && document.querySelector(".officer").innerText.includes("`+collar+`")`)
+}
+
+func (c *chromium) scheme(scheme string) {
+	c.t.Helper()
+	if _, err := chromedp.Call(c.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
+	}); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// picture keeps the page as it looks, by day and by night, where a folder is named
+// for it.
+func (c *chromium) picture(name string) {
+	c.t.Helper()
+	dir := os.Getenv(screenshots)
+	if dir == "" {
+		return
+	}
+	for scheme, look := range map[string]string{"light": "day", "dark": "night"} {
+		c.scheme(scheme)
+		c.do(chromedp.Sleep(100 * time.Millisecond))
+		png, err := chromedp.Run(c.ctx, chromedp.CaptureScreenshot())
+		must(c.t, err)
+		must(c.t, os.WriteFile(filepath.Join(dir, fmt.Sprintf("%s-%s.png", name, look)), png, 0o600))
+	}
+	c.scheme("light")
+}
+
+// drawn is a picture in one colour.
+func drawn(t *testing.T, w, h int, of color.Color) nrd.Image {
+	t.Helper()
+	var b strings.Builder
+	picture := image.NewRGBA(image.Rect(0, 0, w, h))
+	for i := range w * h {
+		picture.Set(i%w, i/w, of)
+	}
+	must(t, jpeg.Encode(&b, picture, nil))
+	return nrd.Image{JPEG: []byte(b.String()), Width: w, Height: h}
+}
+
+// accessible runs axe where make axe has fetched it, and fails for what it finds.
+func (c *chromium) accessible(page string) {
+	c.t.Helper()
+	script, err := os.ReadFile("../build/axe/axe.min.js")
+	if err != nil {
+		c.t.Logf("%s was not checked by axe: make axe fetches it", page)
+		return
+	}
+	_, err = chromedp.Run(c.ctx, chromedp.Evaluate[any](string(script)+"; null"))
+	must(c.t, err)
+	for _, scheme := range []string{"light", "dark"} {
+		c.scheme(scheme)
+		c.do(chromedp.Evaluate[chromedp.Void](`window.found = null; axe.run().then((r) => { window.found = r.violations.map((v) => v.id + ": " + v.nodes.map((n) => n.html.slice(0, 120) + " " + n.failureSummary).join(" | ")); })`))
+		c.see("axe's answer", `window.found !== null`)
+		found, err := chromedp.Run(c.ctx, chromedp.Evaluate[[]string](`window.found`))
+		must(c.t, err)
+		for _, f := range found {
+			c.t.Errorf("%s, %s: %s", page, scheme, f)
+		}
+	}
+	c.scheme("light")
+}
+
+func TestInARealBrowserAnObserverSignsOnIsToldAHitAndDealsWithIt(t *testing.T) {
+	c := newCab(t)
+	b := c.chromium()
+	b.do(chromedp.Navigate(c.url))
+	b.accessible("pairing")
+	b.picture("pairing")
+	b.pair("observer")
+	b.accessible("sign-on")
+	b.picture("sign-on")
+	b.signOn("1234")
+	b.see("sound that can be heard", `sound.plays() && !document.querySelector(".unmute").checkVisibility()`)
+	b.see("a heartbeat", `document.querySelector(".beat").dataset.at !== undefined`)
+
+	c.Recorded(c.record("LO22WWW", hit("LO22WWW", nrd.PriorityLow, func(h *nrd.Hit) { h.Entry.Markers = nil })))
+	c.Recorded(c.record("XY34ZZZ", hit("XY34ZZZ", nrd.PriorityMedium, func(h *nrd.Hit) { h.Freshness, h.ListAge = nrd.Amber, 27*time.Hour })))
+	rec := c.record("AB12CDE", hit("AB12CDE", nrd.PriorityHigh))
+	rec.Patch, rec.Overview = drawn(t, 120, 60, color.Gray{200}), drawn(t, 640, 360, color.RGBA{60, 80, 110, 255})
+	c.Recorded(rec)
+	took := b.see("the hit", `document.querySelector(".current .plate").textContent === "AB12 CDE"`)
+	t.Logf("the hit was on the page %s after it was recorded", took.Round(time.Millisecond))
+	b.see("markers before the rest", `document.querySelector(".current .entry").firstElementChild.innerText.includes("WE")`)
+	b.see("its sound", `document.querySelector(".sounds").dataset.last !== undefined`)
+	b.see("both pictures", `[...document.querySelectorAll(".pictures img")].filter((i) => i.naturalWidth > 0).length === 2`)
+	b.see("targets of 15 mm", `[...document.querySelectorAll("button")].filter((e) => e.checkVisibility()).every((e) => e.offsetHeight >= 94 && e.offsetWidth >= 94)`)
+	b.see("nothing wider than the tablet", `document.documentElement.scrollWidth <= innerWidth`)
+	b.accessible("hit")
+	b.picture("observer")
+	if file := os.Getenv("NRD_INCAB_PICTURE"); file != "" {
+		b.scheme("dark")
+		b.do(chromedp.Sleep(100 * time.Millisecond))
+		png, err := chromedp.Run(b.ctx, chromedp.CaptureScreenshot())
+		must(t, err)
+		must(t, os.WriteFile(file, png, 0o644))
+		b.scheme("light")
+	}
+
+	b.do(chromedp.Click(chromedp.CSS(".acknowledge")))
+	b.see("who acknowledged", `document.querySelector(".current").innerText.includes("Acknowledged by 1234 (observer)") || document.querySelector(".queue").innerText.includes("acknowledged")`)
+	b.do(chromedp.Click(chromedp.CSS(`[data-number="3"]`)), chromedp.Click(chromedp.CSS(`[data-disposition="stopped"]`)))
+	b.see("the outcome", `document.querySelector(".current").innerText.includes("Outcome: stopped, by 1234")`)
+	if e := c.events(); e[len(e)-1].Disposition != nrd.DispositionStopped || e[len(e)-1].VRM != "AB12CDE" {
+		t.Errorf("told %+v", e)
+	}
+
+	c.lookup = map[nrd.VRM][]nrd.Hit{"KK11KKK": {hit("KK11KKK", nrd.PriorityMedium)}}
+	b.do(chromedp.Click(chromedp.CSS(".open-check")), chromedp.SendKeys(chromedp.CSS("#vrm"), "kk11 kkk"), chromedp.SendKeys(chromedp.CSS("#reason"), "at the scene\r"))
+	b.see("the check's answer", `document.querySelector(".result").innerText.includes("is of interest")`)
+	b.accessible("check")
+	b.picture("check")
+	b.do(chromedp.Click(chromedp.CSS(".close")))
+
+	c.Recorded(c.record("NE41RLY", hit("NE4IRLY", nrd.PriorityHigh, func(h *nrd.Hit) { h.Match = nrd.MatchNear })))
+	b.see("the near match", `document.querySelector(".current").innerText.includes("NEAR MATCH") && document.querySelector(".current").innerText.includes("NE4IRLY")`)
+	b.accessible("near match")
+	b.picture("near-match")
+	c.Recorded(c.record("ST11ALE", hit("ST11ALE", nrd.PriorityHigh, func(h *nrd.Hit) { h.Freshness, h.ListAge = nrd.Stale, 90*time.Hour })))
+	b.see("verify before stop", `document.querySelector(".current").innerText.includes("VERIFY BEFORE STOP")`)
+	b.picture("stale-list")
+	b.do(chromedp.Click(chromedp.CSS(".sign-off")))
+	b.see("the sign-on again, without a hit", `document.querySelector(".sign-on").checkVisibility() && !document.body.innerText.includes("AB12")`)
+}
+
+func TestInARealBrowserADriverWhoMovesReadsNothing(t *testing.T) {
+	c := newCab(t)
+	b := c.chromium()
+	b.pair("driver")
+	b.signOn("5678")
+	c.Recorded(c.record("AB12CDE", hit("AB12CDE", nrd.PriorityHigh)))
+	c.Recorded(c.record("XY34ZZZ", hit("XY34ZZZ", nrd.PriorityMedium, func(h *nrd.Hit) { h.Match = nrd.MatchNear })))
+	b.see("the details when standing", `document.querySelector(".current .plate").textContent === "AB12 CDE"`)
+	b.picture("driver-standing")
+	c.drive(nrd.Fix{SpeedKnown: true, Speed: 13})
+	b.see("symbols", `document.querySelectorAll(".glance .symbol").length === 2`)
+	b.see("no text at all", `document.body.innerText.trim() === "" && document.querySelectorAll("img").length === 0`)
+	b.see("nothing hidden either", `!document.body.textContent.includes("AB12") && !document.body.textContent.includes("burglary")`)
+	b.accessible("driver moving")
+	b.picture("driver-moving")
+	c.drive(nrd.Fix{SpeedKnown: true})
+	b.see("the details again", `document.querySelector(".current .plate").textContent === "AB12 CDE"`)
+	c.drive(nrd.Fix{})
+	b.see("symbols where the speed is not known", `document.body.innerText.trim() === "" && document.querySelectorAll(".glance .symbol").length === 2`)
+	c.hangs()
+	b.see("a symbol for the lost unit", `document.body.dataset.state === "lost" && document.body.innerText.trim() === "" && document.querySelector(".lost svg").checkVisibility()`)
+	b.picture("driver-lost")
+}
+
+func TestInARealBrowserALostUnitShowsWithinThreeSeconds(t *testing.T) {
+	c := newCab(t)
+	b := c.chromium()
+	b.pair("observer")
+	b.signOn("1234")
+	c.Recorded(c.record("AB12CDE", hit("AB12CDE", nrd.PriorityHigh)))
+	b.see("the hit", `document.querySelector(".current .plate").textContent === "AB12 CDE"`)
+	b.see("its sound", `document.querySelector(".sounds").dataset.last === "high"`)
+	// The page's own clock says how long after the last heartbeat it gave up.
+	b.do(chromedp.Evaluate[chromedp.Void](`new MutationObserver(() => { if (document.body.dataset.state === "lost") window.gaveUp ??= performance.now() - beaten; }).observe(document.body, { attributes: true })`))
+	c.hangs()
+	b.see("the loss", `document.body.dataset.state === "lost" && document.querySelector(".lost").innerText.includes("Lost contact with the unit")`)
+	b.see("that it was within three seconds", `window.gaveUp < 3000`)
+	b.see("its sound", `document.querySelector(".sounds").dataset.last === "lost"`)
+	b.see("no hit and no life", `!document.body.innerText.includes("AB12") && getComputedStyle(document.querySelector(".beat")).visibility === "hidden"`)
+	b.accessible("lost")
+	b.picture("lost")
+	c.comesBack()
+	b.see("the hit again", `document.body.dataset.state === "duty" && document.querySelector(".current .plate").textContent === "AB12 CDE"`)
+}
+
+func TestInARealBrowserAPageThatWasOpenedAnewSaysThatSoundIsOff(t *testing.T) {
+	c := newCab(t)
+	b := c.chromium()
+	b.pair("observer")
+	b.signOn("1234")
+	b.do(chromedp.Reload())
+	b.see("that sound is off", `document.querySelector(".unmute").checkVisibility() && document.body.innerText.includes("Sound is off")`)
+	b.do(chromedp.Click(chromedp.CSS(".unmute")))
+	b.see("that it is on", `sound.plays() && !document.querySelector(".unmute").checkVisibility()`)
+	_, err := c.Forget()
+	must(t, err)
+	b.see("the pairing page", `document.querySelector("#code") !== null`)
+}
