@@ -133,6 +133,19 @@ $(LINT):
 	GOFLAGS= GOBIN=$(CURDIR)/build/tools go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v$(GOLANGCI_LINT_VERSION)
 	mv build/tools/golangci-lint $@
 
+AXE_VERSION := 4.14.1
+AXE_SHA256 := e6b0ce02b84d892e2e33e403485e7f3d6c29e2be6df65daf44d89ba564139745
+
+# The accessibility checker stays out of the repository. Without it the browser
+# tests of the officer's screen say what was not checked.
+.PHONY: axe
+axe: build/axe/axe.min.js ## fetch axe-core, with which the officer's screen is checked for accessibility
+build/axe/axe.min.js:
+	@mkdir -p build/axe
+	cd build/axe && npm pack --silent axe-core@$(AXE_VERSION) && echo '$(AXE_SHA256)  axe-core-$(AXE_VERSION).tgz' | sha256sum --check --quiet
+	tar -C build/axe --strip-components=1 -xzf build/axe/axe-core-$(AXE_VERSION).tgz package/axe.min.js
+	touch $@
+
 .PHONY: bench
 bench: deps-build deps-run ## every benchmark, five times
 	go test -run '^$$' -bench . -benchmem -count 5 ./...
