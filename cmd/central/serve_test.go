@@ -141,7 +141,7 @@ func sighting() *nrd.Record {
 	c := clock.System()
 	now := c.Now()
 	return &nrd.Record{
-		Camera: nrd.Camera{Feed: 1, Source: 1, Camera: 1, Name: "A1 northbound"}, Captured: c.Stamp(), Direction: nrd.DirectionAway,
+		Camera: nrd.Camera{Feed: 1, Source: 1, Camera: 1, Name: "A1 northbound"}, Captured: proved(c), Direction: nrd.DirectionAway,
 		Fix:     nrd.Fix{Source: nrd.FixStatic, Latitude: 51.5, Longitude: -0.12},
 		Read:    nrd.Read{VRM: "AB12CDE", Raw: "AB12CDE", Confidence: 96, Syntax: "current", Engine: "test"},
 		Passage: nrd.Passage{FirstFrame: 1, LastFrame: 9, Frame: 5, Frames: 9, FirstSeen: now.Add(-time.Second), LastSeen: now},
@@ -270,4 +270,11 @@ func TestAPortThatIsTakenIsNamedWithItsSetting(t *testing.T) {
 	if o := run(t, "", "serve", "-c", s.config); o.code != commandline.Failed || !strings.Contains(o.err, "page.listen") || !strings.Contains(o.err, "in use") {
 		t.Errorf("%+v", o)
 	}
+}
+
+// proved is a clock's time as one that NTP has set would give it.
+func proved(c nrd.Clock) nrd.Stamp {
+	s := c.Stamp()
+	s.Source, s.Proved = nrd.ClockNTP, true
+	return s
 }

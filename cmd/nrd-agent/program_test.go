@@ -133,7 +133,7 @@ func TestAStorageKeyIsMadeForItsOwnerAlone(t *testing.T) {
 }
 
 func TestTheHelpTellsTheExitCodesAndShellsAreCompleted(t *testing.T) {
-	if _, out, _ := call(t, "--help"); !strings.Contains(out, "5 the doctor found something") {
+	if _, out, _ := call(t, "--help"); !strings.Contains(out, "5 the doctor or the status found something") {
 		t.Fatalf("the help says %q", out)
 	}
 	if code, out, _ := call(t, "completion", "bash"); code != commandline.Done || !strings.Contains(out, "nrd-agent") {
