@@ -104,6 +104,16 @@ func (c *chromium) see(what, condition string) time.Duration {
 	}
 }
 
+// stays wants no other state of the page for longer than it takes to connect anew.
+func (c *chromium) stays(state string) {
+	c.t.Helper()
+	c.do(
+		chromedp.Evaluate[chromedp.Void](`window.others = 0; new MutationObserver(() => { if (document.body.dataset.state !== "`+state+`") window.others++; }).observe(document.body, { attributes: true })`),
+		chromedp.Sleep(4*time.Second),
+	)
+	c.see("that nothing else was shown", `window.others === 0 && document.body.dataset.state === "`+state+`"`)
+}
+
 // pair pairs this browser as a person does.
 func (c *chromium) pair(seat string) {
 	c.t.Helper()
@@ -267,6 +277,7 @@ func TestInARealBrowserADriverWhoMovesReadsNothing(t *testing.T) {
 	b.see("symbols where the speed is not known", `document.body.innerText.trim() === "" && document.querySelectorAll(".glance .symbol").length === 2`)
 	c.hangs()
 	b.see("a symbol for the lost unit", `document.body.dataset.state === "lost" && document.body.innerText.trim() === "" && document.querySelector(".lost svg").checkVisibility()`)
+	b.stays("lost")
 	b.picture("driver-lost")
 }
 
@@ -284,6 +295,7 @@ func TestInARealBrowserALostUnitShowsWithinThreeSeconds(t *testing.T) {
 	b.see("the loss", `document.body.dataset.state === "lost" && document.querySelector(".lost").innerText.includes("Lost contact with the unit")`)
 	b.see("that it was within three seconds", `window.gaveUp < 3000`)
 	b.see("its sound", `document.querySelector(".sounds").dataset.last === "lost"`)
+	b.stays("lost")
 	b.see("no hit and no life", `!document.body.innerText.includes("AB12") && getComputedStyle(document.querySelector(".beat")).visibility === "hidden"`)
 	b.accessible("lost")
 	b.picture("lost")

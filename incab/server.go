@@ -220,7 +220,9 @@ func (s *Screen) stream(ctx context.Context, w http.ResponseWriter, r *http.Requ
 	w.Header().Set("Content-Type", "text/event-stream")
 	out := http.NewResponseController(w)
 	var sent []byte
-	var beaten uint64
+	s.mu.Lock()
+	beaten := s.beat // an old heartbeat is no sign of life
+	s.mu.Unlock()
 	for {
 		s.mu.Lock()
 		changed, beat, paired := s.changed, s.beat, s.paired(t)

@@ -11,7 +11,7 @@ let view = null; // what the unit last said may be shown
 let chosen = 0; // the alert that was touched in the queue
 let beaten = performance.now();
 let events = null, connected = performance.now();
-let lost = false;
+let lost = false, met = false; // met: the unit has given a heartbeat
 const sounded = new Map(); // alert's number → its sounds, when
 
 // make builds an element: text is never taken for HTML.
@@ -84,11 +84,11 @@ const currentOf = (a) => [
 const current = () => view.alerts.find((a) => a.number === chosen) ?? view.alerts[0];
 
 const draw = () => {
-  const shown = view !== null && !lost;
+  const shown = view !== null && met && !lost;
   const glancing = shown && role === "driver" && view.moving;
   const duty = shown && !glancing && view.officer !== null;
   document.body.dataset.state = lost ? "lost" : !shown ? "waiting" : glancing ? "moving" : duty ? "duty" : "signed-off";
-  put(one(".status"), ...(view && !lost ? lights() : []));
+  put(one(".status"), ...(shown ? lights() : []));
   one(".glance").hidden = !glancing;
   one(".sign-on").hidden = !shown || glancing || view.officer !== null;
   one(".duty").hidden = one("footer").hidden = !duty;
@@ -114,7 +114,7 @@ const complain = (text) => { const p = one(".problem"); p.hidden = !text; p.text
 // ring sounds what is new, and again what is urgent and not acknowledged. What
 // was sounded stands in the page, so that it can be seen without ears.
 const ring = () => {
-  if (!view || lost || !sound.plays()) return;
+  if (!view || !met || lost || !sound.plays()) return;
   const now = performance.now();
   for (const a of view.alerts) {
     const before = sounded.get(a.number);
@@ -139,8 +139,9 @@ const take = (text) => {
 const beat = (number) => {
   beaten = performance.now();
   one(".beat").dataset.at = number % 4;
-  if (lost) {
+  if (lost || !met) {
     lost = false;
+    met = true;
     one(".lost").hidden = true;
     draw();
   }
