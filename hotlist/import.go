@@ -114,7 +114,8 @@ func (i *importer) run() (list, error) {
 		return nil, fmt.Errorf("%s: %w", i.version.List, ErrNoList)
 	}
 	rule := i.cache.config.Rules[i.version.List]
-	path, err := filepath.Join(i.work, "built"), error(nil)
+	path := filepath.Join(i.work, "built")
+	var err error
 	if wasStatus, isStatus := old.(*statusList); isStatus || (old == nil && rule.Status) {
 		path += statusSuffix
 		err = i.buildStatuses(path, wasStatus)

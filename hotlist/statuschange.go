@@ -74,7 +74,7 @@ func (c *statusChange) next() (of []status, ok bool, err error) {
 // step takes the vehicle with the lower VRM, from both where it is in both.
 func (c *statusChange) step() (of []status, err error) {
 	var old, changes []status
-	order := 0
+	var order int
 	switch {
 	case len(c.a) == 0:
 		order = 1

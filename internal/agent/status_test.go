@@ -38,8 +38,8 @@ func TestTheLastMinuteForgets(t *testing.T) {
 			m.add(time.Duration(s) * time.Second)
 		}
 	}
-	for after, want := range map[time.Duration]float64{89: 600, 119: 300, 148: 10, 149: 0, 400: 0} {
-		if got := m.count(after * time.Second); got != want {
+	for after, want := range map[int]float64{89: 600, 119: 300, 148: 10, 149: 0, 400: 0} {
+		if got := m.count(time.Duration(after) * time.Second); got != want {
 			t.Errorf("at %d s: %g, want %g", after, got, want)
 		}
 	}

@@ -56,11 +56,11 @@ func credentialOf(t *testing.T, storage *sealed.Key, c *clock.Manual) (*Credenti
 }
 
 func TestTheTimeForCertificatesIsNeverBeforeWhatIsKnown(t *testing.T) {
-	real := time.Now().UTC()
-	c := clock.NewManual(real)
+	truth := time.Now().UTC()
+	c := clock.NewManual(truth)
 	credential, files := credentialOf(t, nil, c)
-	if got := credential.Now(); !got.Equal(real.Round(0)) {
-		t.Errorf("a proved clock shows %s, and %s counts", real, got)
+	if got := credential.Now(); !got.Equal(truth.Round(0)) {
+		t.Errorf("a proved clock shows %s, and %s counts", truth, got)
 	}
 	c.Advance(30 * 24 * time.Hour)
 	if err := credential.KeepTime(); err != nil {
@@ -82,13 +82,13 @@ func TestTheTimeForCertificatesIsNeverBeforeWhatIsKnown(t *testing.T) {
 		t.Errorf("a clock that nothing proves was kept: %s", got)
 	}
 	// A clock that was wrongly proved to be years ahead locks nobody out.
-	c.Set(real.AddDate(10, 0, 0))
+	c.Set(truth.AddDate(10, 0, 0))
 	c.Prove("gps", 0)
 	if err := credential.KeepTime(); err != nil {
 		t.Fatal(err)
 	}
-	c.Set(real.Add(time.Hour))
-	if got := credential.Now(); !got.Equal(real.Add(time.Hour).Round(0)) {
+	c.Set(truth.Add(time.Hour))
+	if got := credential.Now(); !got.Equal(truth.Add(time.Hour).Round(0)) {
 		t.Errorf("set right again, %s counts", got)
 	}
 	if err := os.WriteFile(filepath.Join(filepath.Dir(files.Certificate), "last-good-time"), []byte("nonsense"), 0o600); err != nil {

@@ -94,7 +94,11 @@ func TestTheFirstReleasesRecordMeansTheSame(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := ToRecord(m.(*Record))
+	sent, ok := m.(*Record)
+	if !ok {
+		t.Fatalf("it is understood as %T", m)
+	}
+	r, err := ToRecord(sent)
 	if err != nil {
 		t.Fatal(err)
 	}
