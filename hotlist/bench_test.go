@@ -6,7 +6,10 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"testing"
+	"time"
 
 	"nrd"
 	"nrd/internal/clock"
@@ -62,19 +65,143 @@ func BenchmarkAMillionEntries(b *testing.B) {
 			}
 		}
 	})
-	for name, from := range map[string]int{"match a hit": 0, "match none": million} {
-		b.Run(name, func(b *testing.B) {
-			for n := 0; b.Loop(); n++ {
-				hits, err := cache.Match(mark(from + n*7919%million))
-				if err != nil || (len(hits) == 1) != (from == 0) {
-					b.Fatal(hits, err)
-				}
-			}
-		})
-	}
+	matches(b, cache)
 	if err := cache.Close(); err != nil {
 		b.Fatal(err)
 	}
+}
+
+// matches measures matches of marks that are in the list and of such that are not,
+// which nearly all are, and gives their 99th percentile.
+func matches(b *testing.B, cache *Cache) {
+	b.Helper()
+	for name, from := range map[string]int{"match a hit": 0, "match none": million} {
+		b.Run(name, func(b *testing.B) {
+			var took []time.Duration
+			for n := 0; b.Loop(); n++ {
+				v := mark(from + n*7919%million)
+				began := time.Now()
+				hits, err := cache.Match(v)
+				took = append(took, time.Since(began))
+				if err != nil || (from == 0) == (len(hits) == 0) {
+					b.Fatal(hits, err)
+				}
+			}
+			slices.Sort(took)
+			b.ReportMetric(float64(took[len(took)*99/100].Nanoseconds()), "p99-ns")
+		})
+	}
+}
+
+// BenchmarkNear measures near matches in a list of a million.
+func BenchmarkNear(b *testing.B) {
+	dir := b.TempDir()
+	file := filepath.Join(dir, "list.csv")
+	if err := writeMillion(file); err != nil {
+		b.Fatal(err)
+	}
+	profile, err := nrd.LoadProfile(nrd.DefaultProfile)
+	if err != nil {
+		b.Fatal(err)
+	}
+	cache, err := Open(CacheConfig{
+		Path: filepath.Join(dir, "lists"), Key: sealed.NewKey(), Clock: clock.NewManual(noon), Log: slog.New(slog.DiscardHandler),
+		Profile: profile, Rules: map[string]Rule{"wanted": {Near: true}}, NearLimit: million,
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	if _, err := cache.Import(b.Context(), "wanted", file); err != nil {
+		b.Fatal(err)
+	}
+	matches(b, cache)
+	if err := cache.Close(); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// BenchmarkStatuses measures a list of statuses: of five million entries, or of as
+// many millions as NRD_STATUSES says.
+func BenchmarkStatuses(b *testing.B) {
+	millions := 5
+	if text := os.Getenv("NRD_STATUSES"); text != "" {
+		var err error
+		if millions, err = strconv.Atoi(text); err != nil {
+			b.Fatal(err)
+		}
+	}
+	dir := b.TempDir()
+	file := filepath.Join(dir, "list.csv")
+	if err := writeStatuses(file, millions*million); err != nil {
+		b.Fatal(err)
+	}
+	cache, err := Open(CacheConfig{
+		Path: filepath.Join(dir, "lists"), Key: sealed.NewKey(), Clock: clock.NewManual(noon), Log: slog.New(slog.DiscardHandler),
+		Rules: map[string]Rule{"uninsured": {Status: true}},
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	began := time.Now()
+	if _, err := cache.Import(b.Context(), "uninsured", file); err != nil {
+		b.Fatal(err)
+	}
+	importing := time.Since(began)
+	paths, err := filepath.Glob(filepath.Join(dir, "lists", "*"+statusSuffix))
+	if err != nil || len(paths) != 1 {
+		b.Fatal(paths, err)
+	}
+	info, err := os.Stat(paths[0])
+	if err != nil {
+		b.Fatal(err)
+	}
+	var took []time.Duration
+	for n := 0; b.Loop(); n++ {
+		v := spread(n * 7919 % (millions * million))
+		began := time.Now()
+		hits, err := cache.Match(v)
+		took = append(took, time.Since(began))
+		if err != nil || len(hits) != 1 {
+			b.Fatal(v, hits, err)
+		}
+	}
+	slices.Sort(took)
+	b.ReportMetric(float64(took[len(took)*99/100].Nanoseconds()), "p99-ns")
+	b.ReportMetric(importing.Seconds(), "import-s")
+	b.ReportMetric(float64(info.Size())/1e6, "file-MB")
+	if err := cache.Close(); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// spread gives the n-th of 796 million different marks, spread over all.
+func spread(n int) nrd.VRM {
+	const letters = "ABCDEFGHJKLMNOPRSTUVWXYZ"
+	m := int64(n) * 179_424_673 % 796_262_400 // 24^5 times 100, and a prime
+	var b [7]byte
+	for _, i := range []int{0, 1, 4, 5, 6} {
+		b[i] = letters[m%24]
+		m /= 24
+	}
+	b[2], b[3] = byte('0'+m/10%10), byte('0'+m%10)
+	return nrd.VRM(b[:])
+}
+
+func writeStatuses(path string, entries int) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	w := bufio.NewWriter(f)
+	for n := range entries {
+		if _, err := fmt.Fprintf(w, "%s,,,,Low,,No insurance %d,,,,,,,,,\n", spread(n), n%5); err != nil {
+			return err
+		}
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	return f.Close()
 }
 
 func writeMillion(path string) error {
