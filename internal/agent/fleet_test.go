@@ -331,7 +331,8 @@ func TestATrialThatEndsTheUnitEachTimeIsRolledBack(t *testing.T) {
 	dir := t.TempDir()
 	key := sealed.NewKey()
 	base := &Config{Device: "car-9", Controller: "X", Key: "k", Profile: nrd.DefaultProfile, Data: dir, Recognise: RecogniseConfig{Engine: "networks"},
-		Cameras: []CameraConfig{{Footage: "rtsp://x", Name: "one"}}, Central: CentralConfig{Broker: "tls://x:1", CA: "c", Certificate: "d"}, Buffer: BufferConfig{MaxBytes: 1e9, MaxAge: config.Duration(time.Hour)}}
+		Cameras: []CameraConfig{{Footage: "rtsp://x", Name: "one"}}, Central: CentralConfig{Broker: "tls://x:1", CA: "c", Certificate: "d"}, Buffer: BufferConfig{MaxBytes: 1e9, MaxAge: config.Duration(time.Hour)},
+		Match: MatchConfig{NearLimit: 1, AgainAfter: config.Duration(time.Minute), AgainMetres: 100}}
 	open := func() (*pushed, *Config) {
 		p, err := openPushed(base.pushedFile(), key)
 		must(t, err)
