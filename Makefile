@@ -173,12 +173,14 @@ fuzz: deps-build ## each fuzz target for FUZZTIME
 		done; \
 	done
 
-# How long `make faults` goes on with new seeds. It mounts disks: as root.
-FAULTS_TIME ?= 20m
+# How long `make faults` goes on with new seeds, and how many processes it kills
+# at least. It mounts disks: as root.
+FAULTS_TIME ?= 0
+FAULTS_KILLS ?= 1000
 
 .PHONY: faults faults-short faults-planted
-faults: deps-build deps-test ## each kind of fault alone, then mixed for FAULTS_TIME: nothing may be lost
-	go run ./internal/faults -time $(FAULTS_TIME)
+faults: deps-build deps-test ## each kind of fault alone, then mixed, FAULTS_KILLS kills: nothing may be lost
+	go run ./internal/faults -time $(FAULTS_TIME) -kills $(FAULTS_KILLS)
 
 faults-short: deps-build deps-test ## a minute of kills, power cuts and a bad link
 	go run ./internal/faults -short

@@ -5,6 +5,7 @@
 //
 //	faults -short        one plan of a minute
 //	faults -time 20m     each kind of fault alone, then mixed plans for so long
+//	faults -kills 1000   the same, until so many processes have been killed
 //	faults -seed 7       the mixed plan of that seed, again
 //	faults -planted      bugs are planted, and each must be found
 //	faults -only TEXT    the scenarios whose names have TEXT in them
@@ -33,7 +34,7 @@ import (
 // options are the command line's.
 type options struct {
 	time                 time.Duration
-	size                 int
+	size, kills          int
 	seed                 uint64
 	seeded               bool
 	short, planted, json bool
@@ -49,6 +50,7 @@ func command() int {
 	defer stop()
 	var o options
 	flag.DurationVar(&o.time, "time", 0, "go on with new seeds for so long")
+	flag.IntVar(&o.kills, "kills", 0, "go on with new seeds until so many processes have been killed")
 	flag.IntVar(&o.size, "size", 30, "how many times the unit is killed in a mixed plan; central three times as often")
 	flag.Uint64Var(&o.seed, "seed", 0, "the seed of the first mixed plan (default: drawn)")
 	flag.BoolVar(&o.short, "short", false, "one plan of a minute")
@@ -121,7 +123,7 @@ func (h *harness) everything(ctx context.Context) error {
 		if err := h.must(ctx, fmt.Sprintf("mixed, seed %d", seed), mixed(seed, h.size), seed); err != nil {
 			return fmt.Errorf("%w\nthe same plan again: -seed %d -size %d", err, seed, h.size)
 		}
-		if time.Since(began) >= h.time {
+		if time.Since(began) >= h.time && h.tally.kills() >= h.kills {
 			break
 		}
 	}

@@ -84,6 +84,22 @@ func (t *tally) ended(c counted, wrong []string) {
 	t.result.Wrong = append(t.result.Wrong, wrong...)
 }
 
+// kills is how many processes were killed so far.
+func (t *tally) kills() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return killsOf(t.faults)
+}
+
+func killsOf(faults map[string]int) (kills int) {
+	for kind, n := range faults {
+		if isKill(kind) {
+			kills += n
+		}
+	}
+	return kills
+}
+
 // print writes the result as a table or as JSON.
 func (t *tally) print(to io.Writer, asJSON bool) error {
 	t.mu.Lock()
@@ -93,12 +109,7 @@ func (t *tally) print(to io.Writer, asJSON bool) error {
 	if r.Wrong == nil {
 		r.Wrong = []string{}
 	}
-	r.Kills = 0
-	for kind, n := range t.faults {
-		if isKill(kind) {
-			r.Kills += n
-		}
-	}
+	r.Kills = killsOf(t.faults)
 	if asJSON {
 		return json.NewEncoder(to).Encode(r)
 	}
