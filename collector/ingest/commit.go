@@ -52,6 +52,7 @@ func (c *committer) run(ctx context.Context) {
 		if len(batch) > 0 {
 			c.commit(ctx, batch)
 		} else {
+			c.times.turn()
 			c.standings(ctx, c.way.devices())
 			c.times.settle(ctx, c.shown)
 		}
@@ -62,6 +63,7 @@ func (c *committer) run(ctx context.Context) {
 // commit stores a batch of messages and answers each.
 func (c *committer) commit(ctx context.Context, batch []message) {
 	c.roll.turn()
+	c.times.turn()
 	answers := answers{}
 	var items []store.Item
 	for _, m := range batch {

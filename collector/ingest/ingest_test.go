@@ -31,7 +31,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // deadline is how long a test waits for what must come.
-const deadline = 20 * time.Second
+const deadline = time.Minute
 
 // central is a real ingest over a real store, with the site that it belongs to.
 type central struct {

@@ -37,7 +37,8 @@ type boot struct{ device, id string }
 // clock gives one each time that the unit is heard.
 type times struct {
 	in *Ingest
-	// anchors are looked up once for each start.
+	// anchors are looked up once for each start in a turn: a person, or records
+	// that were carried here, may have brought others meanwhile.
 	anchors map[boot][]store.Anchor
 	// due are starts with a new anchor, whose records may leave quarantine;
 	// looked says for which that was tried since central began.
@@ -47,6 +48,9 @@ type times struct {
 func newTimes(in *Ingest) *times {
 	return &times{in: in, anchors: map[boot][]store.Anchor{}, due: map[boot]bool{}, looked: map[boot]bool{}}
 }
+
+// turn begins a batch.
+func (t *times) turn() { clear(t.anchors) }
 
 // learn takes what an event says of the unit's clock.
 func (t *times) learn(ctx context.Context, item *store.Item) error {
@@ -108,9 +112,6 @@ func (t *times) known(ctx context.Context, s boot) ([]store.Anchor, error) {
 	anchors, err := t.in.Store.Anchors(ctx, s.device, s.id)
 	if err != nil {
 		return nil, err
-	}
-	if len(t.anchors) >= maxStarts {
-		clear(t.anchors)
 	}
 	t.anchors[s] = anchors
 	return anchors, nil

@@ -233,6 +233,27 @@ func TestAReleaseThatACrashCutOffIsDoneWhenTheUnitIsHeard(t *testing.T) {
 	eventually(t, "the record is released", func() bool { return c.totals(t).Records == 1 })
 }
 
+func TestAPersonsTimeOfAStartHoldsForItsRecordsThatAreStillToCome(t *testing.T) {
+	c := start(t).run(t)
+	c.approve(t, "unit-1")
+	u := c.connect(t, "unit-1")
+	first := stamped(t, 1, unproved(time.Unix(60, 0).UTC(), time.Hour))
+	u.send(t, wire.TopicRecord("unit-1"), first.text)
+	u.receipt(t, first.text, wire.Receipt_QUARANTINED)
+	err := c.store.PutAnchor(context.Background(), store.Anchor{Device: "unit-1", By: "jane.doe", Reason: "CCTV", At: storetest.Noon, Correction: nrd.Correction{
+		BootID: bootID, Monotonic: time.Hour, UTC: storetest.Noon, Source: nrd.ClockPerson,
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := stamped(t, 2, unproved(time.Unix(120, 0).UTC(), time.Hour-time.Minute))
+	u.send(t, wire.TopicRecord("unit-1"), next.text)
+	u.receipt(t, next.text, wire.Receipt_STORED)
+	if r := c.held(t, next.record.Key); !r.Time().Equal(storetest.Noon.Add(-time.Minute)) || r.Correction.By != "jane.doe" {
+		t.Errorf("filed under %s by %+v", r.Time(), r.Correction)
+	}
+}
+
 func TestADeviceThatIsNotApprovedTeachesCentralNoTime(t *testing.T) {
 	c := start(t).run(t)
 	u := c.connect(t, "unit-1")
