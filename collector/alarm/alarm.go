@@ -1,11 +1,12 @@
 // Package alarm watches the devices and raises an alarm where a person should
 // see to one: it is silent, its backlog grows old, its clock is not to be
 // trusted, its disk fills up, it drops reads, central has refused some, a list
-// on it is stale, or it has gone blind.
+// on it is stale, it has gone blind, its identity is perhaps copied, its
+// certificate runs out, or the review of its location is overdue.
 //
 // An alarm of a kind is raised once for a device, stands in the store until what
 // it says is over, and is then cleared by itself. While a device is silent its
-// last status says nothing, so its other alarms stand as they are. [Watch.Look]
+// last status says nothing, so the alarms that come from it stand as they are. [Watch.Look]
 // is one look at everything; [Watch.Run] looks once a minute.
 package alarm
 
@@ -30,10 +31,14 @@ const (
 	Refused = "refused"
 	List    = "list"
 	Blind   = "blind"
+	// These come from what central itself holds of the device.
+	Copied      = "copied"
+	Certificate = "certificate"
+	Review      = "review"
 )
 
 // Kinds lists the kinds of alarm.
-var Kinds = []string{Silent, Backlog, Clock, Disk, Dropped, Refused, List, Blind}
+var Kinds = []string{Silent, Backlog, Clock, Disk, Dropped, Refused, List, Blind, Copied, Certificate, Review}
 
 // Limits are what is let pass.
 type Limits struct {

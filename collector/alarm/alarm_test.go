@@ -351,3 +351,55 @@ func TestTheWatchRunsUntilItIsStopped(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestAnIdentityThatIsPerhapsCopiedIsAnAlarmUntilTheUnitIsEnrolledAgain(t *testing.T) {
+	d := newDesk(t)
+	d.minute()
+	d.wants("at first", "")
+	if err := d.Store.Seen(context.Background(), store.Heard{Device: "unit-1", At: d.clock.Now(), Rival: true}); err != nil {
+		t.Fatal(err)
+	}
+	d.minute()
+	d.wants("after a fight for its connection", "copied")
+	d.change(func(v *store.Device) { v.Copied = time.Time{} })
+	d.minute()
+	d.wants("enrolled again", "")
+}
+
+func TestAnOverdueReviewAndACertificateThatEndsAreAlarmsOfSilentUnitsToo(t *testing.T) {
+	d := newDesk(t)
+	d.change(func(v *store.Device) {
+		v.Review = morning.AddDate(0, 0, 100)
+		v.Certificate = store.Certificate{Serial: "1", NotAfter: morning.AddDate(0, 0, 400)}
+	})
+	d.look() // never heard
+	d.wants("while both are far away", "")
+	d.clock.Advance(100*24*time.Hour + time.Minute)
+	d.look()
+	d.wants("when the review was due", "review")
+	d.change(func(v *store.Device) { v.Review = morning.AddDate(2, 0, 0) })
+	d.look()
+	d.wants("reviewed", "")
+	d.minute()
+	d.clock.Advance(280 * 24 * time.Hour)
+	d.look()
+	d.wants("when the certificate ends soon", "certificate silent")
+	d.change(func(v *store.Device) { v.Certificate.NotAfter = morning.AddDate(2, 0, 0) })
+	d.look()
+	d.wants("renewed", "silent")
+	d.change(func(v *store.Device) { v.Review, v.Revoked = morning, d.clock.Now() })
+	d.look()
+	d.wants("revoked", "")
+}
+
+// change changes what central holds of unit-1.
+func (d *desk) change(change func(*store.Device)) {
+	d.t.Helper()
+	err := d.Store.ChangeDevice(context.Background(), "unit-1", func(v *store.Device) error {
+		change(v)
+		return nil
+	})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+}

@@ -6,14 +6,19 @@ import (
 	"time"
 
 	"nrd"
+	"nrd/collector/fleet"
 	"nrd/collector/store"
 )
 
 // judge says what is wrong with a device. A kind that is left out is well.
 func (w *Watch) judge(d *store.Device, known *watched, now time.Time) map[string]finding {
 	found := map[string]finding{}
-	if !inUse(d) || d.LastSeen.IsZero() {
-		return found // it is not expected to say anything
+	if !inUse(d) {
+		return found
+	}
+	defer papers(d, now, found) // whatever is found, or unknown, above
+	if d.LastSeen.IsZero() {
+		return found // it is not expected to say anything yet
 	}
 	// What was not heard while central itself was down is no silence.
 	quiet := now.Sub(later(d.LastSeen, w.began))
@@ -40,6 +45,21 @@ func (w *Watch) judge(d *store.Device, known *watched, now time.Time) map[string
 		found[Refused] = finding{text: fmt.Sprintf("%d items are set aside on it, refused by central or damaged", s.DeadLetters)}
 	}
 	return found
+}
+
+// papers judges what central holds of a device itself, heard or not.
+func papers(d *store.Device, now time.Time, found map[string]finding) {
+	found[Copied], found[Certificate], found[Review] = finding{}, finding{}, finding{}
+	if fleet.Copied(*d, now) {
+		found[Copied] = finding{text: fmt.Sprintf("two units may use its identity: at %s one came with a certificate that was given up, or fought for its connection",
+			d.Copied.UTC().Format(time.RFC3339))}
+	}
+	if fleet.Expiring(*d, now) {
+		found[Certificate] = finding{text: fmt.Sprintf("its certificate ends on %s and was not renewed", d.Certificate.NotAfter.UTC().Format(time.DateOnly))}
+	}
+	if fleet.ReviewOverdue(*d, now) {
+		found[Review] = finding{text: fmt.Sprintf("the review of its location was due on %s", d.Review.UTC().Format(time.DateOnly))}
+	}
 }
 
 func later(a, b time.Time) time.Time {

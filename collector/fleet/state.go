@@ -55,6 +55,13 @@ func Copied(d store.Device, now time.Time) bool {
 	return d.Revoked.IsZero() && !d.Copied.IsZero() && now.Sub(d.Copied) < copiedFor
 }
 
+// Expiring says that a device's certificate ends soon: it should have been renewed
+// long ago.
+func Expiring(d store.Device, now time.Time) bool {
+	end := d.Certificate.NotAfter
+	return d.Revoked.IsZero() && !end.IsZero() && end.Sub(now) < expiresSoon
+}
+
 // Concerns are sentences about what a person should do for a device, beside what
 // the device says itself.
 func Concerns(d store.Device, now time.Time) []string {
@@ -65,8 +72,8 @@ func Concerns(d store.Device, now time.Time) []string {
 	if ReviewOverdue(d, now) {
 		sentences = append(sentences, "The review of its location is overdue: approve it again once it was looked at.")
 	}
-	if end := d.Certificate.NotAfter; d.Revoked.IsZero() && !end.IsZero() && end.Sub(now) < expiresSoon {
-		sentences = append(sentences, fmt.Sprintf("Its certificate ends on %s and was not renewed.", end.UTC().Format(time.DateOnly)))
+	if Expiring(d, now) {
+		sentences = append(sentences, fmt.Sprintf("Its certificate ends on %s and was not renewed.", d.Certificate.NotAfter.UTC().Format(time.DateOnly)))
 	}
 	if c := d.Status; c != nil && d.Configure.Number != 0 && c.Configuration.Order == d.Configure.Number {
 		switch c.Configuration.State {
