@@ -13,24 +13,37 @@ type Officer struct {
 	Since time.Time
 }
 
-// OfficerAction is what an officer did at the unit's screen.
+// OfficerAction is what an officer did at the unit's screen, or what the unit told
+// there.
 type OfficerAction string
 
-// The actions at the screen. Checked is a mark that was typed in, and acted is a
-// disposition.
+// The actions at the screen. Checked is a mark that was typed in, acted is a
+// disposition, and confirmed says after many hours that the officer is still there.
 const (
 	OfficerSignedOn     OfficerAction = "signed on"
+	OfficerConfirmed    OfficerAction = "confirmed"
 	OfficerSignedOff    OfficerAction = "signed off"
 	OfficerAcknowledged OfficerAction = "acknowledged"
 	OfficerActed        OfficerAction = "acted"
 	OfficerChecked      OfficerAction = "checked"
 )
 
+// What the unit itself did at the screen: it told a hit that its record does not
+// have, because a live gateway knew more than the unit's lists, or it took one back.
+const (
+	OfficersAlerted   OfficerAction = "alerted"
+	OfficersWithdrawn OfficerAction = "withdrawn"
+)
+
+// RoleUnit is the role where the unit did something by itself.
+const RoleUnit = "unit"
+
 // OfficerEvent is one action at the screen of a unit, kept for central.
 type OfficerEvent struct {
 	Action OfficerAction
 	At     time.Time
-	// Officer is who was signed on, Role the tablet's: driver or observer.
+	// Officer is who was signed on, Role the tablet's: driver or observer. Role is
+	// RoleUnit, and Officer empty, where the unit did it by itself.
 	Officer Officer
 	Role    string
 	// Record is the record of the hit that was acknowledged or acted on; its
@@ -40,7 +53,10 @@ type OfficerEvent struct {
 	VRM VRM
 	// Disposition says what became of the hit.
 	Disposition Disposition
-	// Reason is why a mark was checked, and Hits how many entries it matched.
+	// Reason is why a mark was checked, or a hit told or withdrawn, and Hits how
+	// many entries a checked mark matched.
 	Reason string
 	Hits   int
+	// Lists are those that the hit's entries stand in, each once.
+	Lists []string
 }

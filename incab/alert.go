@@ -60,6 +60,17 @@ const (
 
 func (a *alert) priority() nrd.Priority { return a.Hits[0].Entry.Priority }
 
+// lists gives the names of the lists that the alert's entries stand in, each once.
+func (a *alert) lists() []string {
+	var names []string
+	for i := range a.Hits {
+		if name := a.Hits[i].List.List; !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 func (a *alert) withdraw(why string) { a.Provisional, a.Withdrawn = false, why }
 
 // over says that nothing more is asked of officers.

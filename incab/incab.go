@@ -86,13 +86,15 @@ type state struct {
 	Alerts           []*alert
 	Last             uint64 // the last alert's number
 	Unsent           []unsent
+	LastEvent        uint64 // the last event's number
 }
 
 // unsent is an event that central's buffer does not hold yet: Alert's record may
 // not have come.
 type unsent struct {
-	Event nrd.OfficerEvent
-	Alert uint64
+	Number uint64
+	Event  nrd.OfficerEvent
+	Alert  uint64
 }
 
 // Initialize reads what the screen kept.
@@ -199,9 +201,10 @@ func (s *Screen) later(t *tablet, e nrd.OfficerEvent, a *alert) {
 	if t.Officer != nil {
 		e.Officer = *t.Officer
 	}
-	u := unsent{Event: e}
+	s.state.LastEvent++
+	u := unsent{Number: s.state.LastEvent, Event: e}
 	if a != nil {
-		u.Alert, u.Event.VRM, u.Event.Record = a.Number, a.VRM, a.Record
+		u.Alert, u.Event.VRM, u.Event.Record, u.Event.Lists = a.Number, a.VRM, a.Record, a.lists()
 	}
 	s.state.Unsent = append(s.state.Unsent, u)
 }
@@ -213,7 +216,7 @@ func (s *Screen) deliver() {
 	s.mu.Lock()
 	waiting := slices.Clone(s.state.Unsent)
 	s.mu.Unlock()
-	var told []nrd.OfficerEvent
+	var told []uint64
 	for _, u := range waiting {
 		event, ready := s.addressed(u)
 		if !ready {
@@ -223,10 +226,10 @@ func (s *Screen) deliver() {
 			s.Log.Error("an officer's action waits: it could not be kept for central", "error", err)
 			break
 		}
-		told = append(told, u.Event)
+		told = append(told, u.Number)
 	}
 	s.mu.Lock()
-	s.state.Unsent = slices.DeleteFunc(s.state.Unsent, func(u unsent) bool { return slices.Contains(told, u.Event) })
+	s.state.Unsent = slices.DeleteFunc(s.state.Unsent, func(u unsent) bool { return slices.Contains(told, u.Number) })
 	s.mu.Unlock()
 	s.saving.Unlock()
 	if len(told) == 0 {

@@ -23,7 +23,7 @@ func read(m message, p *nrd.Profile) (store.Item, error) {
 	case wire.TopicImage(m.device):
 		err = readImage(m.payload, &item, p)
 	case wire.TopicEvent(m.device):
-		err = readEvent(m.payload, &item)
+		err = readEvent(m.payload, &item, p)
 	default:
 		err = fmt.Errorf("nothing is stored from topic %.200q", m.topic)
 	}
@@ -82,15 +82,27 @@ func withinCaps(kind nrd.ImageKind, i nrd.Image, p *nrd.Profile) error {
 	return nil
 }
 
-func readEvent(payload []byte, item *store.Item) error {
+// readEvent files what an officer did by the unit's clock, and by central's where the
+// unit's cannot be.
+func readEvent(payload []byte, item *store.Item, p *nrd.Profile) error {
 	var m wire.Event
 	err := wire.Unmarshal(payload, &m)
 	item.Kind, item.Key, item.Event = store.KindEvent, keyOf(m.GetKey()), payload
 	if err != nil {
 		return err
 	}
-	_, err = wire.CheckEvent(&m)
-	return err
+	if _, err = wire.CheckEvent(&m); err != nil {
+		return err
+	}
+	event, ok, err := wire.ToOfficerEvent(&m)
+	if err != nil || !ok {
+		return err
+	}
+	item.Officer, item.Filed = &event, event.At
+	if p.Plausible(event.At, item.Received) != nil {
+		item.Filed = item.Received
+	}
+	return nil
 }
 
 func keyOf(m *wire.Key) nrd.Key {

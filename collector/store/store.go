@@ -48,6 +48,11 @@ type Item struct {
 	Image nrd.Image
 	// Event is the payload of KindEvent, kept as it came.
 	Event []byte
+	// Officer is what Event says where it is of what an officer did, and Filed
+	// when that was as far as is known: the day of such an event is Filed's, of
+	// any other that of its receipt.
+	Officer *nrd.OfficerEvent
+	Filed   time.Time
 	// Quarantine, when not empty, says why the item is set aside for a person
 	// instead of being stored among the others.
 	Quarantine string
@@ -229,6 +234,13 @@ type Store interface {
 	PutAnchor(ctx context.Context, a Anchor) error
 	Anchors(ctx context.Context, device, bootID string) ([]Anchor, error)
 	Totals(ctx context.Context) (Totals, error)
+
+	// Officers answers what officers did, newest first; OfficersOf what they did
+	// about one record, oldest first. Dispositions counts what they said became of
+	// hits from a time on until another, exclusive; zero times leave an end open.
+	Officers(ctx context.Context, q OfficerQuery) ([]OfficerEvent, error)
+	OfficersOf(ctx context.Context, record nrd.Key) ([]OfficerEvent, error)
+	Dispositions(ctx context.Context, from, to time.Time) (Dispositions, error)
 
 	// PutAccount adds or replaces; Account answers ErrNotFound for a name
 	// never known; a removed account is returned with Removed set.

@@ -242,6 +242,7 @@ func (c *check) hit(field string, m *Hit) nrd.Hit {
 		Provisional: m.GetProvisional(),
 		Freshness:   nrd.Freshness(c.text(field+".freshness", m.GetFreshness(), maxName)),
 		Differs:     c.differs(field+".differs", m.GetDiffers()),
+		Live:        m.GetLive(),
 	}
 }
 

@@ -215,6 +215,7 @@ func fromHit(h *nrd.Hit) *Hit {
 		Provisional: h.Provisional,
 		Freshness:   cut(string(h.Freshness), maxName),
 		Differs:     fromDiffers(h.Differs),
+		Live:        h.Live,
 	}
 }
 

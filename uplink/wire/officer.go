@@ -13,7 +13,7 @@ func FromOfficerEvent(e nrd.OfficerEvent) *Event {
 		Action: cut(string(e.Action), maxName), Role: cut(e.Role, maxName), Collar: cut(e.Officer.Collar, maxText),
 		Authoriser: cut(e.Officer.Authoriser, maxText), Reference: cut(e.Officer.Reference, maxText), SinceNs: nanos(e.Officer.Since),
 		Vrm: string(e.VRM), Disposition: cut(string(e.Disposition), maxName), Reason: cut(e.Reason, maxText),
-		Hits: uint32(min(max(e.Hits, 0), math.MaxInt32)),
+		Hits: uint32(min(max(e.Hits, 0), math.MaxInt32)), Lists: lists(e.Lists),
 	}
 	if e.Record != (nrd.Key{}) {
 		m.Record = FromKey(e.Record)
@@ -48,14 +48,29 @@ func (c *check) officer(event *Event) nrd.OfficerEvent {
 		Reason:      c.text("officer.reason", m.GetReason(), maxText),
 		Hits:        c.upTo("officer.hits", m.GetHits(), math.MaxInt32),
 	}
+	c.count("officer.lists", len(m.GetLists()), maxHits)
+	for _, list := range m.GetLists() {
+		e.Lists = append(e.Lists, c.text("officer.lists", list, maxName))
+	}
 	if m.GetAction() == "" {
 		c.fail("officer.action", "is missing")
 	}
 	if m.GetRecord() != nil {
 		e.Record = c.key("officer.record", m.GetRecord())
+		if e.Record.Device != event.GetKey().GetDevice() {
+			c.fail("officer.record.device", "is another device than the event's")
+		}
 	}
 	if m.GetVrm() != "" {
 		e.VRM = c.vrm("officer.vrm", m.GetVrm())
 	}
 	return e
+}
+
+func lists(names []string) []string {
+	var all []string
+	for _, name := range first(names, maxHits) {
+		all = append(all, cut(name, maxName))
+	}
+	return all
 }

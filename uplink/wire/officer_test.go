@@ -39,6 +39,8 @@ func TestAnOfficersActionThatCannotBeIsRefused(t *testing.T) {
 		"a mark not normalised":   {Action: "checked", Vrm: "ab 12"},
 		"a record without device": {Action: "acted", Record: &Key{Sequence: 1}},
 		"text that is not UTF-8":  {Action: "checked", Reason: "\xff"},
+		"another device's record": {Action: "acted", Record: &Key{Device: "car-8", Epoch: 1, Sequence: 1}},
+		"too many lists":          {Action: "acted", Lists: make([]string, maxHits+1)},
 	} {
 		m := &Event{Key: FromKey(nrd.Key{Device: "car-7", Epoch: 1, Sequence: 2}), What: &Event_Officer{Officer: m}}
 		if _, err := CheckEvent(m); !errors.Is(err, ErrInvalid) {

@@ -1072,6 +1072,7 @@ type Hit struct {
 	Provisional   bool                   `protobuf:"varint,5,opt,name=provisional,proto3" json:"provisional,omitempty"`
 	Freshness     string                 `protobuf:"bytes,6,opt,name=freshness,proto3" json:"freshness,omitempty"`     // of the list then: fresh, amber, stale; empty where it was not judged
 	Differs       []uint32               `protobuf:"varint,7,rep,packed,name=differs,proto3" json:"differs,omitempty"` // near: the characters of the read, from 0, that the entry has a look-alike for
+	Live          bool                   `protobuf:"varint,8,opt,name=live,proto3" json:"live,omitempty"`              // a live gateway said so; list names the gateway then
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1153,6 +1154,13 @@ func (x *Hit) GetDiffers() []uint32 {
 		return x.Differs
 	}
 	return nil
+}
+
+func (x *Hit) GetLive() bool {
+	if x != nil {
+		return x.Live
+	}
+	return false
 }
 
 // Record is a capture record without its images, which follow as Image.
@@ -1584,11 +1592,12 @@ func (*Event_Correction) isEvent_What() {}
 
 func (*Event_Officer) isEvent_What() {}
 
-// OfficerEvent says what an officer did at the unit's screen.
+// OfficerEvent says what an officer did at the unit's screen, and what the screen
+// told officers that no record says.
 type OfficerEvent struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Action        string                 `protobuf:"bytes,1,opt,name=action,proto3" json:"action,omitempty"`                    // signed on, signed off, acknowledged, acted, checked
-	Role          string                 `protobuf:"bytes,2,opt,name=role,proto3" json:"role,omitempty"`                        // the tablet's: driver, observer
+	Action        string                 `protobuf:"bytes,1,opt,name=action,proto3" json:"action,omitempty"`                    // signed on, confirmed, signed off, acknowledged, acted, checked; alerted, withdrawn: by the unit
+	Role          string                 `protobuf:"bytes,2,opt,name=role,proto3" json:"role,omitempty"`                        // the tablet's: driver, observer; unit: nobody did it
 	Collar        string                 `protobuf:"bytes,3,opt,name=collar,proto3" json:"collar,omitempty"`                    // of the officer who was signed on
 	Authoriser    string                 `protobuf:"bytes,4,opt,name=authoriser,proto3" json:"authoriser,omitempty"`            // of the deployment
 	Reference     string                 `protobuf:"bytes,5,opt,name=reference,proto3" json:"reference,omitempty"`              // its place in the incident log
@@ -1596,8 +1605,9 @@ type OfficerEvent struct {
 	Record        *Key                   `protobuf:"bytes,7,opt,name=record,proto3" json:"record,omitempty"`                    // of the hit; absent where a provisional one was withdrawn
 	Vrm           string                 `protobuf:"bytes,8,opt,name=vrm,proto3" json:"vrm,omitempty"`                          // the hit's, or the one that was checked
 	Disposition   string                 `protobuf:"bytes,9,opt,name=disposition,proto3" json:"disposition,omitempty"`          // acted: stopped, lost, wrong vehicle, misread, no action
-	Reason        string                 `protobuf:"bytes,10,opt,name=reason,proto3" json:"reason,omitempty"`                   // checked: why
+	Reason        string                 `protobuf:"bytes,10,opt,name=reason,proto3" json:"reason,omitempty"`                   // checked, alerted, withdrawn: why
 	Hits          uint32                 `protobuf:"varint,11,opt,name=hits,proto3" json:"hits,omitempty"`                      // checked: how many entries matched
+	Lists         []string               `protobuf:"bytes,12,rep,name=lists,proto3" json:"lists,omitempty"`                     // those that the hit's entries stand in
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1707,6 +1717,13 @@ func (x *OfficerEvent) GetHits() uint32 {
 		return x.Hits
 	}
 	return 0
+}
+
+func (x *OfficerEvent) GetLists() []string {
+	if x != nil {
+		return x.Lists
+	}
+	return nil
 }
 
 // Correction says what time it really was at one moment of one start of the
@@ -2787,7 +2804,7 @@ const file_uplink_wire_wire_proto_rawDesc = "" +
 	"\aversion\x18\x02 \x01(\x04R\aversion\x12\x1b\n" +
 	"\tissued_ns\x18\x03 \x01(\x10R\bissuedNs\x12\x1b\n" +
 	"\tloaded_ns\x18\x04 \x01(\x10R\bloadedNs\x12\x18\n" +
-	"\aentries\x18\x05 \x01(\rR\aentries\"\xe3\x01\n" +
+	"\aentries\x18\x05 \x01(\rR\aentries\"\xf7\x01\n" +
 	"\x03Hit\x12#\n" +
 	"\x05entry\x18\x01 \x01(\v2\r.nrd.v1.EntryR\x05entry\x12'\n" +
 	"\x04list\x18\x02 \x01(\v2\x13.nrd.v1.ListVersionR\x04list\x12\x1e\n" +
@@ -2795,7 +2812,8 @@ const file_uplink_wire_wire_proto_rawDesc = "" +
 	"\x05match\x18\x04 \x01(\tR\x05match\x12 \n" +
 	"\vprovisional\x18\x05 \x01(\bR\vprovisional\x12\x1c\n" +
 	"\tfreshness\x18\x06 \x01(\tR\tfreshness\x12\x18\n" +
-	"\adiffers\x18\a \x03(\rR\adiffers\"\x84\x05\n" +
+	"\adiffers\x18\a \x03(\rR\adiffers\x12\x12\n" +
+	"\x04live\x18\b \x01(\bR\x04live\"\x84\x05\n" +
 	"\x06Record\x12\x1d\n" +
 	"\x03key\x18\x01 \x01(\v2\v.nrd.v1.KeyR\x03key\x12&\n" +
 	"\x06camera\x18\x02 \x01(\v2\x0e.nrd.v1.CameraR\x06camera\x12)\n" +
@@ -2851,7 +2869,7 @@ const file_uplink_wire_wire_proto_rawDesc = "" +
 	"correction\x18\x04 \x01(\v2\x12.nrd.v1.CorrectionH\x00R\n" +
 	"correction\x120\n" +
 	"\aofficer\x18\x05 \x01(\v2\x14.nrd.v1.OfficerEventH\x00R\aofficerB\x06\n" +
-	"\x04what\"\xb0\x02\n" +
+	"\x04what\"\xc6\x02\n" +
 	"\fOfficerEvent\x12\x16\n" +
 	"\x06action\x18\x01 \x01(\tR\x06action\x12\x12\n" +
 	"\x04role\x18\x02 \x01(\tR\x04role\x12\x16\n" +
@@ -2866,7 +2884,8 @@ const file_uplink_wire_wire_proto_rawDesc = "" +
 	"\vdisposition\x18\t \x01(\tR\vdisposition\x12\x16\n" +
 	"\x06reason\x18\n" +
 	" \x01(\tR\x06reason\x12\x12\n" +
-	"\x04hits\x18\v \x01(\rR\x04hits\"\x9d\x01\n" +
+	"\x04hits\x18\v \x01(\rR\x04hits\x12\x14\n" +
+	"\x05lists\x18\f \x03(\tR\x05lists\"\x9d\x01\n" +
 	"\n" +
 	"Correction\x12\x17\n" +
 	"\aboot_id\x18\x01 \x01(\tR\x06bootId\x12!\n" +

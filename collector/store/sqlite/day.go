@@ -19,7 +19,9 @@ import (
 // A source is a device's epoch. A record's and an image's order of arrival is
 // the order of id; image_end is where the file of images ends. A record's
 // captured is the corrected time where it has a correction. In the second format
-// a quarantined record names the start of the unit whose clock was not proved.
+// a quarantined record names the start of the unit whose clock was not proved. An
+// officer's action is an event, whose data says all of it; in the third format table
+// officer is where it is found.
 var daySchema = []string{`
 	CREATE TABLE source(id INTEGER PRIMARY KEY, device TEXT NOT NULL, epoch INTEGER NOT NULL, UNIQUE(device, epoch)) STRICT;
 	CREATE TABLE record(id INTEGER PRIMARY KEY, source INTEGER NOT NULL, sequence INTEGER NOT NULL,
@@ -46,7 +48,11 @@ var daySchema = []string{`
 	INSERT INTO total VALUES (0, 0, 0, 0, 0, 0)`, `
 	ALTER TABLE quarantine ADD COLUMN boot TEXT NOT NULL DEFAULT '';
 	CREATE INDEX quarantine_boot ON quarantine(boot) WHERE boot<>'';
-	CREATE TABLE correction(source INTEGER, sequence INTEGER, data TEXT NOT NULL, PRIMARY KEY(source, sequence)) STRICT, WITHOUT ROWID`}
+	CREATE TABLE correction(source INTEGER, sequence INTEGER, data TEXT NOT NULL, PRIMARY KEY(source, sequence)) STRICT, WITHOUT ROWID`, `
+	CREATE TABLE officer(source INTEGER, sequence INTEGER, filed INTEGER NOT NULL, action TEXT NOT NULL, collar TEXT NOT NULL, vrm TEXT NOT NULL,
+		record_source INTEGER, record_sequence INTEGER, PRIMARY KEY(source, sequence)) STRICT, WITHOUT ROWID;
+	CREATE INDEX officer_filed ON officer(filed);
+	CREATE INDEX officer_record ON officer(record_source, record_sequence) WHERE record_source IS NOT NULL`}
 
 // Names of a day's two files in its folder.
 const (
@@ -78,7 +84,7 @@ type day struct {
 type statements struct {
 	recordDigests, imageDigest, eventDigest, waitingDigest, quarantined *sql.Stmt
 	insertRecord, insertImage, insertEvent, insertWaiting               *sql.Stmt
-	insertQuarantine, insertCorrection                                  *sql.Stmt
+	insertQuarantine, insertCorrection, insertOfficer                   *sql.Stmt
 }
 
 func (s *statements) prepare(db *sql.DB) error {
@@ -94,6 +100,7 @@ func (s *statements) prepare(db *sql.DB) error {
 		&s.insertWaiting:    `INSERT INTO waiting VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
 		&s.insertQuarantine: `INSERT INTO quarantine VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		&s.insertCorrection: `INSERT INTO correction VALUES (?, ?, ?)`,
+		&s.insertOfficer:    `INSERT INTO officer VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
 	} {
 		var err error
 		if *target, err = db.Prepare(query); err != nil {

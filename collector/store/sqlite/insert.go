@@ -121,16 +121,15 @@ func (b *batch) insertEvent(item *store.Item, reason string) (store.Result, erro
 	if reason != "" {
 		return b.quarantine(item, reason, item.Event)
 	}
+	if item.Officer != nil {
+		return store.Result{Outcome: store.Stored}, b.insertOfficer(item)
+	}
 	d, err := b.write(dayOf(item.Received), item.Key)
 	if err != nil {
 		return store.Result{}, err
 	}
-	source, err := d.sourceOf(item.Key)
-	if err != nil {
-		return store.Result{}, err
-	}
-	return store.Result{Outcome: store.Stored}, d.exec(d.stmts.insertEvent, source, int64(item.Key.Sequence),
-		item.Received.UnixNano(), item.Digest[:], item.Event)
+	_, err = d.insertEvent(item)
+	return store.Result{Outcome: store.Stored}, err
 }
 
 func (b *batch) insertImage(item *store.Item, reason string, h held) (store.Result, error) {

@@ -45,29 +45,52 @@ func (s *Store) Search(ctx context.Context, q store.Query) ([]store.StoredRecord
 	if err != nil {
 		return nil, err
 	}
+	var found []store.StoredRecord
+	err = s.eachDay(ctx, q.From, q.To, func(d *day) (bool, error) {
+		query, args := searchDay(q, q.Limit-len(found))
+		more, err := list(ctx, d.db, scanRecord, query, args...)
+		found = append(found, more...)
+		return len(found) < q.Limit, err
+	})
+	return found, err
+}
+
+// eachDay calls f with each day that is held between two moments, newest first,
+// until it wants no more.
+func (s *Store) eachDay(ctx context.Context, from, to time.Time, f func(*day) (more bool, err error)) error {
 	days, err := s.site.days(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var found []store.StoredRecord
 	for _, name := range days {
-		if len(found) == q.Limit {
-			break
-		}
-		if !q.From.IsZero() && name < dayOf(q.From) || !q.To.IsZero() && name > dayOf(q.To) {
+		if !from.IsZero() && name < dayOf(from) || !to.IsZero() && name > dayOf(to) {
 			continue
 		}
-		err := s.days.with(ctx, name, func(d *day) error {
-			query, args := searchDay(q, q.Limit-len(found))
-			more, err := list(ctx, d.db, scanRecord, query, args...)
-			found = append(found, more...)
+		more := true
+		err := s.days.with(ctx, name, func(d *day) (err error) {
+			more, err = f(d)
 			return err
 		})
 		if err != nil && !errors.Is(err, store.ErrNotFound) { // weeded meanwhile
-			return nil, fmt.Errorf("day %s: %w", name, err)
+			return fmt.Errorf("day %s: %w", name, err)
+		}
+		if !more {
+			return nil
 		}
 	}
-	return found, nil
+	return nil
+}
+
+// bounds gives a span of time as the databases have it.
+func bounds(from, to time.Time) (first, end int64) {
+	first, end = math.MinInt64, math.MaxInt64
+	if !from.IsZero() {
+		first = from.UnixNano()
+	}
+	if !to.IsZero() {
+		end = to.UnixNano()
+	}
+	return first, end
 }
 
 // searchDay makes the query of one day. The index is named, because without
@@ -101,13 +124,7 @@ func searchDay(q store.Query, limit int) (string, []any) {
 			index = "record_hit"
 		}
 	}
-	from, to := int64(math.MinInt64), int64(math.MaxInt64)
-	if !q.From.IsZero() {
-		from = q.From.UnixNano()
-	}
-	if !q.To.IsZero() {
-		to = q.To.UnixNano()
-	}
+	from, to := bounds(q.From, q.To)
 	and("captured>=? AND captured<?", from, to)
 	if q.Device != "" {
 		and("source IN (SELECT id FROM source WHERE device=?)", q.Device)
