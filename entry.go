@@ -98,6 +98,9 @@ type ListVersion struct {
 	// Issued is when the list's owner made it, Loaded when this unit or
 	// central put it in force.
 	Issued, Loaded time.Time
+	// Expires is when the owner's next version was due at the latest; zero where
+	// the owner did not say.
+	Expires time.Time
 	// Entries is how many entries it holds.
 	Entries int
 }

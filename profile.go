@@ -224,10 +224,12 @@ func (p Profile) Freshness(age time.Duration) Freshness {
 }
 
 // ListFreshness judges a list by the clock of a unit. A clock that nothing proves
-// never makes a list fresh: the most it can make of it is amber.
+// never makes a list fresh, and neither is one that has expired: the most that
+// either can be is amber.
 func (p Profile) ListFreshness(l ListVersion, now Stamp) Freshness {
 	f := p.Freshness(l.Age(now.True()))
-	if f == Fresh && !now.Proved {
+	expired := !l.Expires.IsZero() && now.True().After(l.Expires)
+	if f == Fresh && (!now.Proved || expired) {
 		return Amber
 	}
 	return f

@@ -181,3 +181,25 @@ func FuzzParseProfile(f *testing.F) {
 		}
 	})
 }
+
+func TestAListPastItsExpiryIsAmberHoweverYoung(t *testing.T) {
+	p, err := LoadProfile(DefaultProfile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	l := ListVersion{Issued: now.Add(-time.Minute), Expires: now}
+	for name, c := range map[string]struct {
+		stamp Stamp
+		want  Freshness
+	}{
+		"until then":                   {Stamp{UTC: now, Proved: true}, Fresh},
+		"past it":                      {Stamp{UTC: now.Add(time.Second), Proved: true}, Amber},
+		"stale counts for more":        {Stamp{UTC: now.AddDate(1, 0, 0), Proved: true}, Stale},
+		"nobody vouches for the clock": {Stamp{UTC: now}, Amber},
+	} {
+		if got := p.ListFreshness(l, c.stamp); got != c.want {
+			t.Errorf("%s: %s, want %s", name, got, c.want)
+		}
+	}
+}
