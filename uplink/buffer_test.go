@@ -83,12 +83,13 @@ var patch, overview = sync.OnceValue(func() nrd.Image { return jpegOf(&testing.T
 // read makes a record with both images; hit makes one that matched a list.
 func read(c nrd.Clock, vrm nrd.VRM) *nrd.Record {
 	return &nrd.Record{
-		Camera:   nrd.Camera{Feed: 1, Source: 2, Camera: 3, Name: "front"},
-		Captured: c.Stamp(),
-		Fix:      nrd.Fix{Source: nrd.FixStatic, Latitude: 51.5, Longitude: -0.1},
-		Read:     nrd.Read{VRM: vrm, Raw: string(vrm), Confidence: 90},
-		Patch:    patch(),
-		Overview: overview(),
+		Camera:    nrd.Camera{Feed: 1, Source: 2, Camera: 3, Name: "front"},
+		Captured:  c.Stamp(),
+		Direction: nrd.DirectionTowards,
+		Fix:       nrd.Fix{Source: nrd.FixStatic, Latitude: 51.5, Longitude: -0.1},
+		Read:      nrd.Read{VRM: vrm, Raw: string(vrm), Confidence: 90},
+		Patch:     patch(),
+		Overview:  overview(),
 	}
 }
 

@@ -107,10 +107,8 @@ func (b *Buffer) lastKey(found map[itemID][]byte, frames []frame) (epoch, last u
 		if err != nil {
 			return
 		}
-		// Every kind of item has its key in field 1.
-		var m wire.Event
-		if wire.Unmarshal(payload, &m) == nil {
-			epoch, known = m.GetKey().GetEpoch(), true
+		if key, err := wire.KeyOf(payload); err == nil {
+			epoch, known = key.Epoch, true
 		}
 	}
 	for id, value := range found {

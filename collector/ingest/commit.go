@@ -184,6 +184,10 @@ func (c *committer) show(item *store.Item) {
 		if c.in.OnImage != nil {
 			c.in.OnImage(item.Key, nrd.ImageKind(item.Kind))
 		}
+	case store.KindEvent:
+		if c.in.OnOfficer != nil && item.Officer != nil {
+			c.in.OnOfficer(*item.Officer)
+		}
 	}
 }
 

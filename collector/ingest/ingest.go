@@ -67,10 +67,11 @@ type Ingest struct {
 	// serial number, and why not. Without it every certificate of the CA's is
 	// good.
 	Admit func(ctx context.Context, device, serial string) error
-	// OnStored and OnImage are called when something new is on stable storage,
-	// by the goroutine that commits: they must not wait. They may be nil.
-	OnStored func(store.StoredRecord)
-	OnImage  func(nrd.Key, nrd.ImageKind)
+	// OnStored, OnImage and OnOfficer are called when something new is on stable
+	// storage, by the goroutine that commits: they must not wait. They may be nil.
+	OnStored  func(store.StoredRecord)
+	OnImage   func(nrd.Key, nrd.ImageKind)
+	OnOfficer func(nrd.OfficerEvent)
 
 	address atomic.Pointer[net.Addr]
 	counts  counts

@@ -265,3 +265,35 @@ func TestShutdownLosesNothingThatHadAReceipt(t *testing.T) {
 		t.Errorf("%d receipts for %d records", receipts, n)
 	}
 }
+
+// TestWhatAnOfficerDidIsFiledByItsTimeOrWhenItCame is about clocks too: a unit may
+// believe that it is 1970, or 2099.
+func TestWhatAnOfficerDidIsFiledByItsTimeOrWhenItCame(t *testing.T) {
+	c := start(t)
+	var told atomic.Int32
+	c.OnOfficer = func(e nrd.OfficerEvent) {
+		if e.Disposition == nrd.DispositionStopped {
+			told.Add(1)
+		}
+	}
+	c.run(t)
+	c.approve(t, "unit-1")
+	u := c.connect(t, "unit-1")
+	now := c.Clock.Now()
+	for i, at := range []time.Time{now.Add(-time.Hour), time.Unix(60, 0), time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC)} {
+		m := wire.FromOfficerEvent(nrd.OfficerEvent{Action: nrd.OfficerActed, Disposition: nrd.DispositionStopped, VRM: "AB12CDE", At: at, Lists: []string{"wanted"}})
+		m.Key = &wire.Key{Device: "unit-1", Epoch: 1, Sequence: uint64(i + 1)}
+		event := marshal(t, m)
+		for range 2 {
+			u.send(t, wire.TopicEvent("unit-1"), event)
+			u.receipt(t, event, wire.Receipt_STORED)
+		}
+	}
+	events, err := c.store.Officers(context.Background(), store.OfficerQuery{From: now.Add(-2 * time.Hour), To: now.Add(time.Hour)})
+	if err != nil || len(events) != 3 || told.Load() != 3 {
+		t.Fatalf("%d events near now, %d told, %v", len(events), told.Load(), err)
+	}
+	if last := events[2]; !last.Filed.Equal(now.Add(-time.Hour)) {
+		t.Errorf("filed %s", last.Filed)
+	}
+}

@@ -33,7 +33,7 @@ func unproved(shows time.Time, monotonic time.Duration) nrd.Stamp {
 }
 
 // anchored makes the event that says what time it was so long after the boot.
-func anchored(t *testing.T, sequence uint64, monotonic time.Duration, utc time.Time) []byte {
+func anchored(t testing.TB, sequence uint64, monotonic time.Duration, utc time.Time) []byte {
 	t.Helper()
 	key := nrd.Key{Device: "unit-1", Epoch: 7, Sequence: sequence}
 	return marshal(t, &wire.Event{Key: wire.FromKey(key), AtNs: utc.UnixNano(), What: wire.FromCorrection(nrd.Correction{
