@@ -117,7 +117,7 @@ func (c *Central) ingest(r *rooms, page *console.Console) (*ingest.Ingest, error
 	}
 	return &ingest.Ingest{
 		Listen: s.Listen, TLS: tls, Broker: broker, Store: r.store, Profile: c.Config.profile, Clock: c.Config.Clock, Log: c.Log,
-		OnStored: page.Stored, OnImage: page.ImageStored, Admit: r.fleet.Admit,
+		OnStored: page.Stored, OnImage: page.ImageStored, OnOfficer: page.OfficerStored, Admit: r.fleet.Admit,
 	}, nil
 }
 

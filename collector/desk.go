@@ -78,6 +78,7 @@ func (d *deskServer) handler() http.Handler {
 	mux.HandleFunc("POST /quarantine/list", answer(d, d.listQuarantine))
 	mux.HandleFunc("POST /quarantine/release", answer(d, d.release))
 	mux.HandleFunc("POST /search", answer(d, d.search))
+	mux.HandleFunc("POST /officer/list", answer(d, d.officers))
 	mux.HandleFunc("POST /backup", d.backup)
 	return mux
 }

@@ -79,6 +79,11 @@ func (d *deskServer) search(ctx context.Context, by access.By, e Enquiry) ([]Fou
 	found := make([]Found, len(records))
 	for i := range records {
 		found[i] = foundOf(&records[i])
+		if records[i].IsHit() {
+			if found[i].Officers, err = d.officersOf(ctx, records[i].Key); err != nil {
+				return nil, err
+			}
+		}
 	}
 	return found, nil
 }

@@ -105,6 +105,15 @@ func TestACommandActsWithTheRightsOfItsAccount(t *testing.T) {
 	if _, err := sams.Search(t.Context(), Enquiry{VRM: "AB*"}); !errors.Is(err, ErrRefused) {
 		t.Errorf("a search without a reason: %v", err)
 	}
+	if _, err := sams.Officers(t.Context(), OfficerEnquiry{}); !errors.Is(err, ErrRefused) {
+		t.Errorf("officers' actions without a reason: %v", err)
+	}
+	if _, err := sams.Officers(t.Context(), OfficerEnquiry{VRM: "A_B", Reason: "audit 7"}); !errors.Is(err, ErrInvalid) {
+		t.Errorf("officers' actions about no mark: %v", err)
+	}
+	if events, err := sams.Officers(t.Context(), OfficerEnquiry{VRM: "ab12 cde", Reason: "audit 7"}); err != nil || len(events) != 0 {
+		t.Errorf("officers' actions: %+v, %v", events, err)
+	}
 	if _, err := sams.Search(t.Context(), Enquiry{VRM: "A_B", Reason: "incident 7"}); !errors.Is(err, ErrInvalid) {
 		t.Errorf("a search that cannot be: %v", err)
 	}

@@ -45,6 +45,8 @@ type Found struct {
 	Hits      []FoundHit `json:"hits"`
 	Patch     bool       `json:"patch"`
 	Overview  bool       `json:"overview"`
+	// Officers are what officers did about a hit, oldest first.
+	Officers []OfficerEvent `json:"officers,omitempty"`
 }
 
 // FoundHit is a hit of a found record.

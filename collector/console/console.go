@@ -41,8 +41,8 @@ const securityPolicy = "default-src 'none'; img-src 'self'; style-src 'self'; sc
 const maxForm = 64 << 10
 
 // Console is the page as an http.Handler, to be served over HTTPS only. Fill the
-// fields and call Initialize; give it what ingest stores with Stored and
-// ImageStored; Close ends the live views.
+// fields and call Initialize; give it what ingest stores with Stored,
+// ImageStored and OfficerStored; Close ends the live views.
 type Console struct {
 	Access  *access.Service
 	Fleet   *fleet.Fleet
@@ -77,7 +77,7 @@ func (c *Console) Initialize(ctx context.Context) error {
 
 // fillFeed starts the live view with what was received last.
 func (c *Console) fillFeed(ctx context.Context) error {
-	c.feed.watchers = map[chan event]struct{}{}
+	c.feed.watchers, c.feed.outcomes = map[chan event]struct{}{}, map[nrd.Key]string{}
 	latest, err := c.Store.Latest(ctx, feedRecords)
 	if err != nil {
 		return err
@@ -92,6 +92,9 @@ func (c *Console) fillFeed(ctx context.Context) error {
 	}
 	for i := len(hits) - 1; i >= 0; i-- {
 		c.feed.hits = append(c.feed.hits, hits[i])
+		if c.feed.outcomes[hits[i].Key], err = c.outcome(ctx, hits[i].Key); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -101,6 +104,13 @@ func (c *Console) Stored(r store.StoredRecord) { c.feed.stored(r) }
 
 // ImageStored shows a picture that arrived after its record. It does not wait.
 func (c *Console) ImageStored(key nrd.Key, kind nrd.ImageKind) { c.feed.image(key, kind) }
+
+// OfficerStored shows what an officer did about a hit. It does not wait.
+func (c *Console) OfficerStored(e nrd.OfficerEvent) {
+	if e.Record != (nrd.Key{}) {
+		c.feed.officer(e.Record, outcomeOf(&e))
+	}
+}
 
 // Close ends the live views, so that the server can end.
 func (c *Console) Close() { c.feed.close() }

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"maps"
 	"slices"
 	"sync"
 
@@ -20,12 +21,13 @@ const (
 )
 
 // event is one thing that happened in the live view: a record came (Record is
-// set), or a picture of one did.
+// set), or a picture of one did (Kind is), or officers dealt with one (Outcome is).
 type event struct {
 	Sequence uint64
 	Record   *store.StoredRecord
 	Key      nrd.Key
 	Kind     nrd.ImageKind
+	Outcome  string
 }
 
 // feed is what the live view shows, shared by all who watch. Its methods never
@@ -35,6 +37,7 @@ type feed struct {
 	sequence uint64
 	records  []store.StoredRecord // newest last
 	hits     []store.StoredRecord // newest last
+	outcomes map[nrd.Key]string   // of hits in the feed, in words
 	events   []event
 	watchers map[chan event]struct{}
 	closed   bool
@@ -50,6 +53,27 @@ func (f *feed) stored(r store.StoredRecord) {
 		f.hits = keepLast(append(f.hits, r), feedHits)
 	}
 	f.tell(event{Record: &r, Key: r.Key})
+}
+
+// officer notes what officers did about a record in the feed. It may have been
+// told before the record: what is not here is forgotten when there is much of it.
+func (f *feed) officer(record nrd.Key, outcome string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.outcomes) > feedEvents {
+		maps.DeleteFunc(f.outcomes, func(k nrd.Key, _ string) bool { return !f.has(k) })
+	}
+	f.outcomes[record] = outcome
+	if f.has(record) {
+		f.tell(event{Key: record, Outcome: outcome})
+	}
+}
+
+// outcome is what officers did about a record last, "" for nothing.
+func (f *feed) outcome(record nrd.Key) string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.outcomes[record]
 }
 
 // image notes that a picture of a record in the feed has come.
@@ -101,6 +125,11 @@ func (f *feed) now() (records, hits []store.StoredRecord, sequence uint64) {
 func (f *feed) shows(key nrd.Key) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	return f.has(key)
+}
+
+// has is shows with the lock held.
+func (f *feed) has(key nrd.Key) bool {
 	same := func(r store.StoredRecord) bool { return r.Key == key }
 	return slices.ContainsFunc(f.records, same) || slices.ContainsFunc(f.hits, same)
 }

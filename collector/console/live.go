@@ -37,6 +37,8 @@ type card struct {
 	// View is the live view's line, For the line that a link cites.
 	View, For uint64
 	Pictures  bool
+	// Outcome is what officers did about a hit last, in words.
+	Outcome string
 }
 
 // ID names the card in the page.
@@ -50,16 +52,16 @@ func (c *Console) live(w http.ResponseWriter, r *http.Request, who visitor) {
 	records, hits, sequence := c.feed.now()
 	data := livePage{View: line.Sequence, Sequence: sequence}
 	for i := range records {
-		data.Records = append(data.Records, liveCard(&records[i], line.Sequence, who))
+		data.Records = append(data.Records, c.liveCard(&records[i], line.Sequence, who))
 	}
 	for i := range hits {
-		data.Hits = append(data.Hits, liveCard(&hits[i], line.Sequence, who))
+		data.Hits = append(data.Hits, c.liveCard(&hits[i], line.Sequence, who))
 	}
 	c.show(w, http.StatusOK, "live.html", page{Title: "Live", Here: "/live", Who: &who, Data: data})
 }
 
-func liveCard(r *store.StoredRecord, view uint64, who visitor) card {
-	return card{StoredRecord: r, View: view, For: view, Pictures: who.May(access.ViewImages)}
+func (c *Console) liveCard(r *store.StoredRecord, view uint64, who visitor) card {
+	return card{StoredRecord: r, View: view, For: view, Pictures: who.May(access.ViewImages), Outcome: c.feed.outcome(r.Key)}
 }
 
 // view gives the live view that a request belongs to. The view's line must be
@@ -147,10 +149,14 @@ func (s *stream) event(e event) {
 	var name string
 	var data bytes.Buffer
 	var err error
-	if e.Record != nil {
+	switch {
+	case e.Record != nil:
 		name = "record"
-		err = s.console.pages.ExecuteTemplate(&data, "card", liveCard(e.Record, s.view, s.who))
-	} else {
+		err = s.console.pages.ExecuteTemplate(&data, "card", s.console.liveCard(e.Record, s.view, s.who))
+	case e.Outcome != "":
+		name = "officer"
+		err = json.NewEncoder(&data).Encode(map[string]string{"id": cardID(e.Key), "outcome": e.Outcome})
+	default:
 		name = "picture"
 		err = json.NewEncoder(&data).Encode(map[string]string{
 			"id": cardID(e.Key), "kind": string(e.Kind), "src": livePicture(e.Key, e.Kind, s.view),

@@ -15,8 +15,10 @@ import (
 type recordPage struct {
 	Key    nrd.Key
 	Record *store.StoredRecord
-	For    uint64
-	Reason string
+	// Officers are what officers did about it, oldest first.
+	Officers []store.OfficerEvent
+	For      uint64
+	Reason   string
 }
 
 // record opens a record for the reason of the line that the link cites; where
@@ -56,13 +58,17 @@ func (c *Console) showRecord(w http.ResponseWriter, r *http.Request, who visitor
 		c.show(w, status, "reason.html", page{Title: "Reason", Who: &who, Problem: sentence, Data: recordPage{Key: key}})
 		return
 	}
+	var officers []store.OfficerEvent
+	if err == nil {
+		officers, err = c.Store.OfficersOf(r.Context(), key)
+	}
 	if err != nil {
 		c.fail(w, r, &who, err)
 		return
 	}
 	c.show(w, http.StatusOK, "record.html", page{
 		Title: title(record), Here: "/search", Who: &who,
-		Data: recordPage{Key: key, Record: record, For: line.Sequence, Reason: line.Reason},
+		Data: recordPage{Key: key, Record: record, Officers: officers, For: line.Sequence, Reason: line.Reason},
 	})
 }
 

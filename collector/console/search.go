@@ -68,7 +68,14 @@ func (c *Console) search(w http.ResponseWriter, r *http.Request, who visitor) {
 		records = records[:resultsOnPage]
 	}
 	for i := range records {
-		form.Results = append(form.Results, card{StoredRecord: &records[i], For: line.Sequence})
+		result := card{StoredRecord: &records[i], For: line.Sequence}
+		if result.IsHit() {
+			if result.Outcome, err = c.outcome(r.Context(), result.Key); err != nil {
+				c.fail(w, r, &who, err)
+				return
+			}
+		}
+		form.Results = append(form.Results, result)
 	}
 	c.showSearch(w, http.StatusOK, who, "", form)
 }

@@ -80,6 +80,7 @@ func (c *Console) words() template.FuncMap {
 		"degrees":  func(t *float64) string { return fmt.Sprintf("%.0f °C", *t) },
 		"bytes":    bytesInWords,
 		"count":    count,
+		"outcome":  outcomeOf,
 		"record":   recordPath,
 		"picture":  picturePath,
 		"live":     livePicture,

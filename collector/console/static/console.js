@@ -59,6 +59,15 @@ function start(live) {
     slot.replaceChildren(image);
   }
 
+  function officer({ id, outcome }) {
+    const tag = document.createElement("span");
+    tag.className = "tag";
+    tag.textContent = outcome;
+    for (const card of [...live.querySelectorAll("[data-key]"), ...held]) {
+      if (card.dataset.key === id) card.querySelector("[data-outcome]")?.replaceChildren(tag.cloneNode(true));
+    }
+  }
+
   const events = new EventSource(`${live.dataset.events}&after=${live.dataset.after}`);
   events.addEventListener("open", () => say("on", "live"));
   events.addEventListener("error", () => {
@@ -76,6 +85,7 @@ function start(live) {
     hold.textContent = `Go on (${held.length})`;
   });
   events.addEventListener("picture", (event) => picture(JSON.parse(event.data)));
+  events.addEventListener("officer", (event) => officer(JSON.parse(event.data)));
   events.addEventListener("reload", () => location.reload());
   events.addEventListener("signed-out", () => location.assign("/sign-in"));
   window.addEventListener("pagehide", () => events.close());
