@@ -16,3 +16,6 @@ var ErrQuery = errors.New("the search is not valid")
 // ErrChain answers CheckAccessLog when a line was changed or taken out; the
 // error that wraps it names the first line that does not fit.
 var ErrChain = errors.New("the access log has been altered")
+
+// ErrExists says that a list has an entry with this mark and reference already.
+var ErrExists = errors.New("the list has an entry with this mark and reference already")

@@ -8,6 +8,7 @@ package store
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"nrd"
@@ -126,6 +127,16 @@ type StoredRecord struct {
 	HasPatch, HasOverview bool
 	// Correction is nil where the record goes by the unit's own time.
 	Correction *Correction
+	// Found are hits that the unit did not see and central did.
+	Found []nrd.Hit
+}
+
+// AllHits are the unit's hits and those that only central found.
+func (r *StoredRecord) AllHits() []nrd.Hit {
+	if len(r.Found) == 0 {
+		return r.Hits
+	}
+	return append(slices.Clone(r.Hits), r.Found...)
 }
 
 // Time is when the record was captured as far as is known: what it is filed,
@@ -209,6 +220,9 @@ type Totals struct {
 // Quarantine set, is Quarantined. An error means that nothing is promised about
 // any of the items: send them again.
 type Store interface {
+	Lists
+	Hits
+
 	Insert(ctx context.Context, items []Item) ([]Result, error)
 	// Record answers ErrNotFound where the key is not held.
 	Record(ctx context.Context, key nrd.Key) (*StoredRecord, error)

@@ -21,7 +21,8 @@ import (
 // captured is the corrected time where it has a correction. In the second format
 // a quarantined record names the start of the unit whose clock was not proved. An
 // officer's action is an event, whose data says all of it; in the third format table
-// officer is where it is found.
+// officer is where it is found. The fourth has the hit alarms: one for each entry
+// that a record matched.
 var daySchema = []string{`
 	CREATE TABLE source(id INTEGER PRIMARY KEY, device TEXT NOT NULL, epoch INTEGER NOT NULL, UNIQUE(device, epoch)) STRICT;
 	CREATE TABLE record(id INTEGER PRIMARY KEY, source INTEGER NOT NULL, sequence INTEGER NOT NULL,
@@ -52,7 +53,10 @@ var daySchema = []string{`
 	CREATE TABLE officer(source INTEGER, sequence INTEGER, filed INTEGER NOT NULL, action TEXT NOT NULL, collar TEXT NOT NULL, vrm TEXT NOT NULL,
 		record_source INTEGER, record_sequence INTEGER, PRIMARY KEY(source, sequence)) STRICT, WITHOUT ROWID;
 	CREATE INDEX officer_filed ON officer(filed);
-	CREATE INDEX officer_record ON officer(record_source, record_sequence) WHERE record_source IS NOT NULL`}
+	CREATE INDEX officer_record ON officer(record_source, record_sequence) WHERE record_source IS NOT NULL`, `
+	CREATE TABLE hit_alarm(source INTEGER, sequence INTEGER, list TEXT, vrm TEXT, reference TEXT, captured INTEGER NOT NULL, finder TEXT NOT NULL,
+		data TEXT NOT NULL, PRIMARY KEY(source, sequence, list, vrm, reference)) STRICT, WITHOUT ROWID;
+	CREATE INDEX hit_alarm_captured ON hit_alarm(captured)`}
 
 // Names of a day's two files in its folder.
 const (

@@ -18,13 +18,20 @@ import (
 const recordColumns = `r.received, r.data,
 	EXISTS(SELECT 1 FROM image i WHERE i.source=r.source AND i.sequence=r.sequence AND i.kind='patch'),
 	EXISTS(SELECT 1 FROM image i WHERE i.source=r.source AND i.sequence=r.sequence AND i.kind='overview'),
-	(SELECT c.data FROM correction c WHERE c.source=r.source AND c.sequence=r.sequence)`
+	(SELECT c.data FROM correction c WHERE c.source=r.source AND c.sequence=r.sequence),
+	(SELECT json_group_array(json_extract(h.data, '$.Hit')) FROM hit_alarm h WHERE h.source=r.source AND h.sequence=r.sequence AND h.finder<>'unit')`
 
 func scanRecord(scan scanner) (r store.StoredRecord, err error) {
 	var received int64
 	var data, correction []byte
-	if err := scan(&received, &data, &r.HasPatch, &r.HasOverview, &correction); err != nil {
+	var found string
+	if err := scan(&received, &data, &r.HasPatch, &r.HasOverview, &correction, &found); err != nil {
 		return r, err
+	}
+	if found != "[]" {
+		if err := json.Unmarshal([]byte(found), &r.Found); err != nil {
+			return r, fmt.Errorf("a record's hits: %w", err)
+		}
 	}
 	if correction != nil {
 		if err := json.Unmarshal(correction, &r.Correction); err != nil {

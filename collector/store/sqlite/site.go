@@ -27,7 +27,8 @@ const (
 // hour (hours since 1970). Both are written before the day is: they may say too
 // much, never too little. So a key is found without an index of all keys, which
 // weeding would have to clear. An anchor is a correction of a unit's clock;
-// traffic is what a device saw in an hour (hours since 1970).
+// traffic is what a device saw in an hour (hours since 1970). The third format has
+// the lists; records received before matched were matched against them.
 var siteSchema = []string{`
 	CREATE TABLE day(day TEXT PRIMARY KEY, key BLOB NOT NULL) STRICT, WITHOUT ROWID;
 	CREATE TABLE span(device TEXT, epoch INTEGER, day TEXT, first INTEGER NOT NULL, last INTEGER NOT NULL,
@@ -46,7 +47,16 @@ var siteSchema = []string{`
 		raised INTEGER NOT NULL, cleared INTEGER, text TEXT NOT NULL) STRICT;
 	CREATE UNIQUE INDEX alarm_standing ON alarm(device, kind) WHERE cleared IS NULL;
 	CREATE TABLE traffic(device TEXT, hour INTEGER, frames INTEGER NOT NULL, reads INTEGER NOT NULL, covered INTEGER NOT NULL, blind INTEGER NOT NULL,
-		PRIMARY KEY(device, hour)) STRICT, WITHOUT ROWID`}
+		PRIMARY KEY(device, hour)) STRICT, WITHOUT ROWID`, `
+	CREATE TABLE list(name TEXT PRIMARY KEY, data TEXT NOT NULL) STRICT, WITHOUT ROWID;
+	CREATE TABLE list_entry(id INTEGER PRIMARY KEY AUTOINCREMENT, list TEXT NOT NULL, vrm TEXT NOT NULL, reference TEXT NOT NULL, data TEXT NOT NULL,
+		UNIQUE(list, vrm, reference)) STRICT;
+	CREATE TABLE list_import(id INTEGER PRIMARY KEY AUTOINCREMENT, list TEXT NOT NULL, state TEXT NOT NULL, data TEXT NOT NULL) STRICT;
+	CREATE INDEX list_import_list ON list_import(list);
+	CREATE INDEX list_import_held ON list_import(id) WHERE state='held';
+	CREATE TABLE list_retrospect(id INTEGER PRIMARY KEY AUTOINCREMENT, data TEXT NOT NULL) STRICT;
+	CREATE TABLE matched(until INTEGER NOT NULL) STRICT;
+	INSERT INTO matched VALUES (0)`}
 
 // maxSpans bounds the memory of spans, in device epochs.
 const maxSpans = 20_000

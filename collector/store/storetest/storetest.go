@@ -67,6 +67,11 @@ func Run(t *testing.T, s Subject) {
 		{"ChangesOfADeviceDoNotUndoEachOther", devicesAtOnce},
 		{"AnAlarmIsRaisedOnceAndCleared", alarms},
 		{"TrafficIsKeptByTheHour", traffic},
+		{"ListsAreKept", listsAreKept},
+		{"EntriesOfAListChangeInOneStep", entriesOfAList},
+		{"ImportsAreKeptWithTheirReports", importsAreKept},
+		{"AHitAlarmIsRaisedOnceWhoeverSawIt", hitsAreRaisedOnce},
+		{"RecordsAreFoundByTheirReceipt", receivedSince},
 		{"ABackupIsAStoreOfThatMoment", backup},
 		{"ABackupOverwritesNothing", backupNotEmpty},
 	} {

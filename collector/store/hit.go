@@ -1,0 +1,60 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"nrd"
+)
+
+// Finder says who saw a hit first.
+type Finder string
+
+// A hit is found on the unit, at central when the record came, or at central later,
+// when the entry was added.
+const (
+	FoundByUnit       Finder = "unit"
+	FoundByCentral    Finder = "central"
+	FoundInRetrospect Finder = "retrospect"
+)
+
+// HitAlarm is one passage that matched one entry: there is one of it, whoever saw
+// it first and however often it is found again. It is weeded with its record.
+type HitAlarm struct {
+	Record   nrd.Key
+	VRM      nrd.VRM // as it was read
+	Captured time.Time
+	Camera   string
+	Raised   time.Time
+	By       Finder
+	// Covert says that the entry goes to no vehicle.
+	Covert bool
+	Hit    nrd.Hit
+}
+
+// HitQuery selects hit alarms by the time of their records' capture. To is
+// exclusive; what is empty leaves a term open.
+type HitQuery struct {
+	List     string
+	From, To time.Time
+	// Limit caps the answer; 0 means 100, at most 10,000.
+	Limit int
+}
+
+// Hits keeps the hit alarms.
+type Hits interface {
+	// RaiseHits notes hit alarms of records that are held, and answers those that
+	// are new. One whose record is not held is left out.
+	RaiseHits(ctx context.Context, alarms []HitAlarm) ([]HitAlarm, error)
+	// HitAlarms answers newest capture first.
+	HitAlarms(ctx context.Context, q HitQuery) ([]HitAlarm, error)
+	// HitCounts counts hit alarms by list.
+	HitCounts(ctx context.Context, from, to time.Time) (map[string]uint64, error)
+	// Received gives each record received at or after a time, day by day in the
+	// order of receipt.
+	Received(ctx context.Context, since time.Time, each func(StoredRecord) error) error
+	// SetMatched notes that all records received before a time were matched;
+	// Matched answers it, the zero time for never.
+	SetMatched(ctx context.Context, until time.Time) error
+	Matched(ctx context.Context) (time.Time, error)
+}
