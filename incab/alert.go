@@ -22,8 +22,11 @@ type alert struct {
 	Direction nrd.Direction
 	Passage   uint64
 	Seen      time.Time // captured, the newest
-	Times     int       // read so often
-	// Sounds counts how often the alert was new or became more urgent.
+	// Sighting counts all of the screen's, so that no clock that jumps changes the
+	// order of the queue; this one is the newest.
+	Sighting uint64
+	Times    int // read so often, see Telling
+	// Sounds counts how often the alert was new, or is to be told again.
 	Sounds      int
 	Provisional bool
 	Withdrawn   string // why
@@ -53,10 +56,17 @@ const (
 	mostAlerts = 50
 	// confirmWithin is how long a provisional hit may wait for its record.
 	confirmWithin = time.Minute
-	// sameAlert is how long a vehicle that was dealt with is quiet when it is
-	// read again: parked, or behind it in the queue.
-	sameAlert = 5 * time.Minute
 )
+
+// Telling says how a record with hits is to be told. A vehicle that stays, parked
+// or in front, is one alert: who gives the records knows when it has been told.
+type Telling struct {
+	// Times is how many passages of the vehicle this alert has seen.
+	Times int
+	// Now says that it is to be told now: the first time, or again, by time and
+	// place.
+	Now bool
+}
 
 func (a *alert) priority() nrd.Priority { return a.Hits[0].Entry.Priority }
 
@@ -83,8 +93,7 @@ func urgency(a, b *alert) int {
 	return cmp.Or(
 		cmp.Compare(rank(a), rank(b)),
 		cmp.Compare(b.priority(), a.priority()),
-		b.Seen.Compare(a.Seen),
-		cmp.Compare(b.Number, a.Number),
+		cmp.Compare(b.Sighting, a.Sighting),
 	)
 }
 
@@ -102,14 +111,23 @@ func rank(a *alert) int {
 
 // Provisional tells of a hit before its passage is over; Recorded confirms or
 // withdraws it.
-func (s *Screen) Provisional(rec *nrd.Record) { s.see(rec, true) }
+func (s *Screen) Provisional(rec *nrd.Record, as Telling) { s.see(rec, true, as) }
 
 // Recorded tells of a record that is final. Only hits are kept of it.
-func (s *Screen) Recorded(rec *nrd.Record) { s.see(rec, false) }
+func (s *Screen) Recorded(rec *nrd.Record, as Telling) { s.see(rec, false, as) }
 
-func (s *Screen) see(rec *nrd.Record, provisional bool) {
+func (s *Screen) see(rec *nrd.Record, provisional bool, as Telling) {
 	s.mu.Lock()
-	changed := s.take(rec, provisional)
+	changed := !provisional && s.unconfirm(rec)
+	if rec.IsHit() {
+		s.take(rec, provisional, as)
+		changed = true
+	}
+	s.settle(changed)
+}
+
+// settle orders the queue, shows what has changed, keeps it, and lets the lock go.
+func (s *Screen) settle(changed bool) {
 	if changed {
 		slices.SortStableFunc(s.state.Alerts, urgency)
 		s.state.Alerts = s.state.Alerts[:min(len(s.state.Alerts), mostAlerts)]
@@ -125,34 +143,45 @@ func (s *Screen) see(rec *nrd.Record, provisional bool) {
 	s.deliver()
 }
 
-// take puts a record into the queue. The lock is held.
-func (s *Screen) take(rec *nrd.Record, provisional bool) bool {
+// unconfirm withdraws what was told of a passage whose final read is another. The
+// lock is held.
+func (s *Screen) unconfirm(rec *nrd.Record) bool {
 	changed := false
-	if !provisional {
-		for _, a := range s.state.Alerts {
-			if a.Provisional && a.Camera == rec.Camera.Name && a.Passage == rec.Passage.Number && (a.VRM != rec.Read.VRM || !rec.IsHit()) {
-				a.withdraw("the final read is another")
-				changed = true
-			}
+	for _, a := range s.state.Alerts {
+		if a.Provisional && a.of(rec) && (a.VRM != rec.Read.VRM || !rec.IsHit()) {
+			a.withdraw("the final read is another")
+			changed = true
 		}
 	}
-	if !rec.IsHit() {
-		return changed
+	return changed
+}
+
+// of reports whether the alert's newest sighting is the record's passage.
+func (a *alert) of(rec *nrd.Record) bool {
+	return a.Camera == rec.Camera.Name && a.Passage == rec.Passage.Number && a.Passage != 0
+}
+
+// take puts a record with hits into the queue. The lock is held.
+func (s *Screen) take(rec *nrd.Record, provisional bool, as Telling) {
+	a := s.current(rec.Read.VRM)
+	if a != nil && a.Disposed != nil && as.Now && !a.of(rec) {
+		a = nil // it was dealt with, and is to be told again
 	}
-	a := s.current(rec)
-	if a == nil {
+	switch {
+	case a == nil:
 		s.state.Last++
 		a = &alert{Number: s.state.Last, VRM: rec.Read.VRM, OnDuty: s.onDuty(), Sounds: 1, Provisional: provisional}
 		s.state.Alerts = append(s.state.Alerts, a)
-	} else if rec.Hits[0].Entry.Priority > a.priority() {
+	case a.Disposed != nil:
+	case a.escalates(rec.Hits):
 		a.Sounds++
 		a.Acknowledged = nil
+	case as.Now && a.Acknowledged == nil && !a.of(rec):
+		a.Sounds++
 	}
-	if a.Camera != rec.Camera.Name || a.Passage != rec.Passage.Number || a.Passage == 0 {
-		a.Times++
-	}
+	s.state.Sightings++
 	a.Hits, a.Camera, a.Direction, a.Passage, a.Seen = rec.Hits, rec.Camera.Name, rec.Direction, rec.Passage.Number, rec.Captured.UTC
-	a.shown = s.Clock.Stamp().Monotonic
+	a.Times, a.Sighting, a.shown = as.Times, s.state.Sightings, s.Clock.Stamp().Monotonic
 	if !provisional {
 		a.Provisional, a.Record = false, rec.Key
 	}
@@ -162,19 +191,35 @@ func (s *Screen) take(rec *nrd.Record, provisional bool) bool {
 	if len(rec.Overview.JPEG) > 0 {
 		a.overview = rec.Overview.JPEG
 	}
-	return true
 }
 
-// current gives the alert that a read of the same mark belongs to, nil for none.
-func (s *Screen) current(rec *nrd.Record) *alert {
-	for _, a := range s.state.Alerts {
-		switch {
-		case a.VRM != rec.Read.VRM || a.Withdrawn != "":
-		case a.Disposed == nil, rec.Captured.UTC.Sub(a.Seen).Abs() < sameAlert:
-			return a
+// escalates reports whether hits ask for more than those that officers have been
+// told of: a higher priority, an entry that is new, or one that needs no
+// verification any more.
+func (a *alert) escalates(hits []nrd.Hit) bool {
+	if hits[0].Entry.Priority > a.priority() {
+		return true
+	}
+	for i := range hits {
+		h := &hits[i]
+		known := slices.IndexFunc(a.Hits, func(k nrd.Hit) bool { return k.List.List == h.List.List && k.Entry.Reference == h.Entry.Reference })
+		if known < 0 || a.Hits[known].VerifyBeforeStop() && !h.VerifyBeforeStop() {
+			return true
 		}
 	}
-	return nil
+	return false
+}
+
+// current gives the newest alert that a read of a mark belongs to, nil for none.
+// The lock is held.
+func (s *Screen) current(vrm nrd.VRM) *alert {
+	var newest *alert
+	for _, a := range s.state.Alerts {
+		if a.VRM == vrm && a.Withdrawn == "" && (newest == nil || a.Sighting > newest.Sighting) {
+			newest = a
+		}
+	}
+	return newest
 }
 
 // find gives an alert by its number. The lock is held.
@@ -184,47 +229,4 @@ func (s *Screen) find(number uint64) *alert {
 		return nil
 	}
 	return s.state.Alerts[i]
-}
-
-// acknowledge says that an officer has seen an alert; the first one counts.
-func (s *Screen) acknowledge(t *tablet, number uint64) error {
-	return s.act(t, number, nrd.OfficerEvent{Action: nrd.OfficerAcknowledged})
-}
-
-// dispose says what became of it; the first word counts.
-func (s *Screen) dispose(t *tablet, number uint64, d nrd.Disposition) error {
-	if !slices.Contains(nrd.Dispositions, d) {
-		return refusal{400, "There is no such disposition."}
-	}
-	return s.act(t, number, nrd.OfficerEvent{Action: nrd.OfficerActed, Disposition: d})
-}
-
-func (s *Screen) act(t *tablet, number uint64, e nrd.OfficerEvent) error {
-	err := s.change(func() error {
-		a := s.find(number)
-		switch {
-		case t.Officer == nil:
-			return errSignOn
-		case a == nil:
-			return refusal{404, "This hit is not in the queue any more."}
-		case a.Disposed != nil:
-			return refusal{409, fmt.Sprintf("Already %s, by %s.", a.Disposition, a.Disposed)}
-		case a.Acknowledged != nil && e.Action == nrd.OfficerAcknowledged:
-			return refusal{409, "Already acknowledged by " + a.Acknowledged.String() + "."}
-		}
-		by := &done{Collar: t.Officer.Collar, Role: t.Role, At: s.Clock.Now()}
-		if a.Acknowledged == nil {
-			a.Acknowledged = by
-		}
-		if e.Action == nrd.OfficerActed {
-			a.Disposed, a.Disposition = by, e.Disposition
-		}
-		s.later(t, e, a)
-		slices.SortStableFunc(s.state.Alerts, urgency)
-		return nil
-	})
-	if err == nil {
-		s.deliver()
-	}
-	return err
 }

@@ -45,11 +45,16 @@ func (s *Screen) makeCertificate() error {
 	if err != nil {
 		return err
 	}
-	// The unit's clock may be wrong now: the certificate holds from long before.
-	now := s.Clock.Now()
+	// The unit's clock may be wrong now: the certificate holds from long before,
+	// and for ten years from whatever is later.
+	from := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	until := from.AddDate(10, 0, 0)
+	if now := s.Clock.Now(); now.After(from) {
+		until = now.AddDate(10, 0, 0)
+	}
 	template := &x509.Certificate{
 		SerialNumber: serial, Subject: pkix.Name{CommonName: "nrd-agent incab"},
-		NotBefore: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), NotAfter: now.AddDate(10, 0, 0),
+		NotBefore: from, NotAfter: until,
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, BasicConstraintsValid: true,
 	}
 	if a, ok := s.Listener.Addr().(*net.TCPAddr); ok && !a.IP.IsUnspecified() {

@@ -84,7 +84,7 @@ type state struct {
 	Certificate, Key []byte // DER, of the screen's own certificate
 	Tablets          []*tablet
 	Alerts           []*alert
-	Last             uint64 // the last alert's number
+	Last, Sightings  uint64 // the last alert's number, and the last sighting's
 	Unsent           []unsent
 	LastEvent        uint64 // the last event's number
 }

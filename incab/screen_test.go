@@ -164,6 +164,13 @@ func (c *cab) record(vrm nrd.VRM, hits ...nrd.Hit) *nrd.Record {
 	}
 }
 
+// Recorded tells of a record, as one that is to be told unless it is said how.
+func (c *cab) Recorded(rec *nrd.Record, as ...Telling) {
+	c.Screen.Recorded(rec, append(as, Telling{Times: 1, Now: true})[0])
+}
+
+func (c *cab) Provisional(rec *nrd.Record) { c.Screen.Provisional(rec, Telling{Times: 1, Now: true}) }
+
 // browser is somebody with a browser of their own, paired or not.
 func (c *cab) browser() *http.Client {
 	jar, err := cookiejar.New(nil)

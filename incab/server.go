@@ -77,7 +77,7 @@ func (s *Screen) handler(ctx context.Context) http.Handler {
 	}))
 	mux.Handle("POST /check", s.action(func(t *tablet, r *http.Request) (any, error) {
 		vrm, hits, err := s.check(t, r.PostFormValue("vrm"), r.PostFormValue("reason"))
-		return map[string]any{"vrm": spaced(vrm), "entries": s.entryViews(vrm, hits)}, err
+		return map[string]any{"vrm": spaced(vrm), "entries": entryViews(vrm, hits)}, err
 	}))
 	guarded := http.NewCrossOriginProtection().Handler(mux)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -185,26 +185,43 @@ func TestAStaleListAndANearMatchSaySoWithoutTheActionSound(t *testing.T) {
 	sees(t, lines, "the stale hit", has(`"verify":true`, `"sound":"notice"`, `"freshness":"stale"`, "3 days old"))
 	c.Recorded(c.record("XY34ZZZ", hit("XY34ZZ2", nrd.PriorityHigh, func(h *nrd.Hit) { h.Match = nrd.MatchNear })))
 	sees(t, lines, "the near match", has(`"near":true`, `"vrm":"XY34 ZZ2"`))
+	c.Recorded(c.record("NO11JDG", hit("NO11JDG", nrd.PriorityHigh, func(h *nrd.Hit) { h.Freshness = "" })))
+	sees(t, lines, "the list that nobody judged", has(`NO11`, `"verify":true`, `"sound":"notice"`, `"freshness":"stale"`))
+	stale := hit("TW00TWO", nrd.PriorityHigh, func(h *nrd.Hit) { h.Freshness = nrd.Stale })
+	c.Recorded(c.record("TW00TWO", stale, hit("TW00TWO", nrd.PriorityLow)))
+	sees(t, lines, "the sound of the entry that may be acted on", has(`TW00`, `"verify":true`, `"sound":"low"`))
 }
 
-func TestAVehicleThatIsReadAgainIsOneAlert(t *testing.T) {
+func TestAVehicleThatStaysIsOneAlertUntilItIsToBeToldAgain(t *testing.T) {
 	c := newCab(t)
 	b := c.onDutyAt("observer", "1234")
 	lines := c.stream(b)
-	for range 3 {
-		c.Recorded(c.record("AB12CDE", hit("AB12CDE", nrd.PriorityLow)))
+	low, high := hit("AB12CDE", nrd.PriorityLow), hit("AB12CDE", nrd.PriorityHigh)
+	for n := range 3 {
+		c.Recorded(c.record("AB12CDE", low), Telling{Times: n + 1, Now: n == 0})
 	}
 	sees(t, lines, "one alert", has(`"times":3`, `"sounds":1`))
-	c.Recorded(c.record("AB12CDE", hit("AB12CDE", nrd.PriorityHigh)))
-	sees(t, lines, "its escalation", has(`"times":4`, `"sounds":2`, `"sound":"high"`))
+	c.Recorded(c.record("AB12CDE", low), Telling{Times: 4, Now: true})
+	sees(t, lines, "the same, told again", has(`"number":1`, `"times":4`, `"sounds":2`))
+	c.post(b, "/acknowledge", "number", "1")
+	c.Recorded(c.record("AB12CDE", low), Telling{Times: 5, Now: true})
+	sees(t, lines, "no sound for who knows already", has(`"number":1`, `"times":5`, `"sounds":2`, `"seen":true`))
+	c.Recorded(c.record("AB12CDE", high, low), Telling{Times: 6})
+	sees(t, lines, "its escalation", has(`"times":6`, `"sounds":3`, `"sound":"high"`, `"seen":false`))
+	other := high
+	other.Entry.Reference = "another"
+	c.post(b, "/acknowledge", "number", "1")
+	c.Recorded(c.record("AB12CDE", high, other), Telling{Times: 7})
+	sees(t, lines, "an entry that is new", has(`"times":7`, `"sounds":4`, `"seen":false`))
 	if status, _ := c.post(b, "/disposition", "number", "1", "disposition", "lost"); status != http.StatusOK {
 		t.Fatal(status)
 	}
-	c.Recorded(c.record("AB12CDE", hit("AB12CDE", nrd.PriorityHigh)))
-	sees(t, lines, "no new alert", has(`"times":5`, `"over":true`))
-	c.hand.Advance(sameAlert + time.Second)
-	c.Recorded(c.record("AB12CDE", hit("AB12CDE", nrd.PriorityHigh)))
-	sees(t, lines, "a new alert later", has(`"number":2`))
+	c.Recorded(c.record("AB12CDE", high), Telling{Times: 8})
+	sees(t, lines, "no new alert", has(`"times":8`, `"over":true`))
+	c.Recorded(c.record("AB12CDE", high), Telling{Times: 9, Now: true})
+	sees(t, lines, "a new alert later", has(`"number":2`, `"sounds":1`))
+	c.Recorded(c.record("AB12CDE", high), Telling{Times: 10})
+	sees(t, lines, "the new one goes on", has(`"number":2`, `"times":10`))
 }
 
 func TestTheQueueIsBoundedAndKeepsTheUrgent(t *testing.T) {

@@ -133,35 +133,43 @@ func (s *Screen) symbol(a *alert) symbol {
 	first := &a.Hits[0]
 	y := symbol{
 		Number: a.Number, Priority: first.Entry.Priority.String(), Sounds: a.Sounds,
-		Near: first.Match == nrd.MatchNear, Verify: s.verify(first), Provisional: a.Provisional, Withdrawn: a.Withdrawn != "",
+		Near: first.Match == nrd.MatchNear, Verify: first.VerifyBeforeStop(), Provisional: a.Provisional, Withdrawn: a.Withdrawn != "",
 		Seen: a.Acknowledged != nil, Over: a.over(),
 	}
 	for i := range a.Hits {
 		y.Markers = y.Markers || len(a.Hits[i].Entry.Markers) > 0
 	}
-	switch {
-	case y.Seen || y.Over || y.Withdrawn:
-	case y.Verify:
-		y.Sound = "notice"
-	default:
-		y.Sound = y.Priority
+	if !y.Seen && !y.Over && !y.Withdrawn {
+		y.Sound = sound(a.Hits)
 	}
 	return y
 }
 
-// verify says that nobody may be stopped before the entry has been verified.
-func (s *Screen) verify(h *nrd.Hit) bool { return s.freshness(h) == nrd.Stale }
+// sound is that of the most urgent hit on which officers may act; hits that must
+// all be verified first only call for a look.
+func sound(hits []nrd.Hit) string {
+	for i := range hits {
+		if !hits[i].VerifyBeforeStop() {
+			return hits[i].Entry.Priority.String()
+		}
+	}
+	return "notice"
+}
 
-// freshness is what the match said of its list, or what the list's age then says.
-func (s *Screen) freshness(h *nrd.Hit) nrd.Freshness {
-	return cmp.Or(h.Freshness, s.Profile.Freshness(h.ListAge))
+// freshness is what the match said of its list; what nobody judged is not to be
+// trusted.
+func freshness(h *nrd.Hit) nrd.Freshness {
+	if h.VerifyBeforeStop() {
+		return nrd.Stale
+	}
+	return h.Freshness
 }
 
 func (s *Screen) alertView(a *alert) alertView {
 	first := &a.Hits[0].Entry
 	v := alertView{
 		symbol: s.symbol(a), VRM: spaced(a.VRM), Vehicle: vehicle(first), At: a.Seen.Local().Format("15:04:05"), Camera: a.Camera,
-		Times: a.Times, Why: a.Withdrawn, OnDuty: strings.Join(a.OnDuty, ", "), Entries: s.entryViews(a.VRM, a.Hits),
+		Times: a.Times, Why: a.Withdrawn, OnDuty: strings.Join(a.OnDuty, ", "), Entries: entryViews(a.VRM, a.Hits),
 		Patch: s.Pictures && a.patch != nil, Overview: s.Pictures && a.overview != nil,
 	}
 	if a.Direction != nrd.DirectionUnknown {
@@ -176,7 +184,7 @@ func (s *Screen) alertView(a *alert) alertView {
 	return v
 }
 
-func (s *Screen) entryViews(read nrd.VRM, hits []nrd.Hit) []entryView {
+func entryViews(read nrd.VRM, hits []nrd.Hit) []entryView {
 	views := []entryView{}
 	for i := range hits {
 		h := &hits[i]
@@ -184,7 +192,7 @@ func (s *Screen) entryViews(read nrd.VRM, hits []nrd.Hit) []entryView {
 		v := entryView{
 			Priority: e.Priority.String(), Markers: e.Markers, Action: e.Action, Reason: e.Reason, Information: e.Information,
 			Instructions: e.Instructions, Vehicle: vehicle(e), List: cmp.Or(h.List.List, e.List), Age: age(h.ListAge),
-			Freshness: string(s.freshness(h)), Force: e.Force,
+			Freshness: string(freshness(h)), Force: e.Force,
 		}
 		if e.VRM != read {
 			v.VRM = spaced(e.VRM)
@@ -259,15 +267,15 @@ func (s *Screen) listLight() light {
 	if len(s.status.Lists) == 0 {
 		return light{"lists", "bad", "No lists"}
 	}
-	now := s.Clock.Now()
+	now := s.Clock.Stamp()
 	worst := nrd.Fresh
-	oldest := s.status.Lists[0].Age(now)
+	oldest := s.status.Lists[0].Age(now.True())
 	order := map[nrd.Freshness]int{nrd.Fresh: 0, nrd.Amber: 1, nrd.Stale: 2}
 	for _, l := range s.status.Lists {
-		if f := s.Profile.Freshness(l.Age(now)); order[f] > order[worst] {
+		if f := s.Profile.ListFreshness(l, now); order[f] > order[worst] {
 			worst = f
 		}
-		oldest = max(oldest, l.Age(now))
+		oldest = max(oldest, l.Age(now.True()))
 	}
 	return light{"lists", map[nrd.Freshness]string{nrd.Fresh: "good", nrd.Amber: "late", nrd.Stale: "bad"}[worst], "Lists " + age(oldest)}
 }

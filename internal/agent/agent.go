@@ -234,9 +234,10 @@ func (a *Agent) record(rec *nrd.Record) {
 	if !rec.Unread() {
 		rec.Hits = a.match(rec.Read.VRM)
 	}
+	as := a.tally.note(rec)
 	if a.screen != nil {
 		rec.Deployment = cmp.Or(a.screen.Authority(), rec.Deployment)
-		defer a.screen.Recorded(rec) // also where it cannot be kept: the people in the car are told
+		defer a.screen.Recorded(rec, as) // also where it cannot be kept: the people in the car are told
 	}
 	key, err := a.buffer.Append(rec)
 	if err != nil {
@@ -248,7 +249,7 @@ func (a *Agent) record(rec *nrd.Record) {
 	if rec.IsHit() {
 		a.Log.Info("hit", "key", key.String(), "priority", rec.Hits[0].Entry.Priority.String(), "list", rec.Hits[0].List.List)
 	}
-	a.tally.kept(rec)
+	a.tally.kept(rec, as)
 }
 
 // provisional tells a hit before the passage is over; the record follows.
@@ -261,10 +262,11 @@ func (a *Agent) provisional(rec *nrd.Record) {
 		hits[i].Provisional = true
 	}
 	rec.Hits = hits
+	as := a.tally.note(rec)
 	if a.screen != nil {
-		a.screen.Provisional(rec)
+		a.screen.Provisional(rec, as)
 	}
-	a.tally.provisional(rec)
+	a.tally.provisional(rec, as)
 }
 
 // quiet drops the error that every component gives when it is told to stop.

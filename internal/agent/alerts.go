@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"nrd"
+	"nrd/incab"
 )
 
 // alerts tell a hit once for a vehicle that stays: parked beside a road, or driving
@@ -42,16 +43,16 @@ type alert struct {
 // maxAlerts bounds what is remembered; the oldest go first.
 const maxAlerts = 10_000
 
-// note takes a record with hits. It gives how many passages of the vehicle this
-// alert has seen, and whether it is to be told now: the first time, and again.
-func (a *alerts) note(rec *nrd.Record, now time.Duration) (times int, tell bool) {
+// note takes a record with hits and says how it is to be told.
+func (a *alerts) note(rec *nrd.Record, now time.Duration) incab.Telling {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	var as incab.Telling
 	for _, h := range rec.Hits {
 		n, loud := a.noteOne(sighted{rec.Read.VRM, h.List.List, h.Entry.Reference}, rec, now)
-		times, tell = max(times, n), tell || loud
+		as.Times, as.Now = max(as.Times, n), as.Now || loud
 	}
-	return times, tell
+	return as
 }
 
 func (a *alerts) noteOne(what sighted, rec *nrd.Record, now time.Duration) (times int, tell bool) {

@@ -41,8 +41,8 @@ func TestAVehicleThatStaysIsOneAlertToldAgainByTimeAndPlace(t *testing.T) {
 		{"still there, more than 5 minutes after", 8*time.Minute + 30*time.Second, sighting(7, 51.0054, "R1"), 7, true},
 		{"away for an hour, and back", 70 * time.Minute, sighting(8, 51.0054, "R1"), 1, true},
 	} {
-		if times, tell := a.note(c.rec, c.at); times != c.times || tell != c.tell {
-			t.Errorf("%s: seen %d times, told %v; want %d, %v", c.sentence, times, tell, c.times, c.tell)
+		if as := a.note(c.rec, c.at); as.Times != c.times || as.Now != c.tell {
+			t.Errorf("%s: seen %d times, told %v; want %d, %v", c.sentence, as.Times, as.Now, c.times, c.tell)
 		}
 	}
 }
@@ -52,8 +52,8 @@ func TestAnAlertWithoutAPositionOrPassageNumberGoesByTimeAlone(t *testing.T) {
 	r := sighting(0, 0, "R1")
 	r.Fix = nrd.Fix{}
 	for n := range 4 {
-		if times, tell := a.note(r, time.Duration(n)*time.Minute); times != n+1 || tell != (n == 0) {
-			t.Errorf("minute %d: seen %d times, told %v", n, times, tell)
+		if as := a.note(r, time.Duration(n)*time.Minute); as.Times != n+1 || as.Now != (n == 0) {
+			t.Errorf("minute %d: seen %d times, told %v", n, as.Times, as.Now)
 		}
 	}
 }
@@ -66,7 +66,7 @@ func TestAlertsDoNotGrowWithoutEnd(t *testing.T) {
 	if len(a.open) > maxAlerts {
 		t.Errorf("%d are remembered", len(a.open))
 	}
-	if _, tell := a.note(sighting(2, 51, fmt.Sprint(maxAlerts+99)), time.Minute); tell {
+	if as := a.note(sighting(2, 51, fmt.Sprint(maxAlerts+99)), time.Minute); as.Now {
 		t.Error("the newest was forgotten")
 	}
 }

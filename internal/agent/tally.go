@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"nrd"
+	"nrd/incab"
 	"nrd/uplink"
 )
 
@@ -124,8 +125,13 @@ func (t *tally) droppedFrames(n uint64) {
 	t.dropped += n
 }
 
+// note says how a record's hits are to be told.
+func (t *tally) note(rec *nrd.Record) incab.Telling {
+	return t.alerts.note(rec, t.clock.Stamp().Monotonic)
+}
+
 // kept notes a record that the buffer holds.
-func (t *tally) kept(rec *nrd.Record) {
+func (t *tally) kept(rec *nrd.Record, as incab.Telling) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.passages++
@@ -135,7 +141,7 @@ func (t *tally) kept(rec *nrd.Record) {
 		t.readsNow.add(t.clock.Stamp().Monotonic)
 	}
 	now := t.clock.Now()
-	h := t.happening(rec)
+	h := happening(rec, as)
 	h.At = now
 	if rec.IsHit() {
 		t.hits++
@@ -147,15 +153,15 @@ func (t *tally) kept(rec *nrd.Record) {
 }
 
 // provisional tells a hit before its passage is over.
-func (t *tally) provisional(rec *nrd.Record) {
+func (t *tally) provisional(rec *nrd.Record, as incab.Telling) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	h := t.happening(rec)
+	h := happening(rec, as)
 	h.Key, h.At = "", t.clock.Now()
 	t.tell("provisional", h)
 }
 
-func (t *tally) happening(rec *nrd.Record) Happening {
+func happening(rec *nrd.Record, as incab.Telling) Happening {
 	h := Happening{
 		Key: rec.Key.String(), Plate: rec.Read.VRM, Confidence: rec.Read.Confidence,
 		Camera: rec.Camera.Name, Captured: rec.Captured.UTC,
@@ -163,8 +169,7 @@ func (t *tally) happening(rec *nrd.Record) Happening {
 	if rec.IsHit() {
 		first := rec.Hits[0]
 		h.Hit = fmt.Sprintf("%s (%s)%s", strings.ToUpper(first.Entry.Priority.String()), first.List.List, doubts(&first))
-		times, tell := t.alerts.note(rec, t.clock.Stamp().Monotonic)
-		h.Times, h.Again = times, !tell
+		h.Times, h.Again = as.Times, !as.Now
 	}
 	return h
 }
