@@ -168,11 +168,11 @@ func (c *Cache) loadList(path string) error {
 	}
 	name := l.version().List
 	older := c.lists[name]
-	if older != nil && older.version().Version > l.version().Version {
+	if older != nil && older.about().number() > l.about().number() {
 		l, older = older, l
 	}
 	c.lists[name] = l
-	if c.config.Rules[name].Near && l.version().Entries > c.config.NearLimit {
+	if c.rule(l).Near && l.version().Entries > c.config.NearLimit {
 		c.config.Log.Warn("a list is matched exactly", "list", name, "error", ErrNearTooMany)
 	}
 	if older != nil {
@@ -184,7 +184,7 @@ func (c *Cache) loadList(path string) error {
 // whole checks what a file holds, and that it has the name it was given.
 func (c *Cache) whole(l list) error {
 	v, name := l.version(), filepath.Base(l.path())
-	if want := fileName(c.key, v.List, v.Version, filepath.Ext(name)); name != want {
+	if want := fileName(c.key, v.List, l.about().number(), filepath.Ext(name)); name != want {
 		return fmt.Errorf("%s: %w: it is version %d and belongs in %s", name, ErrDamaged, v.Version, want)
 	}
 	return l.verify(context.Background())
@@ -247,7 +247,7 @@ func (c *Cache) matchOne(name string, v nrd.VRM, now nrd.Stamp) ([]nrd.Hit, erro
 // lookup gives the entries of a list that a read matches, expired ones too.
 func (c *Cache) lookup(l list, v nrd.VRM) ([]nrd.Entry, error) {
 	entries, err := l.lookup(v)
-	if !c.config.Rules[l.version().List].Near || l.version().Entries > c.config.NearLimit {
+	if !c.rule(l).Near || l.version().Entries > c.config.NearLimit {
 		return entries, err
 	}
 	for _, near := range c.alike.Near(v) {
@@ -259,6 +259,14 @@ func (c *Cache) lookup(l list, v nrd.VRM) ([]nrd.Entry, error) {
 		entries = append(entries, found...)
 	}
 	return entries, err
+}
+
+// rule is central's for a list that came from there, and else the configured one.
+func (c *Cache) rule(l list) Rule {
+	if p := l.about().Published; p != nil {
+		return Rule{Near: p.Near, Status: p.Status}
+	}
+	return c.config.Rules[l.version().List]
 }
 
 func (c *Cache) dropDamaged(name string, l list, cause error) error {

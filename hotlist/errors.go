@@ -23,3 +23,6 @@ var ErrNotStatus = errors.New("the list has too many kinds of entries to be kept
 
 // ErrNoList says that a list is not in the cache.
 var ErrNoList = errors.New("the list is not in the cache")
+
+// ErrBase says that a delta is not for the list in force.
+var ErrBase = errors.New("the delta does not fit the list in force; its snapshot is needed")

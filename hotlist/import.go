@@ -13,6 +13,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"nrd"
+	"nrd/hotlist/publication"
 	"nrd/hotlist/voi"
 	"nrd/internal/sealed"
 )
@@ -50,8 +51,16 @@ func (c *Cache) Import(ctx context.Context, name, file string) (*voi.Report, err
 		return nil, err
 	}
 	defer os.RemoveAll(work) //nolint:errcheck // what stays is removed by the next Open
-	i := &importer{ctx: ctx, cache: c, version: version, file: f, work: work}
+	i := &importer{
+		ctx: ctx, cache: c, about: header{ListVersion: version}, work: work, rule: c.config.Rules[name],
+		change: f.Operation != voi.Replace, remove: f.Operation == voi.Delete,
+	}
+	i.each = func(keep func(nrd.Entry, []byte) error) error { return i.parse(f, keep) }
 	l, err := i.run()
+	if err == nil && i.rule.Near && l.version().Entries > c.config.NearLimit {
+		err = fmt.Errorf("%s: %w: it has %d, the limit is %d", name, ErrNearTooMany, l.version().Entries, c.config.NearLimit)
+		err = errors.Join(err, l.close())
+	}
 	if err != nil {
 		return i.report, err
 	}
@@ -62,7 +71,7 @@ func (c *Cache) Import(ctx context.Context, name, file string) (*voi.Report, err
 // which is then removed.
 func (c *Cache) putInForce(l list) error {
 	v := l.version()
-	path := filepath.Join(c.config.Path, fileName(c.key, v.List, v.Version, filepath.Ext(l.path())))
+	path := filepath.Join(c.config.Path, fileName(c.key, v.List, l.about().number(), filepath.Ext(l.path())))
 	err := c.setFloor(v.List, v.Issued)
 	if err == nil {
 		err = os.Rename(l.path(), path)
@@ -96,27 +105,32 @@ func (c *Cache) removeDamaged(list string) error {
 	return errors.Join(errs...)
 }
 
-// importer makes the next version of one list.
+// importer makes the next file of one list.
 type importer struct {
-	ctx     context.Context // of the one call of Import
-	cache   *Cache
-	version nrd.ListVersion
-	file    *voi.File
-	work    string
-	report  *voi.Report
+	ctx   context.Context // of the one call of Import or Replace
+	cache *Cache
+	about header
+	rule  Rule
+	// each gives what the list is made of: entries and, where they are there
+	// already, their lines.
+	each func(keep func(e nrd.Entry, line []byte) error) error
+	// change says that this changes the list in force, remove that it takes
+	// entries away.
+	change, remove bool
+	work           string
+	report         *voi.Report
 }
 
 // run builds the list, reads it back, and gives it opened. It has no name in the
 // cache yet.
 func (i *importer) run() (list, error) {
 	old := i.old()
-	if old == nil && i.file.Operation == voi.Delete {
-		return nil, fmt.Errorf("%s: %w", i.version.List, ErrNoList)
+	if old == nil && i.remove {
+		return nil, fmt.Errorf("%s: %w", i.about.List, ErrNoList)
 	}
-	rule := i.cache.config.Rules[i.version.List]
 	path := filepath.Join(i.work, "built")
 	var err error
-	if wasStatus, isStatus := old.(*statusList); isStatus || (old == nil && rule.Status) {
+	if wasStatus, isStatus := old.(*statusList); isStatus || (old == nil && i.rule.Status) {
 		path += statusSuffix
 		err = i.buildStatuses(path, wasStatus)
 	} else {
@@ -131,10 +145,7 @@ func (i *importer) run() (list, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err = l.verify(i.ctx); err == nil && rule.Near && l.version().Entries > i.cache.config.NearLimit {
-		err = fmt.Errorf("%s: %w: it has %d, the limit is %d", i.version.List, ErrNearTooMany, l.version().Entries, i.cache.config.NearLimit)
-	}
-	if err != nil {
+	if err = l.verify(i.ctx); err != nil {
 		return nil, errors.Join(err, l.close())
 	}
 	return l, nil
@@ -143,25 +154,25 @@ func (i *importer) run() (list, error) {
 // old is the version that the file changes, nil for none: a file that replaces
 // the list changes nothing.
 func (i *importer) old() list {
-	if i.file.Operation == voi.Replace {
+	if !i.change {
 		return nil
 	}
 	// Only imports close a list, and this is the only import; a Match that
 	// finds it damaged makes reading fail, and the import with it.
 	i.cache.mu.RLock()
 	defer i.cache.mu.RUnlock()
-	return i.cache.lists[i.version.List]
+	return i.cache.lists[i.about.List]
 }
 
-// parse gives each good line to keep.
-func (i *importer) parse(keep func(nrd.Entry) error) error {
+// parse gives each good line of a file to keep.
+func (i *importer) parse(f *voi.File, keep func(nrd.Entry, []byte) error) error {
 	var err error
-	o := voi.Options{File: i.file.Name, List: i.version.List, Now: i.cache.config.Clock.Now()}
-	i.report, err = voi.Parse(i.file, o, func(e nrd.Entry) error {
+	o := voi.Options{File: f.Name, List: i.about.List, Now: i.cache.config.Clock.Now()}
+	i.report, err = voi.Parse(f, o, func(e nrd.Entry) error {
 		if err := i.ctx.Err(); err != nil {
 			return err
 		}
-		return keep(e)
+		return keep(e, nil)
 	})
 	return err
 }
@@ -170,9 +181,12 @@ func (i *importer) parse(keep func(nrd.Entry) error) error {
 // nil.
 func (i *importer) buildEntries(path string, old *entryList) error {
 	s := &sorter{dir: i.work}
-	secrets := newSecrets(i.cache.key, i.version.List)
-	err := i.parse(func(e nrd.Entry) error {
+	secrets := newSecrets(i.cache.key, i.about.List)
+	err := i.each(func(e nrd.Entry, line []byte) error {
 		key := secrets.key(&e)
+		if line != nil {
+			return s.add(item{key: key, line: e.Line, box: secrets.boxLine(key, e.Line, line)})
+		}
 		box, err := secrets.box(key, &e)
 		if err != nil {
 			return err
@@ -189,7 +203,7 @@ func (i *importer) buildEntries(path string, old *entryList) error {
 	defer sorted.close()
 	var entries stream = &unique{from: sorted, report: i.report}
 	if old != nil {
-		entries = &changed{old: &listed{list: old}, changes: entries, remove: i.file.Operation == voi.Delete, report: i.report}
+		entries = &changed{old: &listed{list: old}, changes: entries, remove: i.remove, report: i.report}
 	}
 	return i.write(path, entries)
 }
@@ -199,12 +213,12 @@ const entriesPerCommit = 10000
 
 // write writes the file and puts it on stable storage.
 func (i *importer) write(path string, entries stream) (err error) {
-	db, err := bbolt.Open(path, 0o600, &bbolt.Options{NoSync: true, NoFreelistSync: true, FreelistType: bbolt.FreelistMapType})
+	db, err := bbolt.Open(path, 0o600, &bbolt.Options{NoSync: true, FreelistType: bbolt.FreelistMapType})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	d := newDigest()
+	d := newSecrets(i.cache.key, i.about.List).digest(publication.Content{})
 	count := 0
 	for more := true; more; {
 		if err := i.ctx.Err(); err != nil {
@@ -220,14 +234,14 @@ func (i *importer) write(path string, entries stream) (err error) {
 			return err
 		}
 	}
-	if err := i.writeHeader(db, count, d.sum()); err != nil {
+	if err := i.writeHeader(db, count, d.sum); err != nil {
 		return err
 	}
 	return db.Sync()
 }
 
 // fill writes the next entries; fewer than entriesPerCommit are the last.
-func fill(tx *bbolt.Tx, entries stream, d digest) (int, error) {
+func fill(tx *bbolt.Tx, entries stream, d *digest) (int, error) {
 	b, err := tx.CreateBucketIfNotExists(entriesBucket)
 	if err != nil {
 		return 0, err
@@ -246,20 +260,22 @@ func fill(tx *bbolt.Tx, entries stream, d digest) (int, error) {
 	return entriesPerCommit, nil
 }
 
-func (i *importer) writeHeader(db *bbolt.DB, entries int, digest []byte) error {
-	h := header{ListVersion: i.version, Digest: digest}
-	h.Entries = entries
+func (i *importer) writeHeader(db *bbolt.DB, entries int, digest publication.Content) error {
+	h := i.about
+	h.Entries, h.Digest = entries, digest
+	return db.Update(func(tx *bbolt.Tx) error { return putHeader(tx, h, i.cache.key) })
+}
+
+func putHeader(tx *bbolt.Tx, h header, key *sealed.Key) error {
 	text, err := json.Marshal(h)
 	if err != nil {
 		return err
 	}
-	return db.Update(func(tx *bbolt.Tx) error {
-		b, err := tx.CreateBucket(headerBucket)
-		if err != nil {
-			return err
-		}
-		return b.Put(headerName, i.cache.key.Seal(text, headerName))
-	})
+	b, err := tx.CreateBucketIfNotExists(headerBucket)
+	if err != nil {
+		return err
+	}
+	return b.Put(headerName, key.Seal(text, headerName))
 }
 
 // nextVersion is one above every version whose file is there, damaged or not.

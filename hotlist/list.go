@@ -20,6 +20,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"nrd"
+	"nrd/hotlist/publication"
 	"nrd/hotlist/voi"
 	"nrd/internal/sealed"
 )
@@ -35,6 +36,8 @@ const (
 // reading a file that was whole when it was opened is ErrDamaged.
 type list interface {
 	version() nrd.ListVersion
+	// about says where the list came from.
+	about() header
 	// path is where the file is; it may be given another name while it is open.
 	path() string
 	moved(path string)
@@ -69,8 +72,22 @@ var (
 // header is what a list's file says of itself.
 type header struct {
 	nrd.ListVersion
-	// Digest is SHA-256 over all keys and boxes in their order.
-	Digest []byte
+	// Number stands in the file's name; 0 is the version.
+	Number uint64 `json:",omitempty"`
+	// Published is what central says of a list that came from there, or nil.
+	Published *publication.Publication `json:",omitempty"`
+	// Digest is that of all keys and boxes; a list of statuses has none.
+	Digest publication.Content
+}
+
+func (h header) about() header            { return h }
+func (h header) version() nrd.ListVersion { return h.ListVersion }
+
+func (h header) number() uint64 {
+	if h.Number != 0 {
+		return h.Number
+	}
+	return h.Version
 }
 
 // entryList is a list in bbolt: each entry of it with all it says.
@@ -93,7 +110,7 @@ func openEntryList(path string, key *sealed.Key) (list, error) {
 		if info.Size() == 0 {
 			return errors.New("it is empty") // bbolt would try to make a new one of it
 		}
-		db, err := bbolt.Open(path, 0o600, &bbolt.Options{ReadOnly: true})
+		db, err := bbolt.Open(path, 0o600, &bbolt.Options{FreelistType: bbolt.FreelistMapType})
 		if err != nil {
 			return err
 		}
@@ -137,21 +154,25 @@ func (l *entryList) readHeader(box []byte, key *sealed.Key) error {
 	return nil
 }
 
-func (l *entryList) version() nrd.ListVersion { return l.ListVersion }
-func (l *entryList) path() string             { return l.file }
-func (l *entryList) moved(path string)        { l.file = path }
-func (l *entryList) close() error             { return l.db.Close() }
+func (l *entryList) path() string      { return l.file }
+func (l *entryList) moved(path string) { l.file = path }
+func (l *entryList) close() error      { return l.db.Close() }
 
 // verify compares the file with its digest, and makes the filter.
 func (l *entryList) verify(ctx context.Context) error {
-	d := newDigest()
+	d := l.secrets.digest(publication.Content{})
 	l.filter = newFilter(l.Entries)
 	n := 0
-	err := l.each(func(key, box []byte) error {
-		d.add(key, box)
-		l.filter.add(key)
-		n++
-		return ctx.Err()
+	err := l.read(func(b *bbolt.Bucket) error {
+		defer l.letGo(b)
+		return b.ForEach(func(key, box []byte) error {
+			d.add(key, box)
+			l.filter.add(key)
+			if n++; n%entriesPerCommit == 0 {
+				l.letGo(b)
+			}
+			return ctx.Err()
+		})
 	})
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -159,16 +180,10 @@ func (l *entryList) verify(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if n != l.Entries || !bytes.Equal(d.sum(), l.Digest) {
+	if n != l.Entries || d.sum != l.Digest {
 		return fmt.Errorf("%s: %w: its entries are not those that were written", filepath.Base(l.file), ErrDamaged)
 	}
 	return nil
-}
-
-// each gives every key and box in the order of keys; they are valid only during
-// the call.
-func (l *entryList) each(do func(key, box []byte) error) error {
-	return l.read(func(b *bbolt.Bucket) error { return b.ForEach(do) })
 }
 
 // lookup gives the entries with this VRM.
@@ -227,13 +242,15 @@ func guarded(do func() error) (err error) {
 // secrets are one list's keys.
 type secrets struct {
 	seal *sealed.Key
+	// whole begins what digests are made of.
+	whole []byte
 	// hashes are keyed hashes: making one costs more than using it.
 	hashes *sync.Pool
 }
 
 func newSecrets(key *sealed.Key, list string) secrets {
 	raw := key.Derive("vrms of " + list).Bytes()
-	return secrets{seal: key.Derive("entries of " + list), hashes: &sync.Pool{New: func() any { return hmac.New(sha256.New, raw) }}}
+	return secrets{seal: key.Derive("entries of " + list), whole: key.Derive("digest of " + list).Bytes(), hashes: &sync.Pool{New: func() any { return hmac.New(sha256.New, raw) }}}
 }
 
 const (
@@ -263,25 +280,39 @@ func (s secrets) box(key []byte, e *nrd.Entry) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.seal.Seal(append(binary.AppendUvarint(nil, uint64(e.Line)), line...), key), nil
+	return s.boxLine(key, e.Line, []byte(line)), nil
+}
+
+// boxLine is box for an entry that is a line already.
+func (s secrets) boxLine(key []byte, number int, line []byte) []byte {
+	return s.seal.Seal(append(binary.AppendUvarint(make([]byte, 0, len(line)+binary.MaxVarintLen32), uint64(number)), line...), key)
+}
+
+// line gives what boxLine got.
+func (s secrets) line(key, box []byte) (number int, line []byte, err error) {
+	text, err := s.seal.Open(box, key)
+	if err != nil {
+		return 0, nil, err
+	}
+	n, size := binary.Uvarint(text)
+	if size <= 0 {
+		return 0, nil, errors.New("an entry has no line number")
+	}
+	return int(n), text[size:], nil
 }
 
 func (s secrets) open(key, box []byte) (nrd.Entry, error) {
-	text, err := s.seal.Open(box, key)
+	number, line, err := s.line(key, box)
 	if err != nil {
 		return nrd.Entry{}, err
 	}
-	number, n := binary.Uvarint(text)
-	if n <= 0 {
-		return nrd.Entry{}, errors.New("an entry has no line number")
-	}
-	e, problems := voi.ParseLine(string(text[n:]))
+	e, problems := voi.ParseLine(string(line))
 	for _, p := range problems {
 		if p.Refused {
 			return nrd.Entry{}, errors.New(p.String())
 		}
 	}
-	e.Line = int(number)
+	e.Line = number
 	return e, nil
 }
 
@@ -296,16 +327,3 @@ func hiddenName(key *sealed.Key, list string) string {
 	m.Write([]byte(list))
 	return hex.EncodeToString(m.Sum(nil)[:prefixSize])
 }
-
-// digest is SHA-256 over keys and boxes with their lengths.
-type digest struct{ hash.Hash }
-
-func newDigest() digest { return digest{sha256.New()} }
-
-func (d digest) add(key, box []byte) {
-	d.Write(binary.BigEndian.AppendUint32(nil, uint32(len(box))))
-	d.Write(key)
-	d.Write(box)
-}
-
-func (d digest) sum() []byte { return d.Sum(nil) }

@@ -279,7 +279,7 @@ func FuzzStatusFile(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	if err := errors.Join(w.add(status{packVRM("A1"), 1, 0}), w.finish(nrd.ListVersion{List: "wanted", Version: 1}, []string{"X,,,,,,,,,,,,,,,"}, false)); err != nil {
+	if err := errors.Join(w.add(status{packVRM("A1"), 1, 0}), w.finish(header{ListVersion: nrd.ListVersion{List: "wanted", Version: 1}}, []string{"X,,,,,,,,,,,,,,,"}, false)); err != nil {
 		f.Fatal(err)
 	}
 	data, err := os.ReadFile(path)

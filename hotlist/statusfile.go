@@ -28,7 +28,7 @@ const MaxStatuses = 256
 
 // statusHeader is what a file of statuses says of itself.
 type statusHeader struct {
-	nrd.ListVersion
+	header
 	// Kinds are the entries that stand for all, as lines without a VRM of their
 	// own.
 	Kinds []string
@@ -105,9 +105,9 @@ func (w *statusWriter) flush() error {
 
 // finish writes the index; where sync is set all is on stable storage then. It
 // closes the file.
-func (w *statusWriter) finish(version nrd.ListVersion, kinds []string, sync bool) error {
-	version.Entries = w.count
-	text, err := json.Marshal(statusHeader{ListVersion: version, Kinds: kinds})
+func (w *statusWriter) finish(about header, kinds []string, sync bool) error {
+	about.Entries = w.count
+	text, err := json.Marshal(statusHeader{header: about, Kinds: kinds})
 	if err == nil {
 		err = w.flush()
 	}

@@ -9,7 +9,6 @@ import (
 	"slices"
 
 	"nrd"
-	"nrd/hotlist/voi"
 	"nrd/internal/sealed"
 )
 
@@ -29,7 +28,7 @@ func (i *importer) buildStatuses(path string, old *statusList) error {
 		return err
 	}
 	s := &statusSorter{dir: i.work, key: sealed.NewKey()}
-	err = i.parse(func(e nrd.Entry) error {
+	err = i.each(func(e nrd.Entry, _ []byte) error {
 		kind, err := k.number(e)
 		if err != nil {
 			return err
@@ -44,7 +43,7 @@ func (i *importer) buildStatuses(path string, old *statusList) error {
 	if err != nil {
 		return err
 	}
-	c := &statusChange{kinds: k, remove: i.file.Operation == voi.Delete, report: i.report, changes: vehicles{from: changes}}
+	c := &statusChange{kinds: k, remove: i.remove, report: i.report, changes: vehicles{from: changes}}
 	if old != nil {
 		c.old.from = &statuses{file: old.statusFile}
 	}
@@ -55,7 +54,7 @@ func (i *importer) buildStatuses(path string, old *statusList) error {
 	if err := i.copyStatuses(w, c); err != nil {
 		return errors.Join(err, w.file.Close())
 	}
-	return w.finish(i.version, k.lines, true)
+	return w.finish(i.about, k.lines, true)
 }
 
 func (i *importer) copyStatuses(w *statusWriter, c *statusChange) error {
@@ -105,7 +104,7 @@ func (s *statusSorter) flush() error {
 		}
 	}
 	s.run = s.run[:0]
-	return w.finish(nrd.ListVersion{}, nil, false)
+	return w.finish(header{}, nil, false)
 }
 
 func compareStatuses(a, b status) int {

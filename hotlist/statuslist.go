@@ -30,10 +30,9 @@ func openStatusList(path string, key *sealed.Key) (list, error) {
 	return l, nil
 }
 
-func (l *statusList) version() nrd.ListVersion { return l.ListVersion }
-func (l *statusList) path() string             { return l.at }
-func (l *statusList) moved(path string)        { l.at = path }
-func (l *statusList) close() error             { return l.file.Close() }
+func (l *statusList) path() string      { return l.at }
+func (l *statusList) moved(path string) { l.at = path }
+func (l *statusList) close() error      { return l.file.Close() }
 
 // verify opens every block: each is bound to its place in this file, so that none
 // is missing, changed or from elsewhere.
