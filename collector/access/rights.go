@@ -16,6 +16,11 @@ const (
 	ConfigureDevices Right = "configure devices"
 	ViewQuarantine   Right = "view quarantine"
 	Release          Right = "release from quarantine"
+	Import           Right = "import carried records"
+	ViewLists        Right = "view lists"
+	ManageLists      Right = "make and change lists"
+	ExportLists      Right = "export lists"
+	DecideImports    Right = "approve and reject list files"
 	ManageAccounts   Right = "manage accounts"
 	Audit            Right = "audit"
 	Backup           Right = "back up and restore"
@@ -31,15 +36,15 @@ type Role struct {
 // those who audit see what was done and nothing of what was found.
 var Roles = []Role{
 	{"officer", "Officer", []Right{Search, ViewImages}},
-	{"control-room", "Control room", []Right{ViewLive, Search, ViewImages, ViewDevices, ViewQuarantine, RevokeDevices}},
-	{"anpr-manager", "ANPR manager", []Right{ViewLive, Search, ViewImages, ViewDevices, ViewQuarantine, Release, ManageDevices, RevokeDevices, ConfigureDevices, ManageAccounts, Backup}},
+	{"control-room", "Control room", []Right{ViewLive, Search, ViewImages, ViewDevices, ViewQuarantine, ViewLists, RevokeDevices}},
+	{"anpr-manager", "ANPR manager", []Right{ViewLive, Search, ViewImages, ViewDevices, ViewQuarantine, Release, Import, ManageDevices, RevokeDevices, ConfigureDevices, ViewLists, ManageLists, ExportLists, DecideImports, ManageAccounts, Backup}},
 	{"it", "IT department", []Right{ViewDevices, ConfigureDevices, Backup}},
 	{"auditor", "Auditor", []Right{Audit, ViewDevices}},
 }
 
 // needsReason names the rights that are used for a stated reason only. Live
 // monitoring is a duty of its own: opening it is logged, and needs none.
-var needsReason = map[Right]bool{Search: true, ViewImages: true, RevokeDevices: true, Release: true}
+var needsReason = map[Right]bool{Search: true, ViewImages: true, RevokeDevices: true, Release: true, Import: true, ExportLists: true, DecideImports: true}
 
 // RoleNames lists the names of the roles.
 func RoleNames() []string {

@@ -35,10 +35,13 @@ const (
 	Copied      = "copied"
 	Certificate = "certificate"
 	Review      = "review"
+	// These are about lists, and are raised by package lists.
+	Extract = "extract"
+	Held    = "held"
 )
 
 // Kinds lists the kinds of alarm.
-var Kinds = []string{Silent, Backlog, Clock, Disk, Dropped, Refused, List, Blind, Copied, Certificate, Review}
+var Kinds = []string{Silent, Backlog, Clock, Disk, Dropped, Refused, List, Blind, Copied, Certificate, Review, Extract, Held}
 
 // Limits are what is let pass.
 type Limits struct {

@@ -41,6 +41,9 @@ type File struct {
 	Name string
 	// Operation is Replace unless the name of the text file says otherwise.
 	Operation Operation
+	// Source is SOURCE_LIST as the name of the text file has it, "" where it is
+	// named otherwise.
+	Source string
 	// Modified is when the file on disk was last changed. The times inside a
 	// ZIP are not used: they carry no zone.
 	Modified time.Time
@@ -58,9 +61,15 @@ func Open(path string) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &File{Name: filepath.Base(path), Operation: Replace, disk: disk, text: disk, left: maxText}
+	return OpenFile(disk, filepath.Base(path))
+}
+
+// OpenFile is Open for a file that is open, under the name that it is known by.
+// The File closes it, and so does an error.
+func OpenFile(disk *os.File, name string) (*File, error) {
+	f := &File{Name: name, Operation: Replace, disk: disk, text: disk, left: maxText}
 	if err := f.prepare(); err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), f.Close())
+		return nil, errors.Join(fmt.Errorf("%s: %w", name, err), f.Close())
 	}
 	return f, nil
 }
@@ -81,7 +90,7 @@ func (f *File) prepare() error {
 		return f.unzip(info.Size())
 	}
 	if m := namePattern.FindStringSubmatch(f.Name); m != nil {
-		f.Operation = Operation(m[3][0])
+		f.Source, f.Operation = m[1]+"_"+m[2], Operation(m[3][0])
 	}
 	return nil
 }
@@ -106,7 +115,7 @@ func (f *File) unzip(size int64) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrZIP, err)
 	}
-	f.Operation = Operation(m[3][0])
+	f.Source, f.Operation = m[1]+"_"+m[2], Operation(m[3][0])
 	f.text, f.zipped = text, true
 	f.left = min(maxText, maxGrowth*size)
 	return nil

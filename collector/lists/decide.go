@@ -1,0 +1,76 @@
+package lists
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"nrd/collector/access"
+	"nrd/collector/store"
+)
+
+// Approve puts a file that waits in force, Reject gives it up, each for a reason. The
+// error is ErrInvalid where it does not wait, ErrOlder where a newer version is in
+// force.
+func (l *Lists) Approve(ctx context.Context, by access.By, id uint64, reason string) error {
+	return l.settle(ctx, by, id, "list import approve", reason, l.approve)
+}
+
+// Reject is documented at Approve.
+func (l *Lists) Reject(ctx context.Context, by access.By, id uint64, reason string) error {
+	return l.settle(ctx, by, id, "list import reject", reason, func(ctx context.Context, i *store.ListImport) error {
+		candidate := i.Candidate
+		i.State, i.Candidate = store.ImportRejected, ""
+		_, err := l.Store.PutImport(ctx, *i)
+		if err == nil {
+			err = l.drop(candidate)
+		}
+		return err
+	})
+}
+
+func (l *Lists) settle(ctx context.Context, by access.By, id uint64, action, reason string, do func(context.Context, *store.ListImport) error) error {
+	l.importing.Lock()
+	defer l.importing.Unlock()
+	subject := fmt.Sprintf("import %d", id)
+	i, err := l.Store.Import(ctx, id)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	if err == nil {
+		subject += fmt.Sprintf(", list %s, file %s", i.List, i.File)
+	}
+	if denied := l.authorise(ctx, by, access.DecideImports, action, subject, reason); denied != nil {
+		return denied
+	}
+	if err != nil {
+		return err
+	}
+	if i.State != store.ImportHeld {
+		return fmt.Errorf("%w: import %d does not wait, it is %s", ErrInvalid, id, i.State)
+	}
+	i.Decided, i.DecidedBy, i.Reason = l.Clock.Now(), by.Account, reason
+	return errors.Join(do(ctx, &i), l.watch(ctx))
+}
+
+func (l *Lists) approve(ctx context.Context, i *store.ListImport) error {
+	list, err := l.standing(ctx, i.List)
+	if err != nil {
+		return err
+	}
+	if i.Issued.Before(list.InForce.Issued) {
+		return fmt.Errorf("%w: it is of %s, the list of %s", ErrOlder, i.Issued.Format(time.RFC3339), list.InForce.Issued.Format(time.RFC3339))
+	}
+	candidate := i.Candidate
+	i.Before = list.InForce.Entries
+	name, marks, err := l.version(ctx, &list, i)
+	if err != nil {
+		return err
+	}
+	i.State = store.ImportApproved
+	if err := l.putInForce(ctx, i, name, marks); err != nil {
+		return err
+	}
+	return l.dropUnless(candidate, name)
+}

@@ -1,0 +1,211 @@
+package lists
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"iter"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"nrd"
+	"nrd/collector/access"
+	"nrd/collector/store"
+	"nrd/hotlist/voi"
+)
+
+// heading names the sixteen columns.
+const heading = "VRM,make,model,colour,action,warning markers,reason,NIM code,information/action,force and area,weed date,PNC id,GPMS marking,CAD information,spare 1,spare 2\r\n"
+
+// Export writes a local list in the sixteen columns, with a heading, for a reason. A
+// spreadsheet takes a cell that begins with =, +, -, @ for a formula; such a cell gets
+// an apostrophe before it, which an import takes off again. An expired entry is left
+// out.
+func (l *Lists) Export(ctx context.Context, by access.By, name, reason string, w io.Writer) error {
+	if err := l.authorise(ctx, by, access.ExportLists, "list export", name, reason); err != nil {
+		return err
+	}
+	if err := l.local(ctx, name); err != nil {
+		return err
+	}
+	held, err := l.allEntries(ctx, name)
+	if err != nil {
+		return err
+	}
+	entries := slices.SortedFunc(maps.Values(held), func(a, b store.ListEntry) int {
+		return strings.Compare(string(a.VRM)+"\x00"+a.Reference, string(b.VRM)+"\x00"+b.Reference)
+	})
+	b := bufio.NewWriter(w)
+	b.WriteString(heading) //nolint:errcheck // Flush tells
+	now := l.Clock.Now()
+	for _, e := range entries {
+		if e.Expired(now) {
+			continue
+		}
+		guard(&e.Entry)
+		line, err := voi.FormatLine(&e.Entry)
+		if err != nil {
+			return fmt.Errorf("entry %d: %w", e.ID, err)
+		}
+		b.WriteString(line + "\r\n") //nolint:errcheck // Flush tells
+	}
+	return b.Flush()
+}
+
+// formulas are what a cell begins with that a spreadsheet reckons with.
+const formulas = "=+-@\t\r＝＋－＠"
+
+// texts are the fields of an entry that anybody may have written.
+func texts(e *nrd.Entry) []*string {
+	all := []*string{
+		&e.Make, &e.Model, &e.Colour, &e.Action, &e.Reason, &e.Intelligence, &e.Information, &e.Force, &e.NationalID, &e.Marking, &e.CAD, &e.Instructions, &e.Reference,
+	}
+	if len(e.Markers) > 0 {
+		e.Markers = slices.Clone(e.Markers)
+		all = append(all, &e.Markers[0])
+	}
+	return all
+}
+
+func guard(e *nrd.Entry) {
+	for _, text := range texts(e) {
+		if first := strings.TrimLeft(*text, "'"); first != "" && strings.ContainsRune(formulas, []rune(first)[0]) {
+			*text = "'" + *text
+		}
+	}
+}
+
+// unguard takes off what guard puts on.
+func unguard(e *nrd.Entry) {
+	for _, text := range texts(e) {
+		rest, guarded := strings.CutPrefix(*text, "'")
+		if first := strings.TrimLeft(rest, "'"); guarded && first != "" && strings.ContainsRune(formulas, []rune(first)[0]) {
+			*text = rest
+		}
+	}
+}
+
+// inOrder goes through a map in the order of its keys.
+func inOrder(m map[int]string) iter.Seq2[int, string] {
+	return func(yield func(int, string) bool) {
+		for _, key := range slices.Sorted(maps.Keys(m)) {
+			if !yield(key, m[key]) {
+				return
+			}
+		}
+	}
+}
+
+// Summary is a list and how it is used.
+type Summary struct {
+	store.List
+	// Hits counts the hit alarms of the last UsageDays, Dispositions what officers
+	// said became of theirs.
+	Hits         uint64
+	Dispositions map[nrd.Disposition]uint64
+	// Held is how many files wait for a person.
+	Held int
+	// Problem is the text of a standing alarm, "" for none.
+	Problem string
+	// ReviewOverdue says that somebody should have looked whether it is needed.
+	ReviewOverdue bool
+}
+
+// UsageDays is how far back the use of a list is counted.
+const UsageDays = 30
+
+// All lists all lists with their use. That somebody looked is logged.
+func (l *Lists) All(ctx context.Context, by access.By) ([]Summary, error) {
+	if err := l.authorise(ctx, by, access.ViewLists, "view lists", "", ""); err != nil {
+		return nil, err
+	}
+	all, err := l.Store.Lists(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return l.summaries(ctx, all)
+}
+
+// One gives a list and some of its entries. That somebody looked is logged, with the
+// mark where one was looked for.
+func (l *Lists) One(ctx context.Context, by access.By, q store.EntryQuery) (Summary, []store.ListEntry, error) {
+	subject := "list " + q.List
+	if q.VRM != "" {
+		subject += ", mark " + string(q.VRM)
+	}
+	if err := l.authorise(ctx, by, access.ViewLists, "view list", subject, ""); err != nil {
+		return Summary{}, nil, err
+	}
+	list, err := l.Store.List(ctx, q.List)
+	if err != nil {
+		return Summary{}, nil, err
+	}
+	some, err := l.summaries(ctx, []store.List{list})
+	if err != nil {
+		return Summary{}, nil, err
+	}
+	entries, err := l.Store.Entries(ctx, q)
+	return some[0], entries, err
+}
+
+func (l *Lists) summaries(ctx context.Context, all []store.List) ([]Summary, error) {
+	now := l.Clock.Now()
+	since := now.Add(-UsageDays * 24 * time.Hour)
+	hits, err := l.Store.HitCounts(ctx, since, time.Time{})
+	if err != nil {
+		return nil, err
+	}
+	dispositions, err := l.Store.Dispositions(ctx, since, time.Time{})
+	if err != nil {
+		return nil, err
+	}
+	held, err := l.Store.HeldImports(ctx)
+	if err != nil {
+		return nil, err
+	}
+	alarms, err := l.Store.StandingAlarms(ctx)
+	summaries := make([]Summary, len(all))
+	for i, list := range all {
+		s := Summary{List: list, Hits: hits[list.Name], Dispositions: dispositions[list.Name]}
+		s.ReviewOverdue = list.Withdrawn.IsZero() && !list.Review.IsZero() && now.After(list.Review)
+		for _, h := range held {
+			if h.List == list.Name {
+				s.Held++
+			}
+		}
+		for _, a := range alarms {
+			if a.Device == about(list.Name) {
+				s.Problem = a.Text
+			}
+		}
+		summaries[i] = s
+	}
+	return summaries, err
+}
+
+// Imports lists the files that came, newest first, of one list or of all.
+func (l *Lists) Imports(ctx context.Context, by access.By, name string, limit int) ([]store.ListImport, error) {
+	if err := l.authorise(ctx, by, access.ViewLists, "view list imports", name, ""); err != nil {
+		return nil, err
+	}
+	return l.Store.Imports(ctx, name, limit)
+}
+
+// ImportOf gives one import with its report.
+func (l *Lists) ImportOf(ctx context.Context, by access.By, id uint64) (store.ListImport, error) {
+	if err := l.authorise(ctx, by, access.ViewLists, "view list import", fmt.Sprint(id), ""); err != nil {
+		return store.ListImport{}, err
+	}
+	return l.Store.Import(ctx, id)
+}
+
+// Hits lists the newest hit alarms, of one list or of all.
+func (l *Lists) Hits(ctx context.Context, by access.By, q store.HitQuery, reason string) ([]store.HitAlarm, error) {
+	if err := l.authorise(ctx, by, access.Search, "view hit alarms", q.List, reason); err != nil {
+		return nil, err
+	}
+	return l.Store.HitAlarms(ctx, q)
+}

@@ -1,0 +1,333 @@
+package lists
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"nrd"
+	"nrd/collector/store"
+	"nrd/hotlist/voi"
+	"nrd/internal/sealed"
+)
+
+// operations are the words for what a file does.
+var operations = map[voi.Operation]string{voi.Replace: "replace", voi.Insert: "insert", voi.Delete: "delete"}
+
+// load reads a file into a list that comes in files, and says what became of it. An
+// error is not the file's fault: try again.
+func (l *Lists) load(ctx context.Context, list store.List, f *voi.File, by string) (store.ListImport, error) {
+	l.importing.Lock()
+	defer l.importing.Unlock()
+	i := store.ListImport{
+		List: list.Name, By: by, File: f.Name, Operation: operations[f.Operation], Received: l.Clock.Now(), Before: list.InForce.Entries, Issued: l.issued(f),
+	}
+	work, err := os.MkdirTemp(l.Dir, "import-")
+	if err != nil {
+		return i, err
+	}
+	defer os.RemoveAll(work)                 //nolint:errcheck // what stays is removed by the next start
+	list, err = l.Store.List(ctx, list.Name) // as it is now
+	if err == nil {
+		i.Before = list.InForce.Entries
+		err = l.take(ctx, &list, &i, f, work)
+	}
+	if why, refused := refusal(err); refused {
+		i.State, i.Why = store.ImportRefused, why
+		l.Log.Warn("a list file is refused; the list stays as it was", "list", list.Name, "file", i.File, "why", why)
+		return l.Store.PutImport(ctx, i)
+	}
+	return i, err
+}
+
+// issued is when the file's list was made: when the file was last changed, and no
+// later than now.
+func (l *Lists) issued(f *voi.File) time.Time {
+	if now := l.Clock.Now(); f.Modified.After(now) || f.Modified.IsZero() {
+		return now
+	}
+	return f.Modified
+}
+
+// refusal says whether an error is the file's own fault, and why in words.
+func refusal(err error) (why string, refused bool) {
+	for _, fault := range []error{voi.ErrNoEntries, voi.ErrUTF16, voi.ErrZIP, voi.ErrTooLarge, ErrOlder, ErrInvalid} {
+		if errors.Is(err, fault) {
+			return err.Error(), true
+		}
+	}
+	return "", false
+}
+
+// take reads the file, judges what it would do, and puts it in force or holds it.
+func (l *Lists) take(ctx context.Context, list *store.List, i *store.ListImport, f *voi.File, work string) error {
+	if i.Issued.Before(list.InForce.Issued) {
+		return fmt.Errorf("%w: it is of %s, the list of %s", ErrOlder, i.Issued.Format(time.RFC3339), list.InForce.Issued.Format(time.RFC3339))
+	}
+	i.Candidate, i.Base = newName(), list.InForce.Version
+	if err := l.read(ctx, list, i, f, work); err != nil {
+		return errors.Join(err, l.drop(i.Candidate))
+	}
+	return l.decide(ctx, list, i)
+}
+
+// read puts the file's good lines in order into the candidate, and makes the report.
+func (l *Lists) read(ctx context.Context, list *store.List, i *store.ListImport, f *voi.File, work string) (err error) {
+	s := newSorter(work)
+	defer func() { err = errors.Join(err, s.close()) }()
+	report, err := voi.Parse(f, voi.Options{File: f.Name, List: list.Name, Now: l.Clock.Now()}, func(e nrd.Entry) error {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		return s.add(rowOf(&item{Entry: e}))
+	})
+	i.Report = *report
+	if err != nil {
+		return err
+	}
+	rows, err := s.sorted()
+	if err != nil {
+		return err
+	}
+	i.Entries, err = l.write(ctx, i.Candidate, &unique{from: rows, report: report})
+	i.Report = *report
+	return err
+}
+
+// write writes a file and reads it back.
+func (l *Lists) write(ctx context.Context, name string, rows stream) (entries int, err error) {
+	w, err := newWriter(l.path(name), l.keyOf(name))
+	if err != nil {
+		return 0, err
+	}
+	for {
+		r, ok, err := rows.next()
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err == nil && ok {
+			err = w.add(r)
+		}
+		if err != nil {
+			return 0, errors.Join(err, w.abandon())
+		}
+		if !ok {
+			break
+		}
+	}
+	if err := w.finish(); err != nil {
+		return 0, errors.Join(err, os.Remove(l.path(name)))
+	}
+	if err := sealed.SyncDir(l.Dir); err != nil {
+		return 0, err
+	}
+	f, err := openFile(l.path(name), l.keyOf(name))
+	if err != nil {
+		return 0, err
+	}
+	return f.entries, errors.Join(f.verify(), f.close())
+}
+
+// drop removes a candidate that is used no more, unless it is in force: it has
+// another name then.
+func (l *Lists) drop(name string) error {
+	err := os.Remove(l.path(name))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// decide puts the candidate in force, or holds it.
+func (l *Lists) decide(ctx context.Context, list *store.List, i *store.ListImport) error {
+	candidate := i.Candidate
+	name, marks, err := l.version(ctx, list, i)
+	if err != nil {
+		return errors.Join(err, l.drop(candidate))
+	}
+	why, err := l.doubt(ctx, list, i)
+	if err == nil && why == "" {
+		i.State = store.ImportLoaded
+		if err := l.putInForce(ctx, i, name, marks); err != nil {
+			return err
+		}
+		return l.dropUnless(candidate, name)
+	}
+	err = errors.Join(err, l.dropUnless(name, candidate))
+	if err == nil {
+		i.State, i.Why = store.ImportHeld, why
+		*i, err = l.Store.PutImport(ctx, *i)
+	}
+	if err != nil {
+		i.State = ""
+		return errors.Join(err, l.drop(candidate))
+	}
+	l.Log.Warn("a list file waits for a person", "list", list.Name, "file", i.File, "import", i.ID, "why", why)
+	return nil
+}
+
+func (l *Lists) dropUnless(name, kept string) error {
+	if name == kept {
+		return nil
+	}
+	return l.drop(name)
+}
+
+// version makes the next version of a list from the candidate, which is that version
+// itself where it replaces the list, and gives the marks that are new on it.
+func (l *Lists) version(ctx context.Context, list *store.List, i *store.ListImport) (name string, marks []nrd.VRM, err error) {
+	changes, err := openFile(l.path(i.Candidate), l.keyOf(i.Candidate))
+	if err != nil {
+		return "", nil, err
+	}
+	defer func() { err = errors.Join(err, changes.close()) }()
+	old, err := l.entriesOf(list, i)
+	if err != nil {
+		return "", nil, err
+	}
+	if old != nil {
+		defer old.close() //nolint:errcheck // it was only read
+	}
+	added := &newcomers{old: peeked{from: rowsOf(old)}, from: peeked{from: &cursor{file: changes}}}
+	if i.Operation == operations[voi.Replace] {
+		name, err = i.Candidate, drain(ctx, added)
+	} else {
+		added.from = peeked{from: &changed{
+			old: peeked{from: rowsOf(old)}, changes: added.from, remove: i.Operation == operations[voi.Delete], report: &i.Report,
+		}}
+		name = newName()
+		i.Entries, err = l.write(ctx, name, added)
+	}
+	if err != nil || added.more {
+		return name, nil, err
+	}
+	return name, added.marks, nil
+}
+
+// entriesOf opens what a file changes; nil where there is nothing and need not be.
+func (l *Lists) entriesOf(list *store.List, i *store.ListImport) (*file, error) {
+	if list.File == "" {
+		if i.Operation == operations[voi.Delete] {
+			return nil, fmt.Errorf("%w: it deletes from a list that has no entries yet", ErrInvalid)
+		}
+		return nil, nil
+	}
+	f, err := openFile(l.path(list.File), l.keyOf(list.File))
+	switch {
+	case err == nil:
+		return f, nil
+	case i.Operation == operations[voi.Replace] && (errors.Is(err, ErrDamaged) || errors.Is(err, os.ErrNotExist)):
+		return nil, nil
+	case errors.Is(err, ErrDamaged), errors.Is(err, os.ErrNotExist):
+		return nil, fmt.Errorf("%w: it changes a list whose entries are lost; send the whole list: %w", ErrInvalid, err)
+	}
+	return nil, err
+}
+
+func rowsOf(f *file) stream {
+	if f == nil {
+		return none{}
+	}
+	return &cursor{file: f}
+}
+
+// drain reads a stream to its end.
+func drain(ctx context.Context, s stream) error {
+	for {
+		if _, ok, err := s.next(); err != nil || !ok {
+			return err
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+	}
+}
+
+// doubt says why a person must look at an import first, or "".
+func (l *Lists) doubt(ctx context.Context, list *store.List, i *store.ListImport) (string, error) {
+	r, before := &i.Report, list.InForce.Entries
+	switch lost := before - i.Entries; {
+	case i.Entries == 0:
+		return "it would empty the list", nil
+	case before > 0 && float64(lost) > l.Limits.Shrink*float64(before):
+		return fmt.Sprintf("the list would shrink from %d to %d entries", before, i.Entries), nil
+	case float64(r.Refused) > l.Limits.Shrink*float64(r.Lines):
+		return fmt.Sprintf("%d of its %d lines are refused", r.Refused, r.Lines), nil
+	}
+	if i.Operation == operations[voi.Replace] {
+		return "", nil
+	}
+	waiting, err := l.heldOf(ctx, list.Name)
+	if len(waiting) > 0 {
+		return fmt.Sprintf("import %d of the same list waits, and this file changes what that one makes", waiting[0].ID), err
+	}
+	return "", err
+}
+
+func (l *Lists) heldOf(ctx context.Context, list string) ([]store.ListImport, error) {
+	all, err := l.Store.HeldImports(ctx)
+	var of []store.ListImport
+	for _, i := range all {
+		if i.List == list {
+			of = append(of, i)
+		}
+	}
+	return of, err
+}
+
+// putInForce makes a file the list's version in force.
+func (l *Lists) putInForce(ctx context.Context, i *store.ListImport, name string, marks []nrd.VRM) error {
+	var before string
+	var after store.List
+	now := l.Clock.Now()
+	i.Candidate = ""
+	retrospect := store.Retrospect{List: i.List, At: now, By: i.By, Reason: fmt.Sprintf("added by the file %s", i.File), Marks: marks}
+	if l.Limits.Retrospect <= 0 {
+		retrospect.Marks = nil
+	}
+	err := l.Store.PutInForce(ctx, *i, retrospect, func(list *store.List) error {
+		before, list.File = list.File, name
+		list.InForce = nrd.ListVersion{
+			List: list.Name, Version: list.InForce.Version + 1, Issued: i.Issued, Loaded: now, Expires: l.expires(list, i.Issued), Entries: i.Entries,
+		}
+		after = *list
+		return nil
+	})
+	if err != nil {
+		return err // what was made is removed by the next start, unless it is in force after all
+	}
+	l.Log.Info("a list is in force", "list", after.Name, "version", after.InForce.Version, "entries", i.Entries, "file", i.File, "refused", i.Report.Refused)
+	if err := l.open(after); err != nil {
+		l.Log.Error("a list that was just made cannot be opened", "list", after.Name, "error", err)
+	}
+	l.discard(before)
+	wake(l.publishing)
+	wake(l.searching)
+	if i.Operation == operations[voi.Replace] {
+		l.supersede(ctx, i)
+	}
+	return nil
+}
+
+// supersede ends the waiting of files that a newer whole list makes pointless.
+func (l *Lists) supersede(ctx context.Context, by *store.ListImport) {
+	waiting, err := l.heldOf(ctx, by.List)
+	for _, i := range waiting {
+		if i.ID == by.ID || i.Issued.After(by.Issued) {
+			continue
+		}
+		candidate := i.Candidate
+		i.State, i.Decided, i.DecidedBy, i.Candidate = store.ImportRejected, l.Clock.Now(), "central", ""
+		i.Reason = fmt.Sprintf("the newer file %s is in force", by.File)
+		_, putErr := l.Store.PutImport(ctx, i)
+		if putErr == nil {
+			putErr = l.drop(candidate)
+		}
+		err = errors.Join(err, putErr)
+	}
+	if err != nil {
+		l.Log.Error("files that wait for nothing any more are still listed", "list", by.List, "error", err)
+	}
+}

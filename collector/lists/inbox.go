@@ -1,0 +1,141 @@
+package lists
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"nrd/collector/alarm"
+	"nrd/collector/store"
+	"nrd/hotlist/voi"
+	"nrd/internal/sealed"
+)
+
+// inboxEvery is how often the inbox is looked into. A file is taken when it has not
+// changed between two looks: until then it may still be on its way.
+const inboxEvery = 5 * time.Second
+
+// byInbox is who brought a file that lay in the inbox.
+const byInbox = "inbox"
+
+// inbox is what was seen of the files in the watched folder.
+type inbox struct{ seen map[string]arrival }
+
+// arrival is a file as it was at the last look.
+type arrival struct {
+	size     int64
+	modified time.Time
+}
+
+var errUnclaimed = errors.New("no list takes this file")
+
+// lookIntoInbox loads what has come. A file is removed when it is dealt with: what
+// it said is in the report, and nothing of it stays unencrypted.
+func (l *Lists) lookIntoInbox(ctx context.Context) error {
+	entries, err := os.ReadDir(l.Inbox)
+	if err != nil {
+		return err
+	}
+	seen := map[string]arrival{}
+	var unclaimed []string
+	var errs []error
+	for _, e := range entries {
+		info, err := e.Info()
+		if errors.Is(err, fs.ErrNotExist) || unfinished(e.Name()) {
+			continue
+		}
+		if err != nil || !info.Mode().IsRegular() { // never a link, a pipe or a folder
+			errs = append(errs, err)
+			continue
+		}
+		now := arrival{size: info.Size(), modified: info.ModTime()}
+		if before, known := l.inbox.seen[e.Name()]; known && before.size == now.size && before.modified.Equal(now.modified) {
+			err := l.takeFromInbox(ctx, e.Name())
+			if errors.Is(err, errUnclaimed) {
+				unclaimed = append(unclaimed, e.Name())
+			} else {
+				errs = append(errs, err)
+			}
+		}
+		seen[e.Name()] = now
+	}
+	l.inbox.seen = seen
+	text := ""
+	if len(unclaimed) > 0 {
+		text = "files lie in it that no list takes: " + strings.Join(unclaimed, ", ")
+	}
+	return errors.Join(append(errs, l.say(ctx, byInbox, alarm.Extract, text))...)
+}
+
+// unfinished says that a name is one that copying programs give until they are done.
+func unfinished(name string) bool {
+	ext := strings.ToLower(filepath.Ext(name))
+	return strings.HasPrefix(name, ".") || ext == ".part" || ext == ".tmp" || ext == ".filepart"
+}
+
+// takeFromInbox loads one file and removes it. After an error it is tried again; one
+// that no list takes stays until there is one.
+func (l *Lists) takeFromInbox(ctx context.Context, name string) error {
+	path := filepath.Join(l.Inbox, name)
+	f, err := voi.Open(path)
+	if err != nil {
+		return l.unreadable(ctx, path, err)
+	}
+	defer f.Close() //nolint:errcheck // it was only read
+	list, err := l.listOf(ctx, f.Source)
+	if errors.Is(err, store.ErrNotFound) {
+		return errUnclaimed
+	}
+	if err != nil {
+		return err
+	}
+	last, err := l.Store.Imports(ctx, list.Name, 1)
+	if err != nil {
+		return err
+	}
+	if len(last) == 1 && last[0].File == f.Name && last[0].Issued.Equal(l.issued(f)) { // loaded, but central ended before it was removed
+		return l.removeFromInbox(path)
+	}
+	if _, err := l.load(ctx, list, f, byInbox); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return errors.Join(l.removeFromInbox(path), l.watch(ctx))
+}
+
+// unreadable deals with what is no list file.
+func (l *Lists) unreadable(ctx context.Context, path string, cause error) error {
+	why, refused := refusal(cause)
+	if !refused {
+		return cause
+	}
+	l.Log.Warn("a file in the inbox is refused", "file", filepath.Base(path), "why", why)
+	now := l.Clock.Now()
+	i := store.ListImport{By: byInbox, File: filepath.Base(path), Received: now, Issued: now, State: store.ImportRefused, Why: why}
+	if _, err := l.Store.PutImport(ctx, i); err != nil {
+		return err
+	}
+	return errors.Join(l.removeFromInbox(path), l.watch(ctx))
+}
+
+func (l *Lists) removeFromInbox(path string) error {
+	return errors.Join(os.Remove(path), sealed.SyncDir(l.Inbox))
+}
+
+// listOf finds the list that takes the files of a source.
+func (l *Lists) listOf(ctx context.Context, source string) (store.List, error) {
+	all, err := l.Store.Lists(ctx)
+	if err != nil {
+		return store.List{}, err
+	}
+	for _, list := range all {
+		if !list.Local() && list.Source == source && list.Withdrawn.IsZero() {
+			return list, nil
+		}
+	}
+	return store.List{}, fmt.Errorf("files of %q: %w", source, store.ErrNotFound)
+}

@@ -1,0 +1,407 @@
+package lists
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+
+	"nrd"
+	"nrd/collector/access"
+	"nrd/collector/store"
+	"nrd/hotlist/voi"
+	"nrd/internal/identity"
+)
+
+// NewList is a list to be made, or the settings of one that is changed.
+type NewList struct {
+	Name string
+	// Source is what the names of the list's files begin with, SOURCE_LIST, and Every
+	// how often one is due; empty for a local list.
+	Source string
+	Every  time.Duration
+	// Owner answers for the list; Review is when it must be looked at again, a year
+	// from now where it is not given.
+	Owner      string
+	Purpose    store.ListPurpose
+	Recipients []string
+	Near       bool
+	Review     time.Time
+}
+
+var (
+	listName   = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,63}$`)
+	sourceName = regexp.MustCompile(`^[A-Za-z0-9-]+_[A-Za-z0-9_-]+$`)
+	// national are names of recipients beyond the force and its neighbours.
+	national = regexp.MustCompile(`(?i)^(national|nas|nads|nadc|naas|pnc|leds|home.?office)([-_ .].*)?$`)
+)
+
+func (n NewList) check(ctx context.Context, st store.Store) error {
+	say := func(format string, args ...any) error {
+		return fmt.Errorf("%w: %s", ErrInvalid, fmt.Sprintf(format, args...))
+	}
+	switch {
+	case !listName.MatchString(n.Name):
+		return say("a list's name is 1 to 64 of a-z, 0-9 and hyphen, not %q", n.Name)
+	case n.Source != "" && !sourceName.MatchString(n.Source):
+		return say("%q is not SOURCE_LIST, as the names of files begin", n.Source)
+	case n.Source == "" && n.Every != 0:
+		return say("a local list is made here: no file of it is ever due")
+	case n.Every < 0 || n.Every > 0 && n.Every < time.Minute:
+		return say("a file is due every minute at the most")
+	case !strings.ContainsFunc(n.Owner, unicode.IsLetter):
+		return say("who answers for the list is missing")
+	case n.Purpose != store.ForResponse && n.Purpose != store.ForIntelligence:
+		return say("the purpose is %s or %s, not %q", store.ForResponse, store.ForIntelligence, n.Purpose)
+	}
+	for _, r := range n.Recipients {
+		if n.Source == "" && national.MatchString(r) {
+			return fmt.Errorf("%w: %w: %q", ErrInvalid, ErrNational, r)
+		}
+		if err := identity.ValidDevice(r); err != nil {
+			return say("recipient %q: %v", r, err)
+		}
+		if _, err := st.Device(ctx, r); errors.Is(err, store.ErrNotFound) {
+			return say("recipient %q is no device of this site", r)
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Create makes a list. The error is ErrInvalid where something is wrong with it, and
+// ErrNational beside it where a local list was to go to a national recipient. A name
+// is never given twice.
+func (l *Lists) Create(ctx context.Context, by access.By, n NewList) error {
+	if err := l.authorise(ctx, by, access.ManageLists, "list create", n.subject(), ""); err != nil {
+		return err
+	}
+	if err := n.check(ctx, l.Store); err != nil {
+		return err
+	}
+	if n.Source != "" {
+		if other, err := l.listOf(ctx, n.Source); err == nil {
+			return fmt.Errorf("%w: the list %s takes the files of %s", ErrInvalid, other.Name, n.Source)
+		}
+	}
+	err := l.Store.ChangeList(ctx, n.Name, func(list *store.List) error {
+		if !list.Created.IsZero() {
+			return fmt.Errorf("%w: the name %s is taken, and a name is never given twice", ErrInvalid, n.Name)
+		}
+		list.Created, list.CreatedBy, list.Source = l.Clock.Now(), by.Account, n.Source
+		l.set(list, n)
+		return nil
+	})
+	if err != nil || n.Source != "" {
+		return err
+	}
+	l.importing.Lock()
+	defer l.importing.Unlock()
+	return l.build(ctx, n.Name)
+}
+
+func (n NewList) subject() string {
+	to := "every device"
+	if len(n.Recipients) > 0 {
+		to = strings.Join(n.Recipients, " ")
+	}
+	kind := "local"
+	if n.Source != "" {
+		kind = "from files " + n.Source
+	}
+	return fmt.Sprintf("%s, %s, for %s, owner %s, to %s", n.Name, kind, n.Purpose, n.Owner, to)
+}
+
+func (l *Lists) set(list *store.List, n NewList) {
+	list.Every, list.Owner, list.Purpose, list.Near = n.Every, n.Owner, n.Purpose, n.Near
+	list.Recipients = slices.Clone(n.Recipients)
+	if !n.Review.IsZero() {
+		list.Review = n.Review
+	} else if list.Review.IsZero() {
+		list.Review = l.Clock.Now().AddDate(1, 0, 0)
+	}
+}
+
+// Change gives a list other settings; whether it is local stays. The units get it
+// anew. The errors are Create's, and store.ErrNotFound.
+func (l *Lists) Change(ctx context.Context, by access.By, n NewList) error {
+	if err := l.authorise(ctx, by, access.ManageLists, "list change", n.subject(), ""); err != nil {
+		return err
+	}
+	l.importing.Lock()
+	defer l.importing.Unlock()
+	list, err := l.standing(ctx, n.Name)
+	if err != nil {
+		return err
+	}
+	n.Source = list.Source
+	if err := n.check(ctx, l.Store); err != nil {
+		return err
+	}
+	err = l.Store.ChangeList(ctx, n.Name, func(held *store.List) error {
+		l.set(held, n)
+		if held.File != "" {
+			held.InForce.Version++
+			held.InForce.Expires = l.expires(held, held.InForce.Issued)
+		}
+		list = *held
+		return nil
+	})
+	if err == nil {
+		l.renew(list)
+		wake(l.publishing)
+	}
+	return err
+}
+
+// standing gives a list that was not withdrawn.
+func (l *Lists) standing(ctx context.Context, name string) (store.List, error) {
+	list, err := l.Store.List(ctx, name)
+	if err == nil && !list.Withdrawn.IsZero() {
+		err = fmt.Errorf("%w: the list %s was withdrawn", ErrInvalid, name)
+	}
+	return list, err
+}
+
+// Review notes that somebody looked whether a list is still needed, and when that is
+// due again: a year from now where next is not given.
+func (l *Lists) Review(ctx context.Context, by access.By, name, note string, next time.Time) error {
+	if err := l.authorise(ctx, by, access.ManageLists, "list review", name, note); err != nil {
+		return err
+	}
+	if err := access.CheckReason(note); err != nil {
+		return err
+	}
+	if _, err := l.standing(ctx, name); err != nil {
+		return err
+	}
+	return l.Store.ChangeList(ctx, name, func(list *store.List) error {
+		list.Reviewed, list.ReviewedBy = l.Clock.Now(), by.Account
+		if list.Review = next; next.IsZero() {
+			list.Review = list.Reviewed.AddDate(1, 0, 0)
+		}
+		return nil
+	})
+}
+
+// Withdraw takes a list out of force for good, here and on the units, and removes
+// its entries.
+func (l *Lists) Withdraw(ctx context.Context, by access.By, name, reason string) error {
+	if err := l.authorise(ctx, by, access.ManageLists, "list withdraw", name, reason); err != nil {
+		return err
+	}
+	if err := access.CheckReason(reason); err != nil {
+		return err
+	}
+	l.importing.Lock()
+	defer l.importing.Unlock()
+	list, err := l.standing(ctx, name)
+	if err != nil {
+		return err
+	}
+	file := list.File
+	if err := l.Store.ChangeEntries(ctx, name, store.EntryChange{All: true}, store.Retrospect{}); err != nil {
+		return err
+	}
+	err = l.Store.ChangeList(ctx, name, func(held *store.List) error {
+		held.Withdrawn, held.File = l.Clock.Now(), ""
+		list = *held
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	err = l.open(list)
+	l.discard(file)
+	wake(l.publishing)
+	l.supersede(ctx, &store.ListImport{List: name, File: "(none: the list was withdrawn)", Issued: l.Clock.Now()})
+	return errors.Join(err, l.watch(ctx))
+}
+
+// PutEntry adds an entry to a local list, or changes the one with its ID. The error
+// is ErrInvalid where something is wrong with it, store.ErrExists where the list has
+// its mark and reference already.
+func (l *Lists) PutEntry(ctx context.Context, by access.By, name string, e store.ListEntry) error {
+	action := "list entry add"
+	if e.ID != 0 {
+		action = "list entry change"
+	}
+	if err := l.authorise(ctx, by, access.ManageLists, action, fmt.Sprintf("list %s: %s %s", name, e.VRM, e.Reference), e.Rationale); err != nil {
+		return err
+	}
+	l.importing.Lock()
+	defer l.importing.Unlock()
+	if err := l.local(ctx, name); err != nil {
+		return err
+	}
+	if err := l.complete(&e, by.Account); err != nil {
+		return err
+	}
+	if e.ID != 0 {
+		if err := l.keepMaker(ctx, name, &e); err != nil {
+			return err
+		}
+	}
+	return l.change(ctx, name, by, store.EntryChange{Put: []store.ListEntry{e}}, []nrd.VRM{e.VRM}, e.Rationale)
+}
+
+// keepMaker keeps who made the entry that is changed.
+func (l *Lists) keepMaker(ctx context.Context, name string, e *store.ListEntry) error {
+	var after store.EntryKey
+	for {
+		page, err := l.Store.Entries(ctx, store.EntryQuery{List: name, After: after, Limit: store.MaxLimit})
+		if err != nil {
+			return err
+		}
+		for _, held := range page {
+			if held.ID == e.ID {
+				e.Creator, e.Created = held.Creator, held.Created
+				return nil
+			}
+			after = store.EntryKey{VRM: held.VRM, Reference: held.Reference}
+		}
+		if len(page) < store.MaxLimit {
+			return fmt.Errorf("entry %d of %s: %w", e.ID, name, store.ErrNotFound)
+		}
+	}
+}
+
+// RemoveEntry takes an entry off a local list.
+func (l *Lists) RemoveEntry(ctx context.Context, by access.By, name string, id uint64, reason string) error {
+	if err := l.authorise(ctx, by, access.ManageLists, "list entry remove", fmt.Sprintf("list %s: entry %d", name, id), reason); err != nil {
+		return err
+	}
+	if err := access.CheckReason(reason); err != nil {
+		return err
+	}
+	l.importing.Lock()
+	defer l.importing.Unlock()
+	if err := l.local(ctx, name); err != nil {
+		return err
+	}
+	return l.change(ctx, name, by, store.EntryChange{Remove: []uint64{id}}, nil, reason)
+}
+
+// local says whether a list's entries are made here.
+func (l *Lists) local(ctx context.Context, name string) error {
+	list, err := l.standing(ctx, name)
+	if err == nil && !list.Local() {
+		err = fmt.Errorf("%w: the entries of %s come in files from %s", ErrInvalid, name, list.Source)
+	}
+	return err
+}
+
+// change changes the entries of a local list and puts them in force.
+func (l *Lists) change(ctx context.Context, name string, by access.By, c store.EntryChange, marks []nrd.VRM, reason string) error {
+	retrospect := store.Retrospect{List: name, At: l.Clock.Now(), By: by.Account, Reason: reason, Marks: marks}
+	if l.Limits.Retrospect <= 0 || len(marks) > maxMarks {
+		retrospect.Marks = nil
+	}
+	if err := l.Store.ChangeEntries(ctx, name, c, retrospect); err != nil {
+		return err
+	}
+	return l.build(ctx, name)
+}
+
+// reviewAfter is when an entry is to be looked at again where nobody says.
+const reviewAfter = 28
+
+// complete fills in what was left out of an entry and checks it.
+func (l *Lists) complete(e *store.ListEntry, account string) error {
+	say := func(format string, args ...any) error {
+		return fmt.Errorf("%w: %s", ErrInvalid, fmt.Sprintf(format, args...))
+	}
+	var err error
+	if e.VRM, err = nrd.ParseVRM(string(e.VRM)); err != nil {
+		return say("%v", err)
+	}
+	now := l.Clock.Now()
+	today := time.Date(now.Year(), now.Month(), now.Day(), 0, 0, 0, 0, time.UTC)
+	e.Creator, e.Created = account, now
+	if e.Action == "" && e.Priority != nrd.PriorityNone {
+		e.Action = e.Priority.String()
+	}
+	if e.Review.IsZero() {
+		if e.Review = today.AddDate(0, 0, reviewAfter); e.Review.After(e.Weed) {
+			e.Review = e.Weed
+		}
+	}
+	switch {
+	case e.Weed.IsZero():
+		return say("the weed date is missing: an entry does not stay for ever")
+	case e.Weed.Before(today):
+		return say("the weed date %s has passed", e.Weed.Format(time.DateOnly))
+	case e.Review.After(e.Weed):
+		return say("the review is due after the weed date")
+	case e.Priority != nrd.PriorityNone && access.CheckReason(e.Rationale) != nil:
+		return say("why the entry has its priority is missing")
+	}
+	if _, err := voi.FormatLine(&e.Entry); err != nil {
+		return say("%v", err)
+	}
+	return nil
+}
+
+// build makes the next version of a local list from its entries in the store.
+func (l *Lists) build(ctx context.Context, name string) error {
+	list, err := l.Store.List(ctx, name)
+	if err != nil {
+		return err
+	}
+	before, now := list.File, l.Clock.Now()
+	file := newName()
+	entries, err := l.write(ctx, file, &stored{ctx: ctx, store: l.Store, list: name})
+	if err != nil {
+		return err
+	}
+	err = l.Store.ChangeList(ctx, name, func(held *store.List) error {
+		held.File, held.Built = file, list.Changes
+		held.InForce = nrd.ListVersion{
+			List: name, Version: held.InForce.Version + 1, Issued: now, Loaded: now, Expires: l.expires(held, now), Entries: entries,
+		}
+		list = *held
+		return nil
+	})
+	if err != nil {
+		return errors.Join(err, l.drop(file))
+	}
+	if err := l.open(list); err != nil {
+		return err
+	}
+	l.discard(before)
+	wake(l.publishing)
+	wake(l.searching)
+	return nil
+}
+
+// stored gives the entries of a local list in the store, which are in order.
+type stored struct {
+	ctx   context.Context // of one build
+	store store.Store
+	list  string
+	page  []store.ListEntry
+	after store.EntryKey
+	ended bool
+}
+
+func (s *stored) next() (row, bool, error) {
+	if len(s.page) == 0 && !s.ended {
+		page, err := s.store.Entries(s.ctx, store.EntryQuery{List: s.list, After: s.after, Limit: 1000})
+		if err != nil {
+			return row{}, false, err
+		}
+		s.page, s.ended = page, len(page) < 1000
+	}
+	if len(s.page) == 0 {
+		return row{}, false, nil
+	}
+	e := &s.page[0]
+	s.page = s.page[1:]
+	s.after = store.EntryKey{VRM: e.VRM, Reference: e.Reference}
+	return rowOf(&item{e.Entry, e.Covert}), true, nil
+}

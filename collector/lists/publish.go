@@ -1,0 +1,134 @@
+package lists
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+
+	"nrd"
+	"nrd/collector/store"
+)
+
+// Publication is what the units are told of one version of a list.
+type Publication struct {
+	Name    string
+	Version uint64
+	// Made is when the list's owner made it, Expires when its next version is due
+	// at the latest; zero where nobody said.
+	Made, Expires time.Time
+	// Near matches look-alikes too.
+	Near bool
+	// Recipients are devices; none: every approved one.
+	Recipients []string
+	// Entries is how many the list has at central, the covert ones included.
+	Entries int
+}
+
+// Publisher takes lists to the units.
+type Publisher interface {
+	// Publish makes a version the one that units get. The entries come in the order
+	// of their VRMs, and an error among them ends it.
+	Publish(ctx context.Context, p Publication, entries iter.Seq2[nrd.Entry, error]) error
+	// Withdraw takes a list away from the units. One that is not published is no
+	// error.
+	Withdraw(ctx context.Context, name string) error
+}
+
+// publishEvery is how often it is looked at what is not published, beside at once.
+const publishEvery = time.Minute
+
+// publish hands to the publisher what it was not given yet, and vouches anew for
+// local lists, whose owner is here: half-way to their expiry they are issued again.
+func (l *Lists) publish(ctx context.Context) error {
+	all, err := l.Store.Lists(ctx)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, list := range all {
+		errs = append(errs, l.reissue(ctx, &list))
+		if l.Publisher == nil {
+			continue
+		}
+		if err := l.publishOne(ctx, list); err != nil {
+			errs = append(errs, fmt.Errorf("list %s: %w", list.Name, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// reissue makes the next version of a local list out of the same entries.
+func (l *Lists) reissue(ctx context.Context, list *store.List) error {
+	now := l.Clock.Now()
+	if !list.Local() || list.File == "" || !list.Withdrawn.IsZero() || now.Sub(list.InForce.Issued) < list.InForce.Expires.Sub(list.InForce.Issued)/2 {
+		return nil
+	}
+	l.importing.Lock()
+	defer l.importing.Unlock()
+	err := l.Store.ChangeList(ctx, list.Name, func(held *store.List) error {
+		held.InForce.Version++
+		held.InForce.Issued, held.InForce.Expires = now, l.expires(held, now)
+		*list = *held
+		return nil
+	})
+	if err == nil {
+		l.renew(*list)
+	}
+	return err
+}
+
+func (l *Lists) publishOne(ctx context.Context, list store.List) error {
+	gone := !list.Withdrawn.IsZero()
+	switch {
+	case gone && list.Published != 0:
+		if err := l.Publisher.Withdraw(ctx, list.Name); err != nil {
+			return err
+		}
+	case gone, list.File == "", list.Published == list.InForce.Version:
+		return nil
+	default:
+		if err := l.hand(ctx, list); err != nil {
+			return err
+		}
+	}
+	return l.Store.ChangeList(ctx, list.Name, func(held *store.List) error {
+		held.Published = list.InForce.Version
+		if gone {
+			held.Published = 0
+		}
+		return nil
+	})
+}
+
+// hand gives a version to the publisher. It opens the file for itself, so that the
+// list may change meanwhile.
+func (l *Lists) hand(ctx context.Context, list store.List) (err error) {
+	f, err := openFile(l.path(list.File), l.keyOf(list.File))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.close()) }()
+	v := list.InForce
+	return l.Publisher.Publish(ctx, Publication{
+		Name: list.Name, Version: v.Version, Made: v.Issued, Expires: v.Expires, Near: list.Near && v.Entries <= NearLimit,
+		Recipients: list.Recipients, Entries: v.Entries,
+	}, l.forUnits(f, list.Name))
+}
+
+// forUnits leaves out what no vehicle gets: covert entries and those that have
+// expired.
+func (l *Lists) forUnits(f *file, name string) iter.Seq2[nrd.Entry, error] {
+	now := l.Clock.Now()
+	return func(yield func(nrd.Entry, error) bool) {
+		for it, err := range f.items(name) {
+			if err == nil && (it.covert || it.Expired(now)) {
+				continue
+			}
+			if !yield(it.Entry, err) || err != nil {
+				return
+			}
+		}
+	}
+}

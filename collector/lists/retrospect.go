@@ -1,0 +1,106 @@
+package lists
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"nrd"
+	"nrd/collector/store"
+)
+
+// searchEvery is how often it is looked for searches that failed, beside at once.
+const searchEvery = time.Minute
+
+// search makes the searches of stored records that entries were added for. Each is
+// bounded in time, has its line in the access log, and is made again from its
+// beginning where it was interrupted: an alarm is raised once all the same.
+func (l *Lists) search(ctx context.Context) error {
+	due, err := l.Store.Retrospects(ctx)
+	if err != nil {
+		return err
+	}
+	for _, r := range due {
+		if err := l.lookBack(ctx, r); err != nil {
+			return fmt.Errorf("retrospect of list %s: %w", r.List, err)
+		}
+		if err := l.Store.RemoveRetrospect(ctx, r.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *Lists) lookBack(ctx context.Context, r store.Retrospect) error {
+	if l.Limits.Retrospect <= 0 || !l.isOpen(r.List) {
+		return nil
+	}
+	now := l.Clock.Now()
+	since := now.Add(-l.Limits.Retrospect)
+	_, err := l.Store.Log(ctx, store.Access{
+		At: now, Account: r.By, Action: "retrospective match", From: "central", Reason: r.Reason, Outcome: "ok",
+		Subject: fmt.Sprintf("list %s, %d marks, records since %s", r.List, len(r.Marks), since.UTC().Format(time.RFC3339)),
+	})
+	if err != nil {
+		return err
+	}
+	only := &wanted{list: r.List, marks: map[nrd.VRM]bool{}}
+	for _, mark := range r.Marks {
+		only.marks[mark] = true
+	}
+	for mark := range l.readsOf(r) {
+		if err := l.lookFor(ctx, mark, since, only); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readsOf are the marks that a record may have been read as.
+func (l *Lists) readsOf(r store.Retrospect) map[nrd.VRM]bool {
+	l.mu.RLock()
+	f := l.inForce[r.List]
+	near := f != nil && f.Near && f.InForce.Entries <= NearLimit
+	l.mu.RUnlock()
+	reads := map[nrd.VRM]bool{}
+	for _, mark := range r.Marks {
+		reads[mark] = true
+		if !near {
+			continue
+		}
+		for _, like := range l.alike.Near(mark) {
+			reads[like] = true
+		}
+	}
+	return reads
+}
+
+// lookFor raises the alarms of stored records with one mark.
+func (l *Lists) lookFor(ctx context.Context, mark nrd.VRM, since time.Time, only *wanted) error {
+	var to time.Time
+	for {
+		records, err := l.Store.Search(ctx, store.Query{Pattern: string(mark), From: since, To: to, Limit: store.MaxLimit})
+		if err != nil {
+			return err
+		}
+		now := l.Clock.Stamp()
+		byKey := map[nrd.Key]*store.StoredRecord{}
+		var alarms []store.HitAlarm
+		for i := range records {
+			byKey[records[i].Key] = &records[i]
+			alarms = append(alarms, l.hits(&records[i], now, only, store.FoundInRetrospect)...)
+		}
+		raised, err := l.Store.RaiseHits(ctx, alarms)
+		if err != nil {
+			return err
+		}
+		l.tell(raised, byKey)
+		if len(records) < store.MaxLimit {
+			return ctx.Err()
+		}
+		if to = records[len(records)-1].Time(); !to.After(since) {
+			return errors.New("there are more records of one moment than can be searched")
+		}
+	}
+}

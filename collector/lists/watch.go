@@ -1,0 +1,104 @@
+package lists
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"nrd/collector/alarm"
+	"nrd/collector/store"
+)
+
+// watchEvery is how often it is looked whether a file is late.
+const watchEvery = time.Minute
+
+// about names a list in its alarms; no device can be called so.
+func about(list string) string { return "list " + list }
+
+// watch raises and clears the alarms about lists: a file that is missing, late or
+// was refused, entries that are damaged, and files that wait for a person.
+func (l *Lists) watch(ctx context.Context) error {
+	all, err := l.Store.Lists(ctx)
+	if err != nil {
+		return err
+	}
+	held, err := l.Store.HeldImports(ctx)
+	if err != nil {
+		return err
+	}
+	waiting := map[string]int{}
+	for _, i := range held {
+		waiting[i.List]++
+	}
+	var errs []error
+	for i := range all {
+		list := &all[i]
+		text, err := l.wrong(ctx, list)
+		if err == nil {
+			err = l.say(ctx, about(list.Name), alarm.Extract, text)
+		}
+		text = ""
+		if n := waiting[list.Name]; n > 0 && list.Withdrawn.IsZero() {
+			text = fmt.Sprintf("%d files wait for somebody to approve or reject them", n)
+		}
+		errs = append(errs, err, l.say(ctx, about(list.Name), alarm.Held, text))
+	}
+	return errors.Join(errs...)
+}
+
+// wrong says what is wrong with the files of a list, "" for nothing.
+func (l *Lists) wrong(ctx context.Context, list *store.List) (string, error) {
+	switch {
+	case !list.Withdrawn.IsZero():
+		return "", nil
+	case list.File != "" && !l.isOpen(list.Name):
+		return "its entries are damaged or lost: it is not matched until it is imported again", nil
+	case list.Local():
+		return "", nil
+	}
+	last, err := l.Store.Imports(ctx, list.Name, 1)
+	if err != nil {
+		return "", err
+	}
+	if len(last) == 1 && last[0].State == store.ImportRefused {
+		return fmt.Sprintf("its last file was refused, import %d: %s", last[0].ID, last[0].Why), nil
+	}
+	if list.Every <= 0 {
+		return "", nil
+	}
+	now, from, what := l.Clock.Now(), list.InForce.Loaded, "the last file came"
+	if from.IsZero() {
+		from, what = list.Created, "none has come since the list was made"
+	}
+	if len(last) == 1 && last[0].State == store.ImportHeld && last[0].Received.After(from) {
+		from = last[0].Received // it came, and another alarm says that it waits
+	}
+	if now.Before(from.Add(list.Every + l.Limits.Late)) {
+		return "", nil
+	}
+	return fmt.Sprintf("no file has come, one is due every %s: %s %s ago", inHours(list.Every), what, inHours(now.Sub(from))), nil
+}
+
+func inHours(d time.Duration) string {
+	if d < 2*time.Hour {
+		return fmt.Sprintf("%d min", int(d.Minutes()))
+	}
+	return fmt.Sprintf("%d h", int(d.Hours()))
+}
+
+// say raises an alarm, or clears it where there is nothing to say.
+func (l *Lists) say(ctx context.Context, about, kind, text string) error {
+	if text == "" {
+		cleared, err := l.Store.ClearAlarm(ctx, about, kind, l.Clock.Now())
+		if cleared {
+			l.Log.Info("an alarm is cleared", "about", about, "kind", kind)
+		}
+		return err
+	}
+	raised, err := l.Store.RaiseAlarm(ctx, store.Alarm{Device: about, Kind: kind, Raised: l.Clock.Now(), Text: text})
+	if raised {
+		l.Log.Warn("an alarm is raised", "about", about, "kind", kind, "text", text)
+	}
+	return err
+}
