@@ -28,6 +28,10 @@ type tablet struct {
 	Role    role
 	Paired  time.Time
 	Officer *nrd.Officer // nil while nobody is signed on
+	// Confirmed is when the officer last said to be on duty, by the monotonic clock
+	// of the start of the unit that Boot names.
+	Confirmed time.Duration
+	Boot      string
 }
 
 // door lets a tablet in that has the code.

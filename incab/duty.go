@@ -2,6 +2,7 @@ package incab
 
 import (
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"nrd"
@@ -28,6 +29,7 @@ func (s *Screen) signOn(t *tablet, o nrd.Officer) error {
 		}
 		o.Since = s.Clock.Now()
 		t.Officer = &o
+		s.confirm(t)
 		s.later(t, nrd.OfficerEvent{Action: nrd.OfficerSignedOn}, nil)
 		return nil
 	})
@@ -44,6 +46,59 @@ func (s *Screen) signOff(t *tablet) error {
 		}
 		s.later(t, nrd.OfficerEvent{Action: nrd.OfficerSignedOff}, nil)
 		t.Officer = nil
+		return nil
+	})
+	if err == nil {
+		s.deliver()
+	}
+	return err
+}
+
+const (
+	// longestShift is how long a sign-on holds before it must be confirmed, and
+	// confirmGrace how long the unit then waits: a tablet that was left behind must
+	// not say for days who is on duty.
+	longestShift = 12 * time.Hour
+	confirmGrace = 30 * time.Minute
+)
+
+// confirm notes that the officer is on duty now. The lock is held.
+func (s *Screen) confirm(t *tablet) {
+	now := s.Clock.Stamp()
+	t.Confirmed, t.Boot = now.Monotonic, now.BootID
+}
+
+// unconfirmed is for how long an officer should have confirmed to be on duty; not
+// above 0 while all is well. No wall clock is asked, which may jump by years; with
+// a new start of the unit a confirmation is due at once. The lock is held.
+func (s *Screen) unconfirmed(t *tablet) time.Duration {
+	now := s.Clock.Stamp()
+	if t.Boot != now.BootID {
+		t.Boot, t.Confirmed = now.BootID, now.Monotonic-longestShift
+	}
+	return now.Monotonic - t.Confirmed - longestShift
+}
+
+// endShifts signs off who has not confirmed to be on duty. The lock is held.
+func (s *Screen) endShifts() (ended bool) {
+	for _, t := range s.state.Tablets {
+		if t.Officer != nil && s.unconfirmed(t) > confirmGrace {
+			s.later(t, nrd.OfficerEvent{Action: nrd.OfficerSignedOff, Reason: "the sign-on was not confirmed"}, nil)
+			t.Officer = nil
+			ended = true
+		}
+	}
+	return ended
+}
+
+// stillOn confirms a sign-on for another shift.
+func (s *Screen) stillOn(t *tablet) error {
+	err := s.change(func() error {
+		if t.Officer == nil {
+			return errSignOn
+		}
+		s.confirm(t)
+		s.later(t, nrd.OfficerEvent{Action: nrd.OfficerConfirmed}, nil)
 		return nil
 	})
 	if err == nil {

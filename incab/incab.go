@@ -147,17 +147,29 @@ func (s *Screen) Run(ctx context.Context) error {
 func (s *Screen) pulse() {
 	status := s.Status()
 	s.deliver()
+	if s.beatOnce(status) {
+		if err := s.save(); err != nil {
+			s.Log.Error("the screen's state could not be kept", "error", err)
+		}
+	}
+}
+
+// beatOnce takes how the unit is and what time has ended, and gives the heartbeat.
+func (s *Screen) beatOnce(status Status) (changed bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.status = status
+	changed = s.endShifts()
 	now := s.Clock.Stamp().Monotonic
 	for _, a := range s.state.Alerts {
 		if a.Provisional && now-a.shown > confirmWithin {
 			a.withdraw("the read was not confirmed")
+			changed = true
 		}
 	}
 	s.beat++
 	s.broadcast()
+	return changed
 }
 
 // broadcast wakes every stream. The lock is held.

@@ -69,6 +69,7 @@ func (s *Screen) handler(ctx context.Context) http.Handler {
 		return nil, s.signOn(t, nrd.Officer{Collar: r.PostFormValue("collar"), Authoriser: r.PostFormValue("authoriser"), Reference: r.PostFormValue("reference")})
 	}))
 	mux.Handle("POST /sign-off", s.action(func(t *tablet, _ *http.Request) (any, error) { return nil, s.signOff(t) }))
+	mux.Handle("POST /still-on", s.action(func(t *tablet, _ *http.Request) (any, error) { return nil, s.stillOn(t) }))
 	mux.Handle("POST /acknowledge", s.action(func(t *tablet, r *http.Request) (any, error) {
 		return nil, s.acknowledge(t, number(r.PostFormValue("number")))
 	}))

@@ -84,6 +84,7 @@ type officerView struct {
 	Authoriser string `json:"authoriser"`
 	Reference  string `json:"reference"`
 	Since      string `json:"since"`
+	Confirm    bool   `json:"confirm"` // the sign-on is to be confirmed
 }
 
 // light is one part of the unit in the bar at the top.
@@ -121,7 +122,7 @@ func (s *Screen) looks(t *tablet) any {
 	}
 	v := view{Role: t.Role, Moving: moving, Status: s.lights(), Alerts: []alertView{}}
 	if o := t.Officer; o != nil {
-		v.Officer = &officerView{o.Collar, o.Authoriser, o.Reference, o.Since.Local().Format("15:04")}
+		v.Officer = &officerView{o.Collar, o.Authoriser, o.Reference, o.Since.Local().Format("15:04"), s.unconfirmed(t) >= 0}
 		for _, a := range s.state.Alerts {
 			v.Alerts = append(v.Alerts, s.alertView(a))
 		}

@@ -92,6 +92,7 @@ const draw = () => {
   one(".glance").hidden = !glancing;
   one(".sign-on").hidden = !shown || glancing || view.officer !== null;
   one(".duty").hidden = one("footer").hidden = !duty;
+  one(".confirm").hidden = !duty || !view.officer.confirm;
   one(".unmute").hidden = sound.plays() || !(glancing || duty);
   if (!duty) { const d = one("dialog"); if (d.open) d.close(); put(one(".current")); put(one(".queue ul")); put(one(".officer")); }
   if (!glancing) put(one(".glance"));
@@ -194,6 +195,7 @@ one(".unmute").addEventListener("click", async () => {
   if (!await sound.unlock()) complain(role === "driver" ? "" : "This tablet gives no sound. Watch the screen.");
   if (view) { draw(); ring(); }
 });
+one(".still-on").addEventListener("click", () => send("/still-on"));
 one(".sign-off").addEventListener("click", () => send("/sign-off"));
 one(".acknowledge").addEventListener("click", () => { const a = current(); if (a) send("/acknowledge", { number: a.number }); });
 for (const b of document.querySelectorAll("[data-disposition]")) {
