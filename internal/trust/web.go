@@ -189,3 +189,9 @@ func (c *Client) Clear(kept ...Target) error {
 	}
 	return errors.Join(errs...)
 }
+
+// Begun says whether a part of a target has been downloaded before.
+func (c *Client) Begun(t Target) bool {
+	info, err := os.Stat(c.part(t))
+	return err == nil && info.Size() > 0
+}
