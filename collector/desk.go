@@ -79,6 +79,7 @@ func (d *deskServer) handler() http.Handler {
 	mux.HandleFunc("POST /quarantine/release", answer(d, d.release))
 	mux.HandleFunc("POST /search", answer(d, d.search))
 	mux.HandleFunc("POST /officer/list", answer(d, d.officers))
+	mux.HandleFunc("POST /import", d.importCarried)
 	mux.HandleFunc("POST /backup", d.backup)
 	return mux
 }

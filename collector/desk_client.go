@@ -170,7 +170,12 @@ func (d *Desk) post(ctx context.Context, path string, question any) (io.ReadClos
 	if err != nil {
 		return nil, err
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://central"+path, bytes.NewReader(data))
+	return d.send(ctx, path, bytes.NewReader(data))
+}
+
+// send is post for a body of any kind.
+func (d *Desk) send(ctx context.Context, path string, question io.Reader) (io.ReadCloser, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://central"+path, question)
 	if err != nil {
 		return nil, err
 	}

@@ -72,7 +72,7 @@ the rights, and the access log keeps both names.
 ` + exitCodes,
 	}
 	root.AddCommand(
-		p.serveCommand(), p.searchCommand(), p.officerCommand(), p.userCommand(), p.deviceCommand(), p.alarmCommand(), p.quarantineCommand(), p.backupCommand(), p.restoreCommand(),
+		p.serveCommand(), p.searchCommand(), p.officerCommand(), p.userCommand(), p.deviceCommand(), p.listCommand(), p.alarmCommand(), p.quarantineCommand(), p.importCommand(), p.backupCommand(), p.restoreCommand(),
 		p.siteCommand(), p.configCommand(),
 	)
 	return root

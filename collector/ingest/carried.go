@@ -23,6 +23,11 @@ type Imported struct {
 	Reasons map[string]int `json:"reasons,omitempty"`
 }
 
+// Items is how many there were.
+func (i Imported) Items() int {
+	return i.Stored + i.Duplicates + i.Quarantined + i.Refused + i.Later
+}
+
 // maxReasons is how many different reasons are told.
 const maxReasons = 20
 

@@ -66,6 +66,10 @@ func (w *Writer) Add(kind string, payload []byte) error {
 	return w.frame(append([]byte{letter}, payload...))
 }
 
+// Flush hands on what was added, without an end: who reads it knows that it is
+// not all.
+func (w *Writer) Flush() error { return w.to.Flush() }
+
 // Close writes the end. It does not close the file.
 func (w *Writer) Close() error {
 	if err := w.frame(binary.BigEndian.AppendUint64([]byte{end}, w.n)); err != nil {
