@@ -57,10 +57,11 @@ func (c *Central) Run(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, r.close()) }()
-	page := &console.Console{Access: r.access, Fleet: r.fleet, Store: r.store, Profile: c.Config.profile, Zone: c.Config.zone, Clock: c.Config.Clock, Log: c.Log}
+	page := &console.Console{Access: r.access, Fleet: r.fleet, Lists: r.lists, Store: r.store, Profile: c.Config.profile, Zone: c.Config.zone, Clock: c.Config.Clock, Log: c.Log}
 	if err := page.Initialize(ctx); err != nil {
 		return err
 	}
+	r.lists.OnHit = page.Found
 	devices, err := c.ingest(r, page)
 	if err != nil {
 		return err
@@ -94,6 +95,7 @@ func (c *Central) Run(ctx context.Context) (err error) {
 	g.Go(func() error { return c.serveFleet(ctx, r, fleetListener) })
 	g.Go(func() error { return desk.run(ctx) })
 	g.Go(func() error { return watch.Run(ctx) })
+	g.Go(func() error { return r.lists.Run(ctx) })
 	if metricsListener != nil {
 		c.Log.Info("Prometheus is answered", "address", metricsListener.Addr().String())
 		g.Go(func() error { return c.serveMetrics(ctx, r, devices, metricsListener) })
@@ -117,7 +119,7 @@ func (c *Central) ingest(r *rooms, page *console.Console) (*ingest.Ingest, error
 	}
 	return &ingest.Ingest{
 		Listen: s.Listen, TLS: tls, Broker: broker, Store: r.store, Profile: c.Config.profile, Clock: c.Config.Clock, Log: c.Log,
-		OnStored: page.Stored, OnImage: page.ImageStored, OnOfficer: page.OfficerStored, Admit: r.fleet.Admit,
+		OnStored: func(record store.StoredRecord) { page.Stored(record); r.lists.Stored(record) }, OnImage: page.ImageStored, OnOfficer: page.OfficerStored, Admit: r.fleet.Admit,
 	}, nil
 }
 

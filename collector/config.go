@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"cmp"
 	_ "embed"
 	"errors"
 	"fmt"
@@ -38,6 +39,7 @@ type Config struct {
 	Page     PageConfig    `toml:"page"`
 	Session  SessionConfig `toml:"session"`
 	Alarm    AlarmConfig   `toml:"alarm"`
+	Lists    ListsConfig   `toml:"lists"`
 	Metrics  MetricsConfig `toml:"metrics"`
 
 	// Clock is the system's, unless a test sets another.
@@ -88,6 +90,19 @@ type AlarmConfig struct {
 	DiskFree config.Size     `toml:"disk_free"`
 }
 
+// ListsConfig is how lists come in and what is decided about them.
+type ListsConfig struct {
+	// Inbox is the folder that list files come to; empty: inbox in the data folder.
+	Inbox string `toml:"inbox"`
+	// Shrink is the share of a list that a file may take away before a person is
+	// asked, from 0 to 1.
+	Shrink float64 `toml:"shrink"`
+	// Late is how long after its time a file may come.
+	Late config.Duration `toml:"late"`
+	// Retrospect is how far back stored records are searched when an entry is added.
+	Retrospect config.Duration `toml:"retrospect"`
+}
+
 // MetricsConfig is where Prometheus is answered, over HTTP without a password;
 // an empty Listen for nowhere.
 type MetricsConfig struct {
@@ -110,6 +125,7 @@ func LoadConfig(file string) (*Config, error) {
 		Alarm: AlarmConfig{
 			Silent: config.Duration(5 * time.Minute), Backlog: config.Duration(30 * time.Minute), Clock: config.Duration(time.Second), DiskFree: 1e9,
 		},
+		Lists: ListsConfig{Shrink: 0.2, Late: config.Duration(time.Hour), Retrospect: config.Duration(30 * 24 * time.Hour)},
 	}
 	err := config.Load(file, c)
 	if err == nil {
@@ -135,6 +151,7 @@ func (c *Config) resolve() {
 		*p = config.Path(c.file, *p)
 	}
 	c.Broker.resolve(c.file)
+	c.Lists.Inbox = config.Path(c.file, cmp.Or(c.Lists.Inbox, filepath.Join(c.Data, "inbox")))
 }
 
 func (c *Config) check() error {
@@ -180,6 +197,9 @@ func (c *Config) check() error {
 			say(limit.key, "must be at least %s, is %s", time.Duration(limit.least), time.Duration(limit.is))
 		}
 	}
+	if c.Lists.Shrink < 0 || c.Lists.Shrink > 1 {
+		say("lists.shrink", "must be a share from 0 to 1, is %v", c.Lists.Shrink)
+	}
 	return errors.Join(errs...)
 }
 
@@ -208,8 +228,10 @@ func (c *Config) CheckFiles() error {
 	return nil
 }
 
-// store is the folder of the store, socket the way in for the command line.
+// store is the folder of the store, lists that of the lists' entries, socket the way
+// in for the command line.
 func (c *Config) store() string  { return filepath.Join(c.Data, "store") }
+func (c *Config) lists() string  { return filepath.Join(c.Data, "lists") }
 func (c *Config) socket() string { return filepath.Join(c.Data, "central.sock") }
 
 // Day and Moment write a time in the site's zone for people; nil is "".

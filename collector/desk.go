@@ -19,7 +19,9 @@ import (
 
 	"nrd/collector/access"
 	"nrd/collector/fleet"
+	"nrd/collector/lists"
 	"nrd/collector/store"
+	"nrd/hotlist/voi"
 )
 
 // deskServer answers the command line on the socket in the data folder. Who may
@@ -77,6 +79,7 @@ func (d *deskServer) handler() http.Handler {
 	mux.HandleFunc("POST /alarm/list", answer(d, d.listAlarms))
 	mux.HandleFunc("POST /quarantine/list", answer(d, d.listQuarantine))
 	mux.HandleFunc("POST /quarantine/release", answer(d, d.release))
+	d.listRoutes(mux)
 	mux.HandleFunc("POST /search", answer(d, d.search))
 	mux.HandleFunc("POST /officer/list", answer(d, d.officers))
 	mux.HandleFunc("POST /import", d.importCarried)
@@ -139,7 +142,8 @@ func complain(err error) complaint {
 	case errors.Is(err, access.ErrDenied), errors.Is(err, access.ErrReason), errors.Is(err, access.ErrNotLogged):
 		kind = kindRefused
 	case errors.Is(err, access.ErrAccount), errors.Is(err, access.ErrRelease), errors.Is(err, store.ErrQuery),
-		errors.Is(err, fleet.ErrApproval), errors.Is(err, fleet.ErrOrder), errors.Is(err, fleet.ErrRevoked):
+		errors.Is(err, fleet.ErrApproval), errors.Is(err, fleet.ErrOrder), errors.Is(err, fleet.ErrRevoked),
+		errors.Is(err, lists.ErrInvalid), errors.Is(err, lists.ErrOlder), errors.Is(err, store.ErrExists), errors.Is(err, voi.ErrZIP), errors.Is(err, voi.ErrTooLarge):
 		kind = kindInvalid
 	case errors.Is(err, store.ErrNotFound):
 		kind = kindNotFound

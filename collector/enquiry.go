@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"nrd"
 	"nrd/collector/store"
 )
 
@@ -71,13 +72,17 @@ func foundOf(r *store.StoredRecord) Found {
 	if r.Fix.Known() {
 		f.Latitude, f.Longitude = &r.Fix.Latitude, &r.Fix.Longitude
 	}
-	for _, h := range r.Hits {
-		f.Hits = append(f.Hits, FoundHit{
-			List: h.List.List, Priority: h.Entry.Priority.String(), Markers: h.Entry.Markers, Reason: h.Entry.Reason,
-			Match: string(h.Match), ListAgeSeconds: int64(h.ListAge.Seconds()),
-		})
+	for _, h := range r.AllHits() {
+		f.Hits = append(f.Hits, foundHitOf(&h))
 	}
 	return f
+}
+
+func foundHitOf(h *nrd.Hit) FoundHit {
+	return FoundHit{
+		List: h.List.List, Priority: h.Entry.Priority.String(), Markers: h.Entry.Markers, Reason: h.Entry.Reason,
+		Match: string(h.Match), ListAgeSeconds: int64(h.ListAge.Seconds()),
+	}
 }
 
 // enquiryTimes are the forms in which a moment may be typed, in the site's time

@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,6 +12,7 @@ import (
 
 	"nrd/collector/access"
 	"nrd/collector/fleet"
+	"nrd/collector/lists"
 	"nrd/collector/store/sqlite"
 	"nrd/internal/identity"
 	"nrd/internal/sealed"
@@ -24,6 +26,7 @@ type rooms struct {
 	store  *sqlite.Store
 	access *access.Service
 	fleet  *fleet.Fleet
+	lists  *lists.Lists
 }
 
 // openRooms opens the store; it makes an empty one where there is none. The
@@ -52,10 +55,20 @@ func openRooms(c *Config, log *slog.Logger) (*rooms, error) {
 		return nil, errors.Join(err, st.Close())
 	}
 	devices := &fleet.Fleet{Store: st, Access: door, Issuer: issuer, ReviewDays: c.profile.DeviceReviewDays, Clock: c.Clock, Log: log}
-	return &rooms{config: c, log: log, store: st, access: door, fleet: devices}, nil
+	l := &lists.Lists{
+		Store: st, Access: door, Dir: c.lists(), Inbox: c.Lists.Inbox, Key: key, Profile: c.profile, Clock: c.Clock, Log: log,
+		Limits: lists.Limits{Shrink: c.Lists.Shrink, Late: time.Duration(c.Lists.Late), Retrospect: time.Duration(c.Lists.Retrospect)},
+	}
+	if err := l.Initialize(context.Background()); err != nil {
+		return nil, errors.Join(err, st.Close())
+	}
+	return &rooms{config: c, log: log, store: st, access: door, fleet: devices, lists: l}, nil
 }
 
-func (r *rooms) close() error { return r.store.Close() }
+func (r *rooms) close() error {
+	r.lists.Close()
+	return r.store.Close()
+}
 
 // own makes the data folder, or makes sure that it is this system user's: what
 // root makes in it, central could not open afterwards.

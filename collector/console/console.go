@@ -27,6 +27,7 @@ import (
 	"nrd"
 	"nrd/collector/access"
 	"nrd/collector/fleet"
+	"nrd/collector/lists"
 	"nrd/collector/store"
 )
 
@@ -46,6 +47,7 @@ const maxForm = 64 << 10
 type Console struct {
 	Access  *access.Service
 	Fleet   *fleet.Fleet
+	Lists   *lists.Lists
 	Store   store.Store
 	Profile nrd.Profile
 	// Zone is the time zone in which times are shown and typed.
@@ -60,8 +62,8 @@ type Console struct {
 
 // Initialize fills the live view from the store and makes the handler ready.
 func (c *Console) Initialize(ctx context.Context) error {
-	if c.Access == nil || c.Fleet == nil || c.Store == nil || c.Zone == nil || c.Clock == nil || c.Log == nil {
-		return errors.New("console: Access, Fleet, Store, Zone, Clock and Log are needed")
+	if c.Access == nil || c.Fleet == nil || c.Lists == nil || c.Store == nil || c.Zone == nil || c.Clock == nil || c.Log == nil {
+		return errors.New("console: Access, Fleet, Lists, Store, Zone, Clock and Log are needed")
 	}
 	var err error
 	if c.pages, err = template.New("").Funcs(c.words()).ParseFS(files, "templates/*.html"); err != nil {
@@ -102,6 +104,9 @@ func (c *Console) fillFeed(ctx context.Context) error {
 // Stored shows a record in the live views. It does not wait.
 func (c *Console) Stored(r store.StoredRecord) { c.feed.stored(r) }
 
+// Found shows a record for which central has found hits. It does not wait.
+func (c *Console) Found(r store.StoredRecord) { c.feed.found(r) }
+
 // ImageStored shows a picture that arrived after its record. It does not wait.
 func (c *Console) ImageStored(key nrd.Key, kind nrd.ImageKind) { c.feed.image(key, kind) }
 
@@ -140,6 +145,7 @@ func (c *Console) routes() http.Handler {
 	mux.Handle("GET /health", c.signedIn(c.health))
 	mux.Handle("GET /quarantine", c.signedIn(c.quarantine))
 	mux.Handle("POST /quarantine", c.signedIn(c.release))
+	c.listRoutes(mux)
 	mux.Handle("GET /log", c.signedIn(c.accessLog))
 	mux.Handle("/", c.signedIn(func(w http.ResponseWriter, r *http.Request, who visitor) {
 		c.fail(w, r, &who, store.ErrNotFound)
@@ -160,7 +166,11 @@ func (c *Console) headers(next http.Handler) http.Handler {
 		h.Set("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
 		// Nothing of a record may stay in a browser's cache.
 		h.Set("Cache-Control", "no-store")
-		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+		most := int64(maxForm)
+		if uploads.MatchString(r.URL.Path) {
+			most = maxUpload
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, most)
 		next.ServeHTTP(w, r)
 	})
 }

@@ -23,6 +23,7 @@ import (
 	"nrd"
 	"nrd/collector/access"
 	"nrd/collector/fleet"
+	"nrd/collector/lists"
 	"nrd/collector/store"
 	"nrd/collector/store/sqlite"
 	"nrd/internal/clock"
@@ -75,7 +76,14 @@ func newDesk(t *testing.T) *desk {
 		t.Fatal(err)
 	}
 	devices := &fleet.Fleet{Store: st, Access: door, Issuer: issuer, ReviewDays: profile.DeviceReviewDays, Clock: c, Log: log}
-	d := &desk{Console: &Console{Access: door, Fleet: devices, Store: st, Profile: profile, Zone: zone, Clock: c, Log: log}, clock: c}
+	l := &lists.Lists{
+		Store: st, Access: door, Dir: t.TempDir(), Inbox: t.TempDir(), Key: sealed.NewKey(), Profile: profile, Clock: c, Log: log,
+		Limits: lists.Limits{Shrink: 0.2, Late: time.Hour, Retrospect: 24 * time.Hour},
+	}
+	if err := l.Initialize(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	d := &desk{Console: &Console{Access: door, Fleet: devices, Lists: l, Store: st, Profile: profile, Zone: zone, Clock: c, Log: log}, clock: c}
 	if err := d.Initialize(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -83,6 +91,7 @@ func newDesk(t *testing.T) *desk {
 	t.Cleanup(func() {
 		d.Close()
 		d.server.Close()
+		l.Close()
 		if err := st.Close(); err != nil {
 			t.Error(err)
 		}

@@ -28,6 +28,8 @@ type event struct {
 	Key      nrd.Key
 	Kind     nrd.ImageKind
 	Outcome  string
+	// Found says that the record was there, and central has found hits for it.
+	Found bool
 }
 
 // feed is what the live view shows, shared by all who watch. Its methods never
@@ -53,6 +55,30 @@ func (f *feed) stored(r store.StoredRecord) {
 		f.hits = keepLast(append(f.hits, r), feedHits)
 	}
 	f.tell(event{Record: &r, Key: r.Key})
+}
+
+// found puts a record for which central has found hits among the hits, and in the
+// place of what was shown of it.
+func (f *feed) found(r store.StoredRecord) {
+	r.Patch, r.Overview = nrd.Image{}, nrd.Image{}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	among := false
+	for _, list := range [][]store.StoredRecord{f.records, f.hits} {
+		for i := range list {
+			if list[i].Key == r.Key {
+				r.HasPatch, r.HasOverview = r.HasPatch || list[i].HasPatch, r.HasOverview || list[i].HasOverview
+				list[i] = r
+			}
+		}
+	}
+	for i := range f.hits {
+		among = among || f.hits[i].Key == r.Key
+	}
+	if !among {
+		f.hits = keepLast(append(f.hits, r), feedHits)
+	}
+	f.tell(event{Record: &r, Key: r.Key, Found: true})
 }
 
 // officer notes what officers did about a record in the feed. It may have been

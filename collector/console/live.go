@@ -152,6 +152,9 @@ func (s *stream) event(e event) {
 	switch {
 	case e.Record != nil:
 		name = "record"
+		if e.Found {
+			name = "found"
+		}
 		err = s.console.pages.ExecuteTemplate(&data, "card", s.console.liveCard(e.Record, s.view, s.who))
 	case e.Outcome != "":
 		name = "officer"

@@ -54,7 +54,7 @@ func TestWhatOfficersDidIsShownWithTheRecordInSearchAndLive(t *testing.T) {
 			t.Errorf("the record does not show %q", want)
 		}
 	}
-	again := &Console{Access: d.Access, Fleet: d.Fleet, Store: d.Store, Profile: d.Profile, Zone: d.Zone, Clock: d.Clock, Log: d.Log}
+	again := &Console{Access: d.Access, Fleet: d.Fleet, Lists: d.Lists, Store: d.Store, Profile: d.Profile, Zone: d.Zone, Clock: d.Clock, Log: d.Log}
 	if err := again.Initialize(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"nrd/collector/access"
+	"nrd/collector/lists"
 	"nrd/collector/store"
 )
 
@@ -48,7 +49,7 @@ func (c *Console) sentence(r *http.Request, err error) (status int, text string)
 	switch {
 	case errors.Is(err, access.ErrReason):
 		return http.StatusUnprocessableEntity, "Refused: " + err.Error() + ". Say what you need this for; the refusal is in the access log."
-	case errors.Is(err, store.ErrQuery), errors.Is(err, access.ErrRelease):
+	case errors.Is(err, store.ErrQuery), errors.Is(err, access.ErrRelease), errors.Is(err, lists.ErrInvalid), errors.Is(err, lists.ErrOlder), errors.Is(err, store.ErrExists):
 		return http.StatusUnprocessableEntity, sentenceCase(err.Error())
 	case errors.Is(err, access.ErrDenied):
 		return http.StatusForbidden, "Refused: " + err.Error() + "."

@@ -21,6 +21,7 @@ type menuEntry struct {
 var menu = []menuEntry{
 	{"/live", "Live", access.ViewLive},
 	{"/search", "Search", access.Search},
+	{"/lists", "Lists", access.ViewLists},
 	{"/health", "Health", access.ViewDevices},
 	{"/devices", "Devices", access.ViewDevices},
 	{"/quarantine", "Quarantine", access.ViewQuarantine},
@@ -53,11 +54,18 @@ var timeSources = map[nrd.ClockSource]string{
 // words are the functions that the templates speak with.
 func (c *Console) words() template.FuncMap {
 	return template.FuncMap{
-		"menu":       func() []menuEntry { return menu },
-		"clock":      func(t time.Time) string { return c.in(t, "15:04:05") },
-		"day":        func(t time.Time) string { return c.in(t, "Mon 2 Jan 2006") },
-		"shortDay":   func(t time.Time) string { return c.in(t, "2 Jan") },
-		"date":       func(t time.Time) string { return c.in(t, "2 Jan 2006") },
+		"menu":     func() []menuEntry { return menu },
+		"clock":    func(t time.Time) string { return c.in(t, "15:04:05") },
+		"day":      func(t time.Time) string { return c.in(t, "Mon 2 Jan 2006") },
+		"shortDay": func(t time.Time) string { return c.in(t, "2 Jan") },
+		"date":     func(t time.Time) string { return c.in(t, "2 Jan 2006") },
+		"calendar": func(t time.Time) string {
+			if t.IsZero() {
+				return ""
+			}
+			return t.UTC().Format(time.DateOnly)
+		},
+		"priorities": func() []string { return []string{"high", "medium", "low", "none"} },
 		"full":       func(t time.Time) string { return c.in(t, "2006-01-02 15:04:05.000 -07:00") },
 		"moment":     func(t time.Time) string { return c.in(t, "2006-01-02 15:04:05 -07:00") },
 		"utc":        func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05.000000000") },

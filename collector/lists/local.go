@@ -119,7 +119,10 @@ func (n NewList) subject() string {
 
 func (l *Lists) set(list *store.List, n NewList) {
 	list.Every, list.Owner, list.Purpose, list.Near = n.Every, n.Owner, n.Purpose, n.Near
-	list.Recipients = slices.Clone(n.Recipients)
+	list.Recipients = nil // every device
+	if len(n.Recipients) > 0 {
+		list.Recipients = slices.Clone(n.Recipients)
+	}
 	if !n.Review.IsZero() {
 		list.Review = n.Review
 	} else if list.Review.IsZero() {

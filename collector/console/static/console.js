@@ -84,6 +84,18 @@ function start(live) {
     held.splice(0, held.length - mostRecords);
     hold.textContent = `Go on (${held.length})`;
   });
+  events.addEventListener("found", (event) => {
+    const holder = document.createElement("template");
+    holder.innerHTML = event.data;
+    const card = holder.content.firstElementChild;
+    const at = held.findIndex((one) => one.id === card.id);
+    if (at >= 0) held[at] = card.cloneNode(true);
+    document.getElementById(card.id)?.replaceWith(card.cloneNode(true));
+    hits.querySelectorAll("[data-key]").forEach((one) => { if (one.dataset.key === card.id) one.remove(); });
+    hits.prepend(railCard(card));
+    trim(hits, mostHits);
+    live.querySelector("[data-no-hits]").hidden = true;
+  });
   events.addEventListener("picture", (event) => picture(JSON.parse(event.data)));
   events.addEventListener("officer", (event) => officer(JSON.parse(event.data)));
   events.addEventListener("reload", () => location.reload());

@@ -1,0 +1,406 @@
+package collector
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"nrd"
+	"nrd/collector/access"
+	"nrd/collector/lists"
+	"nrd/collector/store"
+	"nrd/hotlist/voi"
+)
+
+// ListSettings make or change a list. A list without a source is local.
+type ListSettings struct {
+	Name       string    `json:"name"`
+	Source     string    `json:"source,omitempty"`
+	Every      int64     `json:"every_s,omitempty"`
+	Owner      string    `json:"owner"`
+	Purpose    string    `json:"purpose"`
+	Recipients []string  `json:"recipients,omitempty"`
+	Near       bool      `json:"near,omitempty"`
+	Review     time.Time `json:"review,omitzero"`
+}
+
+// ListState is a list as the command line shows it.
+type ListState struct {
+	ListSettings
+	Version      uint64            `json:"version"`
+	Entries      int               `json:"entries"`
+	Issued       *time.Time        `json:"issued,omitempty"`
+	Published    uint64            `json:"published"`
+	Created      time.Time         `json:"created"`
+	CreatedBy    string            `json:"created_by"`
+	Reviewed     *time.Time        `json:"reviewed,omitempty"`
+	ReviewedBy   string            `json:"reviewed_by,omitempty"`
+	Overdue      bool              `json:"review_overdue,omitempty"`
+	Withdrawn    *time.Time        `json:"withdrawn,omitempty"`
+	Hits         uint64            `json:"hits_30d"`
+	Dispositions map[string]uint64 `json:"dispositions_30d,omitempty"`
+	Held         int               `json:"held"`
+	Problem      string            `json:"problem,omitempty"`
+}
+
+// ListedEntry is an entry of a local list. Times are days.
+type ListedEntry struct {
+	List         string    `json:"list"`
+	ID           uint64    `json:"id,omitempty"`
+	VRM          string    `json:"vrm"`
+	Reference    string    `json:"reference,omitempty"`
+	Priority     string    `json:"priority"`
+	Rationale    string    `json:"rationale,omitempty"`
+	Markers      []string  `json:"markers,omitempty"`
+	Make         string    `json:"make,omitempty"`
+	Model        string    `json:"model,omitempty"`
+	Colour       string    `json:"colour,omitempty"`
+	Reason       string    `json:"reason,omitempty"`
+	Intelligence string    `json:"intelligence,omitempty"`
+	Information  string    `json:"information,omitempty"`
+	Instructions string    `json:"instructions,omitempty"`
+	Force        string    `json:"force,omitempty"`
+	Marking      string    `json:"marking,omitempty"`
+	CAD          string    `json:"cad,omitempty"`
+	Covert       bool      `json:"covert,omitempty"`
+	Weed         time.Time `json:"weed"`
+	Review       time.Time `json:"review,omitzero"`
+	Creator      string    `json:"creator,omitempty"`
+	Created      time.Time `json:"created,omitzero"`
+	// State is "in force", "overdue" or "expired".
+	State string `json:"state,omitempty"`
+}
+
+// ListQuery asks for entries of a local list; VRM narrows to one mark.
+type ListQuery struct {
+	List string `json:"list"`
+	VRM  string `json:"vrm,omitempty"`
+}
+
+// ListFile is a list file to be loaded. Central reads it by its path, so it must be
+// one that central's system user may read.
+type ListFile struct {
+	List      string    `json:"list"`
+	Path      string    `json:"path"`
+	Rationale string    `json:"rationale,omitempty"`
+	Weed      time.Time `json:"weed,omitzero"`
+	Review    time.Time `json:"review,omitzero"`
+	Covert    bool      `json:"covert,omitempty"`
+	Sure      bool      `json:"sure,omitempty"`
+}
+
+// ListImport is what became of a list file.
+type ListImport struct {
+	ID        uint64     `json:"id"`
+	List      string     `json:"list"`
+	File      string     `json:"file"`
+	By        string     `json:"by"`
+	Operation string     `json:"operation,omitempty"`
+	Received  time.Time  `json:"received"`
+	State     string     `json:"state"`
+	Why       string     `json:"why,omitempty"`
+	Before    int        `json:"before"`
+	Entries   int        `json:"entries"`
+	Accepted  int        `json:"accepted"`
+	Refused   int        `json:"refused"`
+	Report    []string   `json:"report,omitempty"`
+	Decided   *time.Time `json:"decided,omitempty"`
+	DecidedBy string     `json:"decided_by,omitempty"`
+	Reason    string     `json:"reason,omitempty"`
+}
+
+// ListHit is a hit alarm as the command line shows it.
+type ListHit struct {
+	Record   string    `json:"record"`
+	VRM      string    `json:"vrm"`
+	Captured time.Time `json:"captured"`
+	Device   string    `json:"device"`
+	Camera   string    `json:"camera"`
+	Raised   time.Time `json:"raised"`
+	FoundBy  string    `json:"found_by"`
+	Covert   bool      `json:"covert,omitempty"`
+	FoundHit
+}
+
+// listAct is something to be done with a list, an entry or an import.
+type listAct struct {
+	Name   string    `json:"name"`
+	ID     uint64    `json:"id,omitempty"`
+	Reason string    `json:"reason"`
+	Next   time.Time `json:"next,omitzero"`
+}
+
+func (d *deskServer) listRoutes(mux *http.ServeMux) {
+	mux.HandleFunc("POST /list/list", answer(d, d.showLists))
+	mux.HandleFunc("POST /list/create", answer(d, d.createList))
+	mux.HandleFunc("POST /list/change", answer(d, d.changeList))
+	mux.HandleFunc("POST /list/review", answer(d, d.reviewList))
+	mux.HandleFunc("POST /list/withdraw", answer(d, d.withdrawList))
+	mux.HandleFunc("POST /list/entries", answer(d, d.showEntries))
+	mux.HandleFunc("POST /list/put", answer(d, d.putEntry))
+	mux.HandleFunc("POST /list/remove", answer(d, d.removeEntry))
+	mux.HandleFunc("POST /list/import", answer(d, d.importList))
+	mux.HandleFunc("POST /list/imports", answer(d, d.showImports))
+	mux.HandleFunc("POST /list/report", answer(d, d.showImport))
+	mux.HandleFunc("POST /list/approve", answer(d, d.approveImport))
+	mux.HandleFunc("POST /list/reject", answer(d, d.rejectImport))
+	mux.HandleFunc("POST /list/export", answer(d, d.exportList))
+	mux.HandleFunc("POST /list/hits", answer(d, d.showHits))
+}
+
+func (d *deskServer) showLists(ctx context.Context, by access.By, _ nothing) ([]ListState, error) {
+	all, err := d.lists.All(ctx, by)
+	states := make([]ListState, len(all))
+	for i := range all {
+		states[i] = listStateOf(&all[i])
+	}
+	return states, err
+}
+
+func listStateOf(s *lists.Summary) ListState {
+	state := ListState{
+		ListSettings: ListSettings{
+			Name: s.Name, Source: s.Source, Every: int64(s.Every.Seconds()), Owner: s.Owner, Purpose: string(s.Purpose), Recipients: s.Recipients, Near: s.Near, Review: s.List.Review,
+		},
+		Version: s.InForce.Version, Entries: s.InForce.Entries, Issued: known(s.InForce.Issued), Published: s.Published, Created: s.Created, CreatedBy: s.CreatedBy,
+		Reviewed: known(s.Reviewed), ReviewedBy: s.ReviewedBy, Overdue: s.ReviewOverdue, Withdrawn: known(s.Withdrawn), Hits: s.Hits, Held: s.Held, Problem: s.Problem,
+	}
+	for what, n := range s.Dispositions {
+		if state.Dispositions == nil {
+			state.Dispositions = map[string]uint64{}
+		}
+		state.Dispositions[string(what)] = n
+	}
+	return state
+}
+
+func (s *ListSettings) list() lists.NewList {
+	return lists.NewList{
+		Name: s.Name, Source: s.Source, Every: time.Duration(s.Every) * time.Second, Owner: s.Owner, Purpose: store.ListPurpose(s.Purpose), Recipients: s.Recipients,
+		Near: s.Near, Review: s.Review,
+	}
+}
+
+func (d *deskServer) createList(ctx context.Context, by access.By, s ListSettings) (nothing, error) {
+	return nothing{}, d.lists.Create(ctx, by, s.list())
+}
+
+func (d *deskServer) changeList(ctx context.Context, by access.By, s ListSettings) (nothing, error) {
+	return nothing{}, d.lists.Change(ctx, by, s.list())
+}
+
+func (d *deskServer) reviewList(ctx context.Context, by access.By, q listAct) (nothing, error) {
+	return nothing{}, d.lists.Review(ctx, by, q.Name, q.Reason, q.Next)
+}
+
+func (d *deskServer) withdrawList(ctx context.Context, by access.By, q listAct) (nothing, error) {
+	return nothing{}, d.lists.Withdraw(ctx, by, q.Name, q.Reason)
+}
+
+func (d *deskServer) showEntries(ctx context.Context, by access.By, q ListQuery) ([]ListedEntry, error) {
+	query := store.EntryQuery{List: q.List, Limit: store.MaxLimit}
+	if q.VRM != "" {
+		var err error
+		if query.VRM, err = nrd.ParseVRM(q.VRM); err != nil {
+			return nil, fmt.Errorf("%w: %w", lists.ErrInvalid, err)
+		}
+	}
+	_, entries, err := d.lists.One(ctx, by, query)
+	listed := make([]ListedEntry, len(entries))
+	now := d.config.Clock.Now()
+	for i := range entries {
+		listed[i] = listedOf(&entries[i], now)
+	}
+	return listed, err
+}
+
+func listedOf(e *store.ListEntry, now time.Time) ListedEntry {
+	return ListedEntry{
+		List: e.List, ID: e.ID, VRM: string(e.VRM), Reference: e.Reference, Priority: e.Priority.String(), Rationale: e.Rationale, Markers: e.Markers,
+		Make: e.Make, Model: e.Model, Colour: e.Colour, Reason: e.Reason, Intelligence: e.Intelligence, Information: e.Information, Instructions: e.Instructions,
+		Force: e.Force, Marking: e.Marking, CAD: e.CAD, Covert: e.Covert, Weed: e.Weed, Review: e.Review, Creator: e.Creator, Created: e.Created,
+		State: lists.StateOf(e, now),
+	}
+}
+
+func (e *ListedEntry) entry() (store.ListEntry, error) {
+	priority, ok := nrd.ParsePriority(e.Priority)
+	if !ok {
+		return store.ListEntry{}, fmt.Errorf("%w: the priority is high, medium, low or none, not %q", lists.ErrInvalid, e.Priority)
+	}
+	return store.ListEntry{
+		Entry: nrd.Entry{
+			VRM: nrd.VRM(e.VRM), Reference: e.Reference, Priority: priority, Markers: e.Markers, Make: e.Make, Model: e.Model, Colour: e.Colour,
+			Reason: e.Reason, Intelligence: e.Intelligence, Information: e.Information, Instructions: e.Instructions, Force: e.Force, Marking: e.Marking,
+			CAD: e.CAD, Weed: e.Weed,
+		},
+		ID: e.ID, Covert: e.Covert, Rationale: e.Rationale, Review: e.Review,
+	}, nil
+}
+
+func (d *deskServer) putEntry(ctx context.Context, by access.By, e ListedEntry) (nothing, error) {
+	entry, err := e.entry()
+	if err != nil {
+		return nothing{}, err
+	}
+	return nothing{}, d.lists.PutEntry(ctx, by, e.List, entry)
+}
+
+func (d *deskServer) removeEntry(ctx context.Context, by access.By, q listAct) (nothing, error) {
+	return nothing{}, d.lists.RemoveEntry(ctx, by, q.Name, q.ID, q.Reason)
+}
+
+func (d *deskServer) importList(ctx context.Context, by access.By, q ListFile) (ListImport, error) {
+	if info, err := os.Stat(q.Path); err == nil && !info.Mode().IsRegular() {
+		return ListImport{}, fmt.Errorf("%w: %s is no file", lists.ErrInvalid, q.Path)
+	}
+	f, err := voi.Open(q.Path)
+	if errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrPermission) {
+		err = fmt.Errorf("%w: central reads it itself: %w", lists.ErrInvalid, err)
+	}
+	if err != nil {
+		return ListImport{}, err
+	}
+	defer f.Close() //nolint:errcheck // it was only read
+	i, err := d.lists.Import(ctx, by, q.List, f, lists.Upload{Rationale: q.Rationale, Weed: q.Weed, Review: q.Review, Covert: q.Covert, Sure: q.Sure})
+	return importOf(&i, true), err
+}
+
+func (d *deskServer) showImports(ctx context.Context, by access.By, q named) ([]ListImport, error) {
+	all, err := d.lists.Imports(ctx, by, q.Name, store.DefaultLimit)
+	shown := make([]ListImport, len(all))
+	for i := range all {
+		shown[i] = importOf(&all[i], false)
+	}
+	return shown, err
+}
+
+func (d *deskServer) showImport(ctx context.Context, by access.By, q listAct) (ListImport, error) {
+	i, err := d.lists.ImportOf(ctx, by, q.ID)
+	return importOf(&i, true), err
+}
+
+func importOf(i *store.ListImport, whole bool) ListImport {
+	shown := ListImport{
+		ID: i.ID, List: i.List, File: i.File, By: i.By, Operation: i.Operation, Received: i.Received, State: string(i.State), Why: i.Why, Before: i.Before,
+		Entries: i.Entries, Accepted: i.Report.Accepted, Refused: i.Report.Refused, Decided: known(i.Decided), DecidedBy: i.DecidedBy, Reason: i.Reason,
+	}
+	if whole {
+		for _, p := range i.Report.Problems {
+			shown.Report = append(shown.Report, p.String())
+		}
+		if n := i.Report.Omitted; n > 0 {
+			shown.Report = append(shown.Report, fmt.Sprintf("%d more problems", n))
+		}
+	}
+	return shown
+}
+
+func (d *deskServer) approveImport(ctx context.Context, by access.By, q listAct) (nothing, error) {
+	return nothing{}, d.lists.Approve(ctx, by, q.ID, q.Reason)
+}
+
+func (d *deskServer) rejectImport(ctx context.Context, by access.By, q listAct) (nothing, error) {
+	return nothing{}, d.lists.Reject(ctx, by, q.ID, q.Reason)
+}
+
+func (d *deskServer) exportList(ctx context.Context, by access.By, q listAct) (string, error) {
+	var b bytes.Buffer
+	err := d.lists.Export(ctx, by, q.Name, q.Reason, &b)
+	return b.String(), err
+}
+
+func (d *deskServer) showHits(ctx context.Context, by access.By, q listAct) ([]ListHit, error) {
+	alarms, err := d.lists.Hits(ctx, by, store.HitQuery{List: q.Name}, q.Reason)
+	hits := make([]ListHit, len(alarms))
+	for i, a := range alarms {
+		hits[i] = ListHit{
+			Record: a.Record.String(), VRM: string(a.VRM), Captured: a.Captured, Device: a.Record.Device, Camera: a.Camera, Raised: a.Raised, FoundBy: string(a.By),
+			Covert: a.Covert, FoundHit: foundHitOf(&a.Hit),
+		}
+	}
+	return hits, err
+}
+
+// Lists lists all lists of vehicles of interest, with their use.
+func (d *Desk) Lists(ctx context.Context) (all []ListState, err error) {
+	return all, d.ask(ctx, "/list/list", nothing{}, &all)
+}
+
+// CreateList makes a list; ChangeList gives one other settings.
+func (d *Desk) CreateList(ctx context.Context, s ListSettings) error {
+	return d.ask(ctx, "/list/create", s, &nothing{})
+}
+
+// ChangeList is documented at CreateList.
+func (d *Desk) ChangeList(ctx context.Context, s ListSettings) error {
+	return d.ask(ctx, "/list/change", s, &nothing{})
+}
+
+// ReviewList notes that somebody looked whether a list is still needed.
+func (d *Desk) ReviewList(ctx context.Context, name, note string, next time.Time) error {
+	return d.ask(ctx, "/list/review", listAct{Name: name, Reason: note, Next: next}, &nothing{})
+}
+
+// WithdrawList takes a list out of force for good.
+func (d *Desk) WithdrawList(ctx context.Context, name, reason string) error {
+	return d.ask(ctx, "/list/withdraw", listAct{Name: name, Reason: reason}, &nothing{})
+}
+
+// ListEntries lists the first 10,000 entries of a local list.
+func (d *Desk) ListEntries(ctx context.Context, q ListQuery) (entries []ListedEntry, err error) {
+	return entries, d.ask(ctx, "/list/entries", q, &entries)
+}
+
+// PutListEntry adds an entry to a local list, or changes the one with its ID.
+func (d *Desk) PutListEntry(ctx context.Context, e ListedEntry) error {
+	return d.ask(ctx, "/list/put", e, &nothing{})
+}
+
+// RemoveListEntry takes an entry off a local list.
+func (d *Desk) RemoveListEntry(ctx context.Context, list string, id uint64, reason string) error {
+	return d.ask(ctx, "/list/remove", listAct{Name: list, ID: id, Reason: reason}, &nothing{})
+}
+
+// ImportList loads a list file.
+func (d *Desk) ImportList(ctx context.Context, f ListFile) (i ListImport, err error) {
+	if f.Path, err = filepath.Abs(f.Path); err != nil {
+		return i, err
+	}
+	return i, d.ask(ctx, "/list/import", f, &i)
+}
+
+// ListImports lists the files that came, of one list or of all, newest first and
+// without their reports.
+func (d *Desk) ListImports(ctx context.Context, list string) (all []ListImport, err error) {
+	return all, d.ask(ctx, "/list/imports", named{list}, &all)
+}
+
+// ListImport gives one import with its report.
+func (d *Desk) ListImport(ctx context.Context, id uint64) (i ListImport, err error) {
+	return i, d.ask(ctx, "/list/report", listAct{ID: id}, &i)
+}
+
+// DecideImport approves or rejects a file that waits.
+func (d *Desk) DecideImport(ctx context.Context, id uint64, approve bool, reason string) error {
+	path := "/list/reject"
+	if approve {
+		path = "/list/approve"
+	}
+	return d.ask(ctx, path, listAct{ID: id, Reason: reason}, &nothing{})
+}
+
+// ExportList gives a local list as a file.
+func (d *Desk) ExportList(ctx context.Context, name, reason string) (text string, err error) {
+	return text, d.ask(ctx, "/list/export", listAct{Name: name, Reason: reason}, &text)
+}
+
+// ListHits lists the newest hit alarms of a list, or of all.
+func (d *Desk) ListHits(ctx context.Context, list, reason string) (hits []ListHit, err error) {
+	return hits, d.ask(ctx, "/list/hits", listAct{Name: list, Reason: reason}, &hits)
+}
