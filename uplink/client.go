@@ -51,6 +51,9 @@ type Client struct {
 	// OnOrder, if set, is called with each order of central's, unchecked. It
 	// must not block.
 	OnOrder func(*wire.Signed)
+	// OnNotice, if set, is called with the number of what central has published
+	// of lists. It must not block.
+	OnNotice func(number uint64)
 	// News, if set, asks for a status out of turn.
 	News <-chan struct{}
 

@@ -76,6 +76,7 @@ func (s *session) config() (link.Config, error) {
 		Broker: s.Broker, TLS: s.TLS, Client: s.Device,
 		WillTopic: wire.TopicStatus(s.Device), Will: will,
 		Topics:   []string{wire.TopicReceipt(s.Device), wire.TopicCommand(s.Device)},
+		Also:     []string{wire.TopicNoticeLists},
 		Received: s.received,
 		Rate: func(local net.Addr) int {
 			s.class = classOf(s.Links, local)
@@ -355,6 +356,10 @@ func (s *session) take(m message) {
 }
 
 func (s *session) handle(m message, r *receipts) {
+	if m.topic == wire.TopicNoticeLists {
+		s.notice(m.payload)
+		return
+	}
 	_, kind, err := wire.ParseTopic(m.topic)
 	if err == nil {
 		switch m.topic {
@@ -366,6 +371,18 @@ func (s *session) handle(m message, r *receipts) {
 	}
 	if err != nil {
 		s.Log.Warn("a message of central was not understood", "kind", kind, "error", err)
+	}
+}
+
+// notice passes on that something new is published.
+func (s *session) notice(payload []byte) {
+	var m wire.Notice
+	if err := wire.Unmarshal(payload, &m); err != nil {
+		s.Log.Warn("a notice was not understood", "error", err)
+		return
+	}
+	if s.OnNotice != nil {
+		s.OnNotice(m.GetNumber())
 	}
 }
 

@@ -196,7 +196,7 @@ func (d *door) cut(device string, reason error) {
 // OnACLCheck gives a device its own topics.
 func (d *door) OnACLCheck(cl *mqtt.Client, topic string, write bool) bool {
 	device := deviceOf(cl)
-	allowed := topic == wire.TopicReceipt(device) || topic == wire.TopicCommand(device)
+	allowed := topic == wire.TopicReceipt(device) || topic == wire.TopicCommand(device) || topic == wire.TopicNoticeLists
 	if write {
 		switch topic {
 		case wire.TopicRecord(device), wire.TopicImage(device), wire.TopicEvent(device), wire.TopicStatus(device):

@@ -145,6 +145,14 @@ func (e *external) set(l link.Link) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.link = l
+	if l == nil {
+		e.in.notice.by(nil)
+	} else {
+		e.in.notice.by(func(payload []byte) error {
+			l.Publish(wire.TopicNoticeLists, true, payload, func(error) {})
+			return nil
+		})
+	}
 	e.in.counts.away.Store(l == nil)
 }
 

@@ -1,10 +1,11 @@
 // Package ingest is devices' way into central: an MQTT broker that stores.
 //
 // The broker (mochi-mqtt) is a front end of the protocol only. Sessions are
-// clean, nothing is queued for who is not there and nothing is retained. A
+// clean, nothing is queued for who is not there and nothing is retained but the
+// notice of what is published. A
 // device is the name in its client certificate, whatever client id it gives, and
 // may publish to its own record, image, event and status topics and subscribe to
-// its own receipt and command topics, nothing else. A second connection with the
+// its own receipt and command topics and the notice, nothing else. A second connection with the
 // same certificate ends the first, which is counted and logged: one of the two
 // is a copy.
 //
@@ -75,6 +76,7 @@ type Ingest struct {
 
 	address atomic.Pointer[net.Addr]
 	counts  counts
+	notice  notice
 }
 
 // Counts is what happened since the start. Takeovers counts connections ended by
@@ -144,6 +146,8 @@ func (in *Ingest) Run(ctx context.Context) error {
 	if err := errors.Join(server.AddHook(door, nil), server.AddListener(listeners.NewNet("devices", guard)), server.Serve()); err != nil {
 		return errors.Join(err, server.Close(), guard.Close())
 	}
+	in.notice.by(func(payload []byte) error { return server.Publish(wire.TopicNoticeLists, payload, true, 1) })
+	defer in.notice.by(nil)
 	in.setAddress(tcp.Addr())
 
 	in.commit(ctx, embedded{door, server}, door.queue)

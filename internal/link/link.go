@@ -55,6 +55,9 @@ type Config struct {
 	// Topics are subscribed to before Connect returns, so that no answer can
 	// be missed.
 	Topics []string
+	// Also are topics that are listened to where the broker lets: an older one
+	// may not.
+	Also []string
 	// Received is called with each message of those topics, one after the
 	// other. While it blocks, nothing else is received or acknowledged.
 	Received func(topic string, payload []byte)

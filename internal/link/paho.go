@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 	"sync"
 	"time"
 
@@ -63,7 +64,7 @@ func connectPaho(ctx context.Context, c Config) (*pahoLink, error) {
 	}
 	established()
 	l.work.Go(l.send)
-	if err := l.subscribe(ctx, c.Topics); err != nil {
+	if err := l.subscribe(ctx, c.Topics, c.Also); err != nil {
 		l.Close()
 		return nil, err
 	}
@@ -96,12 +97,13 @@ func (l *pahoLink) options(c Config) *mqtt.ClientOptions {
 	return options
 }
 
-func (l *pahoLink) subscribe(ctx context.Context, topics []string) error {
+// subscribe listens to topics, and to others where the broker lets.
+func (l *pahoLink) subscribe(ctx context.Context, topics, also []string) error {
 	if len(topics) == 0 {
 		return nil
 	}
 	listen := map[string]byte{}
-	for _, topic := range topics {
+	for _, topic := range slices.Concat(topics, also) {
 		listen[topic] = 1
 	}
 	token := l.client.SubscribeMultiple(listen, nil)
@@ -116,7 +118,7 @@ func (l *pahoLink) subscribe(ctx context.Context, topics []string) error {
 		return fmt.Errorf("a subscription's token is a %T", token)
 	}
 	for topic, granted := range subscribed.Result() {
-		if granted == refused {
+		if granted == refused && slices.Contains(topics, topic) {
 			return fmt.Errorf("%w %s", ErrForbidden, topic)
 		}
 	}

@@ -290,7 +290,7 @@ func (c *check) listVersion(field string, m *ListVersion) nrd.ListVersion {
 	return nrd.ListVersion{
 		List:    c.text(field+".list", m.GetList(), maxName),
 		Version: m.GetVersion(),
-		Issued:  moment(m.GetIssuedNs()),
+		Issued:  moment(m.GetIssuedNs()), Expires: moment(m.GetExpiresNs()),
 		Loaded:  moment(m.GetLoadedNs()),
 		Entries: c.upTo(field+".entries", m.GetEntries(), math.MaxInt32),
 	}

@@ -258,7 +258,7 @@ func fromListVersion(v nrd.ListVersion) *ListVersion {
 	return &ListVersion{
 		List:     cut(v.List, maxName),
 		Version:  v.Version,
-		IssuedNs: nanos(v.Issued),
+		IssuedNs: nanos(v.Issued), ExpiresNs: nanos(v.Expires),
 		LoadedNs: nanos(v.Loaded),
 		Entries:  uint32(v.Entries),
 	}

@@ -20,6 +20,10 @@ const (
 	topicCommand = "command"
 )
 
+// TopicNoticeLists is where central retains the pointer to what is published of
+// lists.
+const TopicNoticeLists = "nrd/1/notice/lists"
+
 // TopicRecord is where a device publishes its records.
 func TopicRecord(device string) string { return devices + device + "/" + topicRecord }
 

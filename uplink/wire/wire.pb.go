@@ -994,6 +994,7 @@ type ListVersion struct {
 	IssuedNs      int64                  `protobuf:"fixed64,3,opt,name=issued_ns,json=issuedNs,proto3" json:"issued_ns,omitempty"`
 	LoadedNs      int64                  `protobuf:"fixed64,4,opt,name=loaded_ns,json=loadedNs,proto3" json:"loaded_ns,omitempty"`
 	Entries       uint32                 `protobuf:"varint,5,opt,name=entries,proto3" json:"entries,omitempty"`
+	ExpiresNs     int64                  `protobuf:"fixed64,6,opt,name=expires_ns,json=expiresNs,proto3" json:"expires_ns,omitempty"` // when the next version is due at the latest; 0 where nobody said
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1059,6 +1060,13 @@ func (x *ListVersion) GetLoadedNs() int64 {
 func (x *ListVersion) GetEntries() uint32 {
 	if x != nil {
 		return x.Entries
+	}
+	return 0
+}
+
+func (x *ListVersion) GetExpiresNs() int64 {
+	if x != nil {
+		return x.ExpiresNs
 	}
 	return 0
 }
@@ -2356,6 +2364,52 @@ func (*Resumed) Descriptor() ([]byte, []int) {
 	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{23}
 }
 
+// Notice is retained on nrd/1/notice/lists: lists were published or withdrawn. It
+// says nothing of which.
+type Notice struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Number        uint64                 `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"` // of what is published; it counts up
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Notice) Reset() {
+	*x = Notice{}
+	mi := &file_uplink_wire_wire_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Notice) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Notice) ProtoMessage() {}
+
+func (x *Notice) ProtoReflect() protoreflect.Message {
+	mi := &file_uplink_wire_wire_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Notice.ProtoReflect.Descriptor instead.
+func (*Notice) Descriptor() ([]byte, []int) {
+	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *Notice) GetNumber() uint64 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
 // Signed is an order that the site's issuer has signed, so that no broker on the
 // way can make one up.
 type Signed struct {
@@ -2369,7 +2423,7 @@ type Signed struct {
 
 func (x *Signed) Reset() {
 	*x = Signed{}
-	mi := &file_uplink_wire_wire_proto_msgTypes[24]
+	mi := &file_uplink_wire_wire_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2381,7 +2435,7 @@ func (x *Signed) String() string {
 func (*Signed) ProtoMessage() {}
 
 func (x *Signed) ProtoReflect() protoreflect.Message {
-	mi := &file_uplink_wire_wire_proto_msgTypes[24]
+	mi := &file_uplink_wire_wire_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2394,7 +2448,7 @@ func (x *Signed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Signed.ProtoReflect.Descriptor instead.
 func (*Signed) Descriptor() ([]byte, []int) {
-	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{24}
+	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Signed) GetOrder() []byte {
@@ -2437,7 +2491,7 @@ type Order struct {
 
 func (x *Order) Reset() {
 	*x = Order{}
-	mi := &file_uplink_wire_wire_proto_msgTypes[25]
+	mi := &file_uplink_wire_wire_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2449,7 +2503,7 @@ func (x *Order) String() string {
 func (*Order) ProtoMessage() {}
 
 func (x *Order) ProtoReflect() protoreflect.Message {
-	mi := &file_uplink_wire_wire_proto_msgTypes[25]
+	mi := &file_uplink_wire_wire_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2462,7 +2516,7 @@ func (x *Order) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Order.ProtoReflect.Descriptor instead.
 func (*Order) Descriptor() ([]byte, []int) {
-	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{25}
+	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Order) GetDevice() string {
@@ -2544,7 +2598,7 @@ type Wipe struct {
 
 func (x *Wipe) Reset() {
 	*x = Wipe{}
-	mi := &file_uplink_wire_wire_proto_msgTypes[26]
+	mi := &file_uplink_wire_wire_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2556,7 +2610,7 @@ func (x *Wipe) String() string {
 func (*Wipe) ProtoMessage() {}
 
 func (x *Wipe) ProtoReflect() protoreflect.Message {
-	mi := &file_uplink_wire_wire_proto_msgTypes[26]
+	mi := &file_uplink_wire_wire_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2569,7 +2623,7 @@ func (x *Wipe) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Wipe.ProtoReflect.Descriptor instead.
 func (*Wipe) Descriptor() ([]byte, []int) {
-	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{26}
+	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Wipe) GetReason() string {
@@ -2590,7 +2644,7 @@ type Configure struct {
 
 func (x *Configure) Reset() {
 	*x = Configure{}
-	mi := &file_uplink_wire_wire_proto_msgTypes[27]
+	mi := &file_uplink_wire_wire_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2602,7 +2656,7 @@ func (x *Configure) String() string {
 func (*Configure) ProtoMessage() {}
 
 func (x *Configure) ProtoReflect() protoreflect.Message {
-	mi := &file_uplink_wire_wire_proto_msgTypes[27]
+	mi := &file_uplink_wire_wire_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2615,7 +2669,7 @@ func (x *Configure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Configure.ProtoReflect.Descriptor instead.
 func (*Configure) Descriptor() ([]byte, []int) {
-	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{27}
+	return file_uplink_wire_wire_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Configure) GetToml() string {
@@ -2638,7 +2692,7 @@ type Receipt_Item struct {
 
 func (x *Receipt_Item) Reset() {
 	*x = Receipt_Item{}
-	mi := &file_uplink_wire_wire_proto_msgTypes[28]
+	mi := &file_uplink_wire_wire_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2650,7 +2704,7 @@ func (x *Receipt_Item) String() string {
 func (*Receipt_Item) ProtoMessage() {}
 
 func (x *Receipt_Item) ProtoReflect() protoreflect.Message {
-	mi := &file_uplink_wire_wire_proto_msgTypes[28]
+	mi := &file_uplink_wire_wire_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2798,13 +2852,15 @@ const file_uplink_wire_wire_proto_rawDesc = "" +
 	"\x03cad\x18\x10 \x01(\tR\x03cad\x12\"\n" +
 	"\finstructions\x18\x11 \x01(\tR\finstructions\x12\x1c\n" +
 	"\treference\x18\x12 \x01(\tR\treference\x12\x12\n" +
-	"\x04line\x18\x13 \x01(\rR\x04line\"\x8f\x01\n" +
+	"\x04line\x18\x13 \x01(\rR\x04line\"\xae\x01\n" +
 	"\vListVersion\x12\x12\n" +
 	"\x04list\x18\x01 \x01(\tR\x04list\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x04R\aversion\x12\x1b\n" +
 	"\tissued_ns\x18\x03 \x01(\x10R\bissuedNs\x12\x1b\n" +
 	"\tloaded_ns\x18\x04 \x01(\x10R\bloadedNs\x12\x18\n" +
-	"\aentries\x18\x05 \x01(\rR\aentries\"\xf7\x01\n" +
+	"\aentries\x18\x05 \x01(\rR\aentries\x12\x1d\n" +
+	"\n" +
+	"expires_ns\x18\x06 \x01(\x10R\texpiresNs\"\xf7\x01\n" +
 	"\x03Hit\x12#\n" +
 	"\x05entry\x18\x01 \x01(\v2\r.nrd.v1.EntryR\x05entry\x12'\n" +
 	"\x04list\x18\x02 \x01(\v2\x13.nrd.v1.ListVersionR\x04list\x12\x1e\n" +
@@ -2941,7 +2997,9 @@ const file_uplink_wire_wire_proto_rawDesc = "" +
 	"\x04what\" \n" +
 	"\x06Paused\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\"\t\n" +
-	"\aResumed\"^\n" +
+	"\aResumed\" \n" +
+	"\x06Notice\x12\x16\n" +
+	"\x06number\x18\x01 \x01(\x04R\x06number\"^\n" +
 	"\x06Signed\x12\x14\n" +
 	"\x05order\x18\x01 \x01(\fR\x05order\x12\x1c\n" +
 	"\tsignature\x18\x02 \x01(\fR\tsignature\x12 \n" +
@@ -2972,7 +3030,7 @@ func file_uplink_wire_wire_proto_rawDescGZIP() []byte {
 }
 
 var file_uplink_wire_wire_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_uplink_wire_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
+var file_uplink_wire_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 31)
 var file_uplink_wire_wire_proto_goTypes = []any{
 	(Receipt_Outcome)(0),  // 0: nrd.v1.Receipt.Outcome
 	(*Key)(nil),           // 1: nrd.v1.Key
@@ -2999,12 +3057,13 @@ var file_uplink_wire_wire_proto_goTypes = []any{
 	(*Command)(nil),       // 22: nrd.v1.Command
 	(*Paused)(nil),        // 23: nrd.v1.Paused
 	(*Resumed)(nil),       // 24: nrd.v1.Resumed
-	(*Signed)(nil),        // 25: nrd.v1.Signed
-	(*Order)(nil),         // 26: nrd.v1.Order
-	(*Wipe)(nil),          // 27: nrd.v1.Wipe
-	(*Configure)(nil),     // 28: nrd.v1.Configure
-	(*Receipt_Item)(nil),  // 29: nrd.v1.Receipt.Item
-	nil,                   // 30: nrd.v1.Status.DroppedEntry
+	(*Notice)(nil),        // 25: nrd.v1.Notice
+	(*Signed)(nil),        // 26: nrd.v1.Signed
+	(*Order)(nil),         // 27: nrd.v1.Order
+	(*Wipe)(nil),          // 28: nrd.v1.Wipe
+	(*Configure)(nil),     // 29: nrd.v1.Configure
+	(*Receipt_Item)(nil),  // 30: nrd.v1.Receipt.Item
+	nil,                   // 31: nrd.v1.Status.DroppedEntry
 }
 var file_uplink_wire_wire_proto_depIdxs = []int32{
 	6,  // 0: nrd.v1.Read.alternatives:type_name -> nrd.v1.Alternative
@@ -3021,22 +3080,22 @@ var file_uplink_wire_wire_proto_depIdxs = []int32{
 	9,  // 11: nrd.v1.Record.patch:type_name -> nrd.v1.ImageInfo
 	9,  // 12: nrd.v1.Record.overview:type_name -> nrd.v1.ImageInfo
 	1,  // 13: nrd.v1.Image.key:type_name -> nrd.v1.Key
-	29, // 14: nrd.v1.Receipt.items:type_name -> nrd.v1.Receipt.Item
+	30, // 14: nrd.v1.Receipt.items:type_name -> nrd.v1.Receipt.Item
 	1,  // 15: nrd.v1.Event.key:type_name -> nrd.v1.Key
 	19, // 16: nrd.v1.Event.drop:type_name -> nrd.v1.Drop
 	18, // 17: nrd.v1.Event.correction:type_name -> nrd.v1.Correction
 	17, // 18: nrd.v1.Event.officer:type_name -> nrd.v1.OfficerEvent
 	1,  // 19: nrd.v1.OfficerEvent.record:type_name -> nrd.v1.Key
-	30, // 20: nrd.v1.Status.dropped:type_name -> nrd.v1.Status.DroppedEntry
+	31, // 20: nrd.v1.Status.dropped:type_name -> nrd.v1.Status.DroppedEntry
 	11, // 21: nrd.v1.Status.lists:type_name -> nrd.v1.ListVersion
 	2,  // 22: nrd.v1.Status.clock:type_name -> nrd.v1.Stamp
 	3,  // 23: nrd.v1.Status.fix:type_name -> nrd.v1.Fix
 	21, // 24: nrd.v1.Status.configuration:type_name -> nrd.v1.Configuration
 	23, // 25: nrd.v1.Command.paused:type_name -> nrd.v1.Paused
 	24, // 26: nrd.v1.Command.resumed:type_name -> nrd.v1.Resumed
-	25, // 27: nrd.v1.Command.signed:type_name -> nrd.v1.Signed
-	27, // 28: nrd.v1.Order.wipe:type_name -> nrd.v1.Wipe
-	28, // 29: nrd.v1.Order.configure:type_name -> nrd.v1.Configure
+	26, // 27: nrd.v1.Command.signed:type_name -> nrd.v1.Signed
+	28, // 28: nrd.v1.Order.wipe:type_name -> nrd.v1.Wipe
+	29, // 29: nrd.v1.Order.configure:type_name -> nrd.v1.Configure
 	1,  // 30: nrd.v1.Receipt.Item.key:type_name -> nrd.v1.Key
 	0,  // 31: nrd.v1.Receipt.Item.outcome:type_name -> nrd.v1.Receipt.Outcome
 	32, // [32:32] is the sub-list for method output_type
@@ -3062,7 +3121,7 @@ func file_uplink_wire_wire_proto_init() {
 		(*Command_Resumed)(nil),
 		(*Command_Signed)(nil),
 	}
-	file_uplink_wire_wire_proto_msgTypes[25].OneofWrappers = []any{
+	file_uplink_wire_wire_proto_msgTypes[26].OneofWrappers = []any{
 		(*Order_Wipe)(nil),
 		(*Order_Configure)(nil),
 	}
@@ -3072,7 +3131,7 @@ func file_uplink_wire_wire_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_uplink_wire_wire_proto_rawDesc), len(file_uplink_wire_wire_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   30,
+			NumMessages:   31,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
