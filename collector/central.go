@@ -43,7 +43,7 @@ type Central struct {
 	// and of the devices' way in. It may be nil.
 	OnReady func(page, devices net.Addr)
 
-	https atomic.Pointer[net.Addr]
+	https, lists atomic.Pointer[net.Addr]
 }
 
 // Run serves until ctx ends, then lets what is under way finish, and closes the
@@ -74,9 +74,13 @@ func (c *Central) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return errors.Join(err, pageListener.Close())
 	}
-	desk, err := listenDesk(ctx, r)
+	published, err := c.publisher(ctx, r, devices)
 	if err != nil {
 		return errors.Join(err, pageListener.Close(), fleetListener.Close())
+	}
+	desk, err := listenDesk(ctx, r)
+	if err != nil {
+		return errors.Join(err, pageListener.Close(), fleetListener.Close(), published.close())
 	}
 	watch := c.watch(r)
 	err = watch.Initialize(ctx)
@@ -87,7 +91,7 @@ func (c *Central) Run(ctx context.Context) (err error) {
 		}
 	}
 	if err != nil {
-		return errors.Join(err, pageListener.Close(), fleetListener.Close(), desk.listener.Close())
+		return errors.Join(err, pageListener.Close(), fleetListener.Close(), published.close(), desk.listener.Close())
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return devices.Run(ctx) })
@@ -96,6 +100,10 @@ func (c *Central) Run(ctx context.Context) (err error) {
 	g.Go(func() error { return desk.run(ctx) })
 	g.Go(func() error { return watch.Run(ctx) })
 	g.Go(func() error { return r.lists.Run(ctx) })
+	if published != nil {
+		g.Go(func() error { return published.Run(ctx) })
+		g.Go(func() error { return c.servePublished(ctx, published) })
+	}
 	if metricsListener != nil {
 		c.Log.Info("Prometheus is answered", "address", metricsListener.Addr().String())
 		g.Go(func() error { return c.serveMetrics(ctx, r, devices, metricsListener) })

@@ -36,6 +36,7 @@ type Config struct {
 	Ingest   IngestConfig  `toml:"ingest"`
 	Broker   BrokerConfig  `toml:"broker"`
 	Fleet    FleetConfig   `toml:"fleet"`
+	Publish  PublishConfig `toml:"publish"`
 	Page     PageConfig    `toml:"page"`
 	Session  SessionConfig `toml:"session"`
 	Alarm    AlarmConfig   `toml:"alarm"`
@@ -120,6 +121,7 @@ func LoadConfig(file string) (*Config, error) {
 		TimeZone: "Europe/London",
 		Ingest:   IngestConfig{Listen: ":8883"},
 		Fleet:    FleetConfig{Listen: ":8444", Certificate: "issuer.pem", Key: "issuer.key"},
+		Publish:  PublishConfig{Listen: ":8445", Trust: "trust"},
 		Page:     PageConfig{Listen: ":8443"},
 		Session:  SessionConfig{Idle: config.Duration(30 * time.Minute), Absolute: config.Duration(12 * time.Hour)},
 		Alarm: AlarmConfig{
@@ -147,7 +149,7 @@ func (c *Config) resolve() {
 	if strings.HasSuffix(c.Profile, ".json") {
 		c.Profile = config.Path(c.file, c.Profile)
 	}
-	for _, p := range []*string{&c.Data, &c.Key, &c.Ingest.CA, &c.Ingest.Certificate, &c.Ingest.Key, &c.Fleet.Certificate, &c.Fleet.Key, &c.Page.Certificate, &c.Page.Key} {
+	for _, p := range []*string{&c.Data, &c.Key, &c.Ingest.CA, &c.Ingest.Certificate, &c.Ingest.Key, &c.Fleet.Certificate, &c.Fleet.Key, &c.Publish.Trust, &c.Page.Certificate, &c.Page.Key} {
 		*p = config.Path(c.file, *p)
 	}
 	c.Broker.resolve(c.file)
@@ -163,6 +165,7 @@ func (c *Config) check() error {
 		{"data", c.Data}, {"key", c.Key},
 		{"ingest.listen", c.Ingest.Listen}, {"ingest.ca", c.Ingest.CA}, {"ingest.certificate", c.Ingest.Certificate}, {"ingest.key", c.Ingest.Key},
 		{"fleet.listen", c.Fleet.Listen}, {"fleet.certificate", c.Fleet.Certificate}, {"fleet.key", c.Fleet.Key},
+		{"publish.listen", c.Publish.Listen}, {"publish.trust", c.Publish.Trust},
 		{"page.listen", c.Page.Listen}, {"page.certificate", c.Page.Certificate}, {"page.key", c.Page.Key},
 	} {
 		if setting.value == "" {

@@ -25,8 +25,8 @@ type NewSite struct {
 	// Data is the folder of the store; empty: data beside the configuration.
 	Data string
 	// Ingest, Fleet and Page are the addresses to listen on; empty for the
-	// sample's. Where Ingest takes any free port, so does Fleet.
-	Ingest, Fleet, Page string
+	// sample's. Where Ingest takes any free port, so do Fleet and Lists.
+	Ingest, Fleet, Lists, Page string
 }
 
 // InitSite makes a site in a folder:
@@ -35,6 +35,7 @@ type NewSite struct {
 //	issuer.pem, issuer.key    what central issues devices' certificates with
 //	central.pem, central.key  central's certificate, for devices and for the page
 //	master.key                what the store is encrypted with
+//	trust/                    the keys of the signed repository of lists; root-N.key belong elsewhere too
 //	central.toml              the configuration, with data/ beside it
 //	devices/NAME/             ca.pem, NAME.pem and NAME.key: what the unit NAME needs
 func InitSite(n NewSite) error {
@@ -61,6 +62,9 @@ func InitSite(n NewSite) error {
 		return err
 	}
 	if err := sealed.WriteFile(filepath.Join(n.Dir, "central.toml"), settings, 0o644); err != nil {
+		return err
+	}
+	if err := initTrust(site, n.Dir, rootKeys, rootThreshold); err != nil {
 		return err
 	}
 	return issueDevices(site, n.Dir, n.Devices)
@@ -120,7 +124,8 @@ func siteConfig(n NewSite) ([]byte, error) {
 	for _, change := range []struct{ from, to string }{
 		{`data = "/var/lib/central"`, fmt.Sprintf("data = %q", cmp.Or(n.Data, "data"))},
 		{`listen = ":8883"`, listenLine(n.Ingest, ":8883")},
-		{`listen = ":8444"`, listenLine(n.fleet(), ":8444")},
+		{`listen = ":8444"`, listenLine(n.free(n.Fleet), ":8444")},
+		{`listen = ":8445"`, listenLine(n.free(n.Lists), ":8445")},
 		{`listen = ":8443"`, listenLine(n.Page, ":8443")},
 	} {
 		if bytes.Count(text, []byte(change.from)) != 1 {
@@ -131,11 +136,12 @@ func siteConfig(n NewSite) ([]byte, error) {
 	return text, nil
 }
 
-func (n NewSite) fleet() string {
-	if host, port, err := net.SplitHostPort(n.Ingest); n.Fleet == "" && err == nil && port == "0" {
+// free gives an address beside that of Ingest.
+func (n NewSite) free(address string) string {
+	if host, port, err := net.SplitHostPort(n.Ingest); address == "" && err == nil && port == "0" {
 		return net.JoinHostPort(host, port)
 	}
-	return n.Fleet
+	return address
 }
 
 func listenLine(address, otherwise string) string {

@@ -73,7 +73,7 @@ the rights, and the access log keeps both names.
 	}
 	root.AddCommand(
 		p.serveCommand(), p.searchCommand(), p.officerCommand(), p.userCommand(), p.deviceCommand(), p.listCommand(), p.alarmCommand(), p.quarantineCommand(), p.importCommand(), p.backupCommand(), p.restoreCommand(),
-		p.siteCommand(), p.configCommand(),
+		p.siteCommand(), p.trustCommand(), p.configCommand(),
 	)
 	return root
 }

@@ -65,13 +65,14 @@ func (p *program) siteInitCommand() *cobra.Command {
 	c.Flags().StringVar(&site.Data, "data", "", "folder of the store (default: data in DIR; /var/lib/central for the packaged service)")
 	c.Flags().StringVar(&site.Ingest, "listen-devices", ":8883", "where central listens for devices")
 	c.Flags().StringVar(&site.Fleet, "listen-fleet", "", "where devices get their certificates (default :8444)")
+	c.Flags().StringVar(&site.Lists, "listen-lists", "", "where devices get lists (default :8445)")
 	c.Flags().StringVar(&site.Page, "listen-page", ":8443", "where central listens for browsers")
 	return c
 }
 
 func nextSteps(s collector.NewSite) string {
 	text := fmt.Sprintf(`The site is made in %[1]s. What comes next:
-  1. Keep %[1]s/ca.key away from this machine, and a copy of %[1]s/master.key apart from the backups.
+  1. Keep %[1]s/ca.key and %[1]s/trust/root-*.key away from this machine, and a copy of %[1]s/master.key apart from the backups.
   2. Make the first account:
      central user add NAME -c %[1]s/central.toml --role anpr-manager --full-name "..." --authoriser "..." --generate
 `, s.Dir)

@@ -1,0 +1,168 @@
+package collector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"nrd"
+	"nrd/collector/fleet"
+	"nrd/collector/ingest"
+	"nrd/collector/lists"
+	"nrd/collector/publish"
+	"nrd/internal/clock"
+	"nrd/internal/identity"
+	"nrd/internal/sealed"
+	"nrd/internal/trust"
+)
+
+// PublishConfig is where devices get lists, over HTTPS with the certificate of
+// ingest, and the folder of the signed repository's keys.
+type PublishConfig struct {
+	Listen string `toml:"listen"`
+	Trust  string `toml:"trust"`
+}
+
+// published is the folder of what is published.
+func (c *Config) published() string { return filepath.Join(c.Data, "published") }
+
+// publishing is the way of lists to the devices.
+type publishing struct {
+	*publish.Publisher
+	listener net.Listener
+}
+
+// publisher makes the way of lists to the devices. A site that has no keys for it
+// yet gives no lists, and says so.
+func (c *Central) publisher(ctx context.Context, r *rooms, devices *ingest.Ingest) (*publishing, error) {
+	s := c.Config.Publish
+	signer, err := trust.OpenOnline(s.Trust)
+	if errors.Is(err, fs.ErrNotExist) {
+		c.Log.Warn("no lists are published: this site has no keys to sign them; make them with central trust init", "folder", s.Trust)
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w:\n%s: publish.trust: %w", ErrConfiguration, c.Config.file, err)
+	}
+	if left := signer.Expires().Sub(c.Config.Clock.Now()); left < trustWarning {
+		c.Log.Error("the root of the signed repository ends soon: renew it with central trust renew", "on", signer.Expires())
+	}
+	key, err := sealed.LoadKey(c.Config.Key)
+	if err != nil {
+		return nil, err
+	}
+	p := &publish.Publisher{
+		Dir: c.Config.published(), Key: key, Signer: signer, Devices: r.fleet.Approved, Admit: r.fleet.Admit, Notice: devices.Notice,
+		Clock: c.Config.Clock, Log: c.Log,
+	}
+	if err := p.Initialize(ctx); err != nil {
+		return nil, err
+	}
+	devices.Notice(p.Number())
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", s.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("%s: publish.listen: %w", c.Config.file, err)
+	}
+	address := l.Addr()
+	c.lists.Store(&address)
+	r.lists.Publisher = toUnits{p}
+	return &publishing{p, fleet.Limit(l)}, nil
+}
+
+// trustWarning is how long before its end the root should be renewed.
+const trustWarning = 60 * 24 * time.Hour
+
+// Lists is where devices get lists, once OnReady was called; nil where they get
+// none.
+func (c *Central) Lists() net.Addr {
+	if a := c.lists.Load(); a != nil {
+		return *a
+	}
+	return nil
+}
+
+func (p *publishing) close() error {
+	if p == nil {
+		return nil
+	}
+	return p.listener.Close()
+}
+
+// servePublished serves lists to devices until ctx ends.
+func (c *Central) servePublished(ctx context.Context, p *publishing) error {
+	s := c.Config.Ingest
+	tls, err := identity.ServerTLS(s.CA, s.Certificate, s.Key)
+	if err != nil {
+		return errors.Join(fmt.Errorf("%w:\n%s: ingest: %w", ErrConfiguration, c.Config.file, err), p.close())
+	}
+	tls.NextProtos = []string{"http/1.1"}
+	server := &http.Server{
+		Handler: p.Handler(), TLSConfig: tls, MaxHeaderBytes: 8 << 10,
+		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 20 * time.Second, IdleTimeout: time.Minute,
+		ErrorLog: slog.NewLogLogger(c.Log.Handler(), slog.LevelDebug),
+	}
+	return serve(ctx, server, func() error { return server.ServeTLS(p.listener, "", "") })
+}
+
+// toUnits is the publisher as the lists' room knows it.
+type toUnits struct{ p *publish.Publisher }
+
+func (u toUnits) Publish(ctx context.Context, l lists.Publication, entries iter.Seq2[nrd.Entry, error]) error {
+	out := publish.List{Name: l.Name, Version: l.Version, Made: l.Made, Expires: l.Expires, Near: l.Near}
+	if len(l.Recipients) > 0 {
+		out.Recipients = l.Recipients
+	}
+	return u.p.Publish(ctx, out, entries)
+}
+
+func (u toUnits) Withdraw(ctx context.Context, name string) error {
+	err := u.p.Withdraw(ctx, name)
+	if errors.Is(err, publish.ErrNoList) {
+		return nil
+	}
+	return err
+}
+
+// InitTrust makes the keys of a site's signed repository in its folder trust: so
+// many for the root, of which threshold must sign together, and the one that
+// central signs with. It needs the CA's key.
+func InitTrust(dir string, keys, threshold int) error {
+	site, err := identity.OpenSite(dir, clock.System())
+	if err != nil {
+		return err
+	}
+	return initTrust(site, dir, keys, threshold)
+}
+
+// The keys of a new site's root.
+const (
+	rootKeys      = 3
+	rootThreshold = 2
+)
+
+func initTrust(site *identity.Site, dir string, keys, threshold int) error {
+	err := trust.Init(filepath.Join(dir, "trust"), keys, threshold, site.SignRoot, clock.System().Now())
+	if errors.Is(err, trust.ErrKeys) {
+		return fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	if err != nil {
+		return err
+	}
+	// Central reads its key there, and is another user than who keeps the site.
+	return os.Chmod(filepath.Join(dir, "trust"), 0o750)
+}
+
+// RenewTrust signs the root of a site's signed repository anew with the root's keys,
+// which must lie in its folder trust, and gives central another key where that is
+// asked for.
+func RenewTrust(dir string, otherOnline bool) error {
+	return trust.Renew(filepath.Join(dir, "trust"), otherOnline, clock.System().Now())
+}
