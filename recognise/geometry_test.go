@@ -126,7 +126,7 @@ func (m *plateMap) put(y, x int, logit float32, w, h float64) {
 func TestAPeakOfTheMapIsAPlateInPixelsOfThePhotograph(t *testing.T) {
 	m := newMap(80, 60)
 	m.put(20, 30, 3, 96, 20)
-	got := inImage(m.plates(), matrix{2, 0, 5, 0, 3, 7, 0, 0, 1}, 1280, 1440)
+	got := inImage(m.plates(leastPlate), matrix{2, 0, 5, 0, 3, 7, 0, 0, 1}, 1280, 1440)
 	if len(got) != 1 {
 		t.Fatalf("%d plates", len(got))
 	}
@@ -144,7 +144,7 @@ func TestAPlateAtTheEdgeStaysInThePicture(t *testing.T) {
 	m := newMap(80, 60)
 	m.put(0, 0, 3, 60, 14)
 	m.put(59, 79, 3, 60, 14)
-	for _, p := range inImage(m.plates(), matrix{1, 0, 0, 0, 1, 0, 0, 0, 1}, 640, 480) {
+	for _, p := range inImage(m.plates(leastPlate), matrix{1, 0, 0, 0, 1, 0, 0, 0, 1}, 640, 480) {
 		if b := p.Quad.Bounds(); b.X < 0 || b.Y < 0 || b.X+b.W > 640 || b.Y+b.H > 480 {
 			t.Errorf("a plate at %+v", b)
 		}
@@ -168,7 +168,7 @@ func TestAMapFullOfPeaksGivesBoundedPlates(t *testing.T) {
 			m.put(y, x, 5, 28, 12)
 		}
 	}
-	if got := distinct(m.plates()); len(got) != MaxPlates {
+	if got := distinct(m.plates(leastPlate)); len(got) != MaxPlates {
 		t.Errorf("%d plates, want %d", len(got), MaxPlates)
 	}
 }

@@ -19,41 +19,45 @@ const (
 	offset = 32
 	// MaxPlates bounds how many plates are taken from one image.
 	MaxPlates = 32
-	// leastPlate is the probability from which a place counts as a plate.
+	// leastFound is the probability from which a place is looked at more
+	// closely, leastPlate the one from which it then counts as a plate.
+	leastFound = 0.30
 	leastPlate = 0.40
 )
 
-// networkLocaliser finds plates with a fully convolutional network: for each
-// cell of 8 by 8 pixels the probability that a plate's centre is there, and where
-// its corners are.
+// networkLocaliser finds plates with two fully convolutional networks: for each
+// cell of 8 by 8 pixels they give the probability that a plate's centre is there,
+// and where its corners are.
 //
-// It sees plates of middling size best. So each plate found is looked at again in
-// a small window in which it has that size, which sets its corners right.
+// The finder, which is fast, searches the whole image. What it finds is looked at
+// again by the closer one in a small window in which a plate has the size that
+// is seen best: that tells plates from the rest and sets the corners right.
 type networkLocaliser struct {
-	// network takes whole images, closer windows: OpenCV prepares a network
-	// anew whenever the size of its input changes.
-	network, closer *network
-	rectifier       *rectifier
-	scaled, blob    gocv.Mat
+	finder, closer       *network
+	rectifier            *rectifier
+	halved, scaled, blob gocv.Mat
 }
 
 // NewNetworkLocaliser opens our own localiser.
 func NewNetworkLocaliser() (Localiser, error) {
-	n, err := openNetwork("localiser")
+	finder, err := openNetwork("finder")
 	if err != nil {
 		return nil, err
 	}
 	closer, err := openNetwork("localiser")
 	if err != nil {
-		return nil, errors.Join(err, n.close())
+		return nil, errors.Join(err, finder.close())
 	}
-	return &networkLocaliser{network: n, closer: closer, rectifier: newRectifier(), scaled: gocv.NewMat(), blob: gocv.NewMat()}, nil
+	return &networkLocaliser{
+		finder: finder, closer: closer, rectifier: newRectifier(),
+		halved: gocv.NewMat(), scaled: gocv.NewMat(), blob: gocv.NewMat(),
+	}, nil
 }
 
 // Close gives the network back.
 func (l *networkLocaliser) Close() error {
 	l.rectifier.close()
-	return errors.Join(l.network.close(), l.closer.close(), l.scaled.Close(), l.blob.Close())
+	return errors.Join(l.finder.close(), l.closer.close(), l.halved.Close(), l.scaled.Close(), l.blob.Close())
 }
 
 // Localise searches the image, and looks at each plate that it finds again.
@@ -78,8 +82,8 @@ func (l *networkLocaliser) Localise(img gocv.Mat, side int) ([]Plate, error) {
 // at searches the image with its longer side brought to side pixels.
 func (l *networkLocaliser) at(img gocv.Mat, side int) ([]Plate, error) {
 	w, h := inputSize(img.Cols(), img.Rows(), side)
-	resize(img, &l.scaled, w, h)
-	found, err := l.search(l.network, l.scaled)
+	l.shrink(img, w, h)
+	found, err := l.search(l.finder, l.scaled, leastFound)
 	if err != nil {
 		return nil, err
 	}
@@ -136,8 +140,8 @@ func apart(a, b nrd.Quad) float64 {
 // The window of a second look, in pixels of the network's input, and how wide
 // the plate is in it.
 const (
-	windowWidth, windowHeight = 256, 160
-	windowPlate               = 110
+	windowWidth, windowHeight = 192, 128
+	windowPlate               = 100
 )
 
 // look finds a plate again in a window in which view is an upright rectangle, and
@@ -147,7 +151,7 @@ func (l *networkLocaliser) look(img gocv.Mat, p Plate, view nrd.Quad) (closer Pl
 	high := min(windowPlate*h/max(w, 1), windowPlate)
 	x, y := 0.5-0.5*windowWidth/windowPlate, 0.5-0.5*windowHeight/high
 	picture := l.rectifier.cut(img, view, part{x, y, 1 - x, 1 - y}, windowWidth, windowHeight)
-	found, err := l.search(l.closer, picture)
+	found, err := l.search(l.closer, picture, leastPlate)
 	if err != nil {
 		return p, false, err
 	}
@@ -180,7 +184,7 @@ func inImage(found []Plate, toImage matrix, w, h int) []Plate {
 
 // search sends a picture through a network and gives the plates in it, in pixels
 // of the picture.
-func (l *networkLocaliser) search(n *network, picture gocv.Mat) ([]Plate, error) {
+func (l *networkLocaliser) search(n *network, picture gocv.Mat, least float64) ([]Plate, error) {
 	w, h := picture.Cols(), picture.Rows()
 	const shift = 0.45 * 255
 	gocv.BlobFromImages([]gocv.Mat{picture}, &l.blob, 1.0/255, image.Pt(w, h), gocv.NewScalar(shift, shift, shift, 0), false, false, gocv.MatTypeCV32F)
@@ -190,15 +194,20 @@ func (l *networkLocaliser) search(n *network, picture gocv.Mat) ([]Plate, error)
 	}
 	defer out.Close()
 	m := plateMap{values: values, w: w / stride, h: h / stride}
-	return m.plates(), nil
+	return m.plates(least), nil
 }
 
-func resize(src gocv.Mat, dst *gocv.Mat, w, h int) {
-	interpolation := gocv.InterpolationArea
-	if w > src.Cols() {
-		interpolation = gocv.InterpolationLinear
+// shrink makes scaled of an image: averaged down by a whole number, which is
+// fast, and interpolated from there.
+func (l *networkLocaliser) shrink(img gocv.Mat, w, h int) {
+	if times := min(img.Cols()/w, img.Rows()/h); times > 1 {
+		size := image.Pt(img.Cols()/times, img.Rows()/times)
+		even := img.Region(image.Rectangle{Max: size.Mul(times)})
+		defer even.Close()
+		gocv.Resize(even, &l.halved, size, 0, 0, gocv.InterpolationArea)
+		img = l.halved
 	}
-	gocv.Resize(src, dst, image.Pt(w, h), 0, 0, interpolation)
+	gocv.Resize(img, &l.scaled, image.Pt(w, h), 0, 0, gocv.InterpolationLinear)
 }
 
 // inputSize brings the longer side to side and both to multiples of 16, which
@@ -217,9 +226,9 @@ type plateMap struct {
 
 func (m *plateMap) at(plane, y, x int) float64 { return float64(m.values[(plane*m.h+y)*m.w+x]) }
 
-// plates finds the peaks of the map.
-func (m *plateMap) plates() []Plate {
-	least := math.Log(leastPlate / (1 - leastPlate))
+// plates finds the peaks of the map that are at least so probable.
+func (m *plateMap) plates(probability float64) []Plate {
+	least := math.Log(probability / (1 - probability))
 	var found []Plate
 	for y := range m.h {
 		for x := range m.w {

@@ -14,17 +14,17 @@ import (
 	"strings"
 )
 
-//go:embed localiser.onnx reader.onnx plate.traineddata SHA256SUMS
+//go:embed finder.onnx localiser.onnx reader.onnx plate.traineddata SHA256SUMS
 var files embed.FS
 
 // names are the files of the networks.
-var names = map[string]string{"localiser": "localiser.onnx", "reader": "reader.onnx", "plate": "plate.traineddata"}
+var names = map[string]string{"finder": "finder.onnx", "localiser": "localiser.onnx", "reader": "reader.onnx", "plate": "plate.traineddata"}
 
 // ErrChecksum says that weights are not those that SHA256SUMS names: the program
 // or the checkout it was built from is damaged.
 var ErrChecksum = errors.New("the network's weights do not have the checksum that SHA256SUMS gives")
 
-// Weights gives the file of a network: the ONNX of "localiser" and "reader",
+// Weights gives the file of a network: the ONNX of "finder", "localiser" and "reader",
 // Tesseract's traineddata of "plate".
 func Weights(name string) ([]byte, error) {
 	file, ok := names[name]

@@ -6,7 +6,7 @@ import (
 )
 
 func TestTheWeightsAreThoseThatTheSumsName(t *testing.T) {
-	for _, name := range []string{"localiser", "reader", "plate"} {
+	for _, name := range []string{"finder", "localiser", "reader", "plate"} {
 		if w, err := Weights(name); err != nil || len(w) < 10_000 {
 			t.Errorf("%s: %d bytes, %v", name, len(w), err)
 		}

@@ -46,6 +46,7 @@ def main():
     os.makedirs(a.out, exist_ok=True)
     sums = []
     for name, model, shape, names, shapes in (
+            ("finder", localiser.Finder(), (1, 3, 256, 320), ["image", "map"], [(1, 3, h, w) for h, w in SIZES]),
             ("localiser", localiser.Localiser(), (1, 3, 256, 320), ["image", "map"], [(1, 3, h, w) for h, w in SIZES]),
             ("reader", reader.Reader(), (1, 1, 32, 128), ["crop", "frames"], [(1, 1, 32, 128)])):
         load(model, "%s/%s.pt" % (a.data, name))

@@ -1,6 +1,9 @@
-"""Localiser: a heat map of plate centres and the plate's four corners, at stride 8.
+"""Finder and localiser: a heat map of plate centres and the plate's four corners, at stride 8.
 
-python3 localiser.py --data DIR --steps N trains; it resumes from DIR/localiser.pt.
+The finder searches whole images and need only come near; the localiser looks at what it finds again, in a
+small window, and says whether it is a plate and where exactly.
+
+python3 localiser.py --data DIR --steps N [--finder] trains; it resumes from DIR/localiser.pt or DIR/finder.pt.
 """
 import argparse
 import random
@@ -18,21 +21,36 @@ STRIDE, UNIT = 8, 32.0
 BATCH = 8
 
 
-class Localiser(nn.Module):
-    def __init__(self):
+class Network(nn.Module):
+    """Both networks: widths at half, a quarter and an eighth of the image, and of what sees far."""
+
+    def __init__(self, half, quarter, eighth, far, seen):
         super().__init__()
-        self.fine = nn.Sequential(net.layer(3, 12, 3, 2), net.layer(12, 28, 3, 2), net.layer(28, 48, 3, 2), net.layer(48, 48))
+        self.fine = nn.Sequential(net.layer(3, half, 3, 2), net.layer(half, quarter, 3, 2), net.layer(quarter, eighth, 3, 2), *seen)
         # Dilation lets a cell see the ends of a plate 350 px wide.
-        self.coarse = nn.Sequential(net.layer(48, 80, 3, 2), net.layer(80, 80, dilation=2), net.layer(80, 80, dilation=4),
-                                    net.layer(80, 80, dilation=2), net.layer(80, 80))
-        self.up = nn.ConvTranspose2d(80, 48, 2, 2)  # no Resize: one file serves any size
-        self.join = net.layer(48, 48)
-        self.head = nn.Conv2d(48, 9, 1)
+        self.coarse = nn.Sequential(net.layer(eighth, far, 3, 2), *(net.layer(far, far, dilation=d) for d in self.dilations))
+        self.up = nn.ConvTranspose2d(far, eighth, 2, 2)  # no Resize: one file serves any size
+        self.join = net.layer(eighth, eighth)
+        self.head = nn.Conv2d(eighth, 9, 1)
         nn.init.constant_(self.head.bias[0:1], -4.)
 
     def forward(self, x):
         a = self.fine(x)
         return self.head(self.join(a + self.up(self.coarse(a))))
+
+
+class Finder(Network):
+    dilations = 2, 4, 2
+
+    def __init__(self):
+        super().__init__(8, 16, 32, 64, ())
+
+
+class Localiser(Network):
+    dilations = 2, 4, 2, 1
+
+    def __init__(self):
+        super().__init__(12, 28, 48, 80, (net.layer(48, 48),))
 
 
 def targets(quads, exact, h, w):
@@ -85,14 +103,16 @@ def main():
     a.add_argument("--data", required=True)
     a.add_argument("--steps", type=int, default=5000)
     a.add_argument("--stop", type=int, help="pause at this step; a later call resumes")
+    a.add_argument("--finder", action="store_true")
     a = a.parse_args()
     torch.set_num_threads(1)
-    run = net.Run(Localiser, a.data + "/localiser.pt", 2e-3, 1e-2)
-    print("localiser: %d parameters, from step %d" % (sum(p.numel() for p in run.net.parameters()), run.step), flush=True)
+    make, name = (Finder, "finder") if a.finder else (Localiser, "localiser")
+    run = net.Run(make, "%s/%s.pt" % (a.data, name), 2e-3, 1e-2)
+    print(name + ": %d parameters, from step %d" % (sum(p.numel() for p in run.net.parameters()), run.step), flush=True)
     chunks = dataset.Chunks(a.data, "localiser")
     while chunks.refresh() < 2:
         time.sleep(1)
-    rng = random.Random("localiser %d" % run.step)
+    rng = random.Random("%s %d" % (name, run.step))
     start, first, mean = time.time(), run.step, np.zeros(2)
     while run.step < min(a.steps, a.stop or a.steps):
         if run.step % 40 == 0:

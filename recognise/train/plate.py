@@ -236,25 +236,32 @@ def _colours(uk, rng):
         back = [rng.uniform(130, 250) for _ in range(3)]
     v = rng.uniform(5, 55)
     ink = [v, v, v] if rng.random() < .92 else [rng.uniform(0, 130) for _ in range(3)]
-    if rng.random() < (.04 if uk else .07):
+    if rng.random() < (.08 if uk else .1):
         v = rng.uniform(.6, 1)
         back, ink = ink, [c * v for c in back]
     return back, ink
 
 
+def _alike(group, rng):
+    """The group with more of the characters that are taken for one another: O D Q, B 8, H M N W, G 6."""
+    return "".join(rng.choice("ODQBHMNWG") if c.isalpha() and rng.random() < .45 else rng.choice("0868") if c.isdigit() and rng.random() < .3 else c for c in group)
+
+
 def random_plate(rng, scale=.5, uk=None, two_line=None):
     """One plate of the training mixture, at `scale` px a mm."""
     uk = rng.random() < .58 if uk is None else uk
-    two_line = rng.random() < .26 if two_line is None else two_line
+    two_line = rng.random() < .32 if two_line is None else two_line
     groups = syntax.british(rng) if uk else syntax.european(rng)
+    if rng.random() < .25:
+        groups = [_alike(g, rng) for g in groups]
     faces = Faces.get()
-    bike = two_line and rng.random() < .5
+    bike = two_line and rng.random() < .6
     if rng.random() < (.8 if uk else .06):
         font = rng.choice(faces["bikes"] if bike and rng.random() < .5 else faces["wright"])
     else:
         font = rng.choice(faces["other"] if rng.random() < .6 else faces["bent"])
     base = MOTORCYCLE if bike else CAR
-    mm = dict(base, width=(44 if bike else 50) * rng.uniform(.93, 1.06) * (1.14 if rng.random() < .1 else 1), stretch=rng.uniform(.85, 1.12))
+    mm = dict(base, width=(44 if bike else 50) * rng.uniform(.93, 1.06) * (1.14 if rng.random() < .1 else 1), stretch=rng.uniform(.85 if uk else .75, 1.12))
     mm["gap"] *= rng.uniform(.75, 1.3) if font.wright else rng.uniform(.5, 2)
     mm["group"] *= rng.uniform(.75, 1.25) if uk else rng.uniform(.4, 2)
     if uk and rng.random() < .05:
