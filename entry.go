@@ -132,8 +132,8 @@ type Hit struct {
 	// Freshness is how far the list could be trusted at that moment, by its age
 	// and by what was known of the clock; "" where it was not judged.
 	Freshness Freshness
-	// Live says that a live gateway gave the entry, not one of the unit's lists:
-	// List names the gateway then, and its age is how long ago it was asked.
+	// Live says that a live gateway gave the entry, not a list on the unit: of the
+	// list only its name is known, and when the gateway was asked (Issued).
 	Live bool
 	// Differs are the characters of the read's VRM, counted from 0, in the place
 	// of which the entry has a look-alike. An exact match has none.

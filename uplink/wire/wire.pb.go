@@ -1080,7 +1080,7 @@ type Hit struct {
 	Provisional   bool                   `protobuf:"varint,5,opt,name=provisional,proto3" json:"provisional,omitempty"`
 	Freshness     string                 `protobuf:"bytes,6,opt,name=freshness,proto3" json:"freshness,omitempty"`     // of the list then: fresh, amber, stale; empty where it was not judged
 	Differs       []uint32               `protobuf:"varint,7,rep,packed,name=differs,proto3" json:"differs,omitempty"` // near: the characters of the read, from 0, that the entry has a look-alike for
-	Live          bool                   `protobuf:"varint,8,opt,name=live,proto3" json:"live,omitempty"`              // a live gateway said so; list names the gateway then
+	Live          bool                   `protobuf:"varint,8,opt,name=live,proto3" json:"live,omitempty"`              // a live gateway said so, not a list on the unit
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }

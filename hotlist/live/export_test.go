@@ -1,0 +1,4 @@
+package live
+
+// Parse is parse, for the tests that stand outside.
+var Parse = parse
