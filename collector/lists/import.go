@@ -193,12 +193,18 @@ func (l *Lists) version(ctx context.Context, list *store.List, i *store.ListImpo
 	added := &newcomers{old: peeked{from: rowsOf(old)}, from: peeked{from: &cursor{file: changes}}}
 	if i.Operation == operations[voi.Replace] {
 		name, err = i.Candidate, drain(ctx, added)
+		if errors.Is(err, ErrDamaged) { // the old list is, and goes
+			return name, nil, nil
+		}
 	} else {
 		added.from = peeked{from: &changed{
 			old: peeked{from: rowsOf(old)}, changes: added.from, remove: i.Operation == operations[voi.Delete], report: &i.Report,
 		}}
 		name = newName()
 		i.Entries, err = l.write(ctx, name, added)
+		if errors.Is(err, ErrDamaged) {
+			return "", nil, lost(err)
+		}
 	}
 	if err != nil || added.more {
 		return name, nil, err
@@ -221,9 +227,13 @@ func (l *Lists) entriesOf(list *store.List, i *store.ListImport) (*file, error) 
 	case i.Operation == operations[voi.Replace] && (errors.Is(err, ErrDamaged) || errors.Is(err, os.ErrNotExist)):
 		return nil, nil
 	case errors.Is(err, ErrDamaged), errors.Is(err, os.ErrNotExist):
-		return nil, fmt.Errorf("%w: it changes a list whose entries are lost; send the whole list: %w", ErrInvalid, err)
+		return nil, lost(err)
 	}
 	return nil, err
+}
+
+func lost(cause error) error {
+	return fmt.Errorf("%w: it changes a list whose entries are lost; send the whole list: %w", ErrInvalid, cause)
 }
 
 func rowsOf(f *file) stream {

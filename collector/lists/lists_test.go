@@ -260,3 +260,15 @@ func (s *site) lines() []string {
 	}
 	return lines
 }
+
+// walk gives every file below a folder.
+func walk(dir string, do func(path string, data []byte)) error {
+	return filepath.WalkDir(dir, func(path string, e os.DirEntry, err error) error {
+		if err != nil || !e.Type().IsRegular() {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		do(path, data)
+		return err
+	})
+}

@@ -331,7 +331,7 @@ func TestEveryLookAndEveryActIsJudgedAndLogged(t *testing.T) {
 			return s.Change(t.Context(), by, NewList{Name: "burglars", Owner: "y", Purpose: store.ForResponse})
 		},
 		"list review":    func(by access.By) error { return s.Review(t.Context(), by, "burglars", "still needed", time.Time{}) },
-		"list entry add": func(by access.By) error { return s.PutEntry(t.Context(), by, "burglars", entry("AB1", "")) },
+		"list entry add": func(by access.By) error { return s.PutEntry(t.Context(), by, "burglars", entry("AB1", "added")) },
 		"list entry remove": func(by access.By) error {
 			return s.RemoveEntry(t.Context(), by, "burglars", s.entries("burglars")[0].ID, "gone")
 		},
