@@ -44,7 +44,7 @@ func TestTheSampleIsAConfiguration(t *testing.T) {
 
 func TestAWrongConfigurationNamesFileAndKey(t *testing.T) {
 	for name, c := range map[string]struct{ from, to, want string }{
-		"an unknown key":      {`idle = "30m"`, `idel = "30m"`, "central.toml:44: session.idel is not a setting"},
+		"an unknown key":      {`idle = "30m"`, `idel = "30m"`, "central.toml:51: session.idel is not a setting"},
 		"a missing key":       {`key = "master.key"`, ``, "key: is missing"},
 		"no place to listen":  {`listen = ":8443"`, `listen = ""`, "page.listen: is missing"},
 		"a wrong profile":     {`"nasple-2.4"`, `"nasple-9"`, "profile: no profile"},

@@ -104,7 +104,8 @@ func (p *program) enrolled(e enrolment, device string) error {
 	broker := "tls://" + net.JoinHostPort(central.Hostname(), "8883")
 	ca, certificate := filepath.Join(e.dir, identity.CAFile), filepath.Join(e.dir, identity.DeviceFile)
 	https := strings.TrimSuffix(e.central, "/")
-	said := map[string]string{"device": device, "broker": broker, "https": https, "ca": ca, "certificate": certificate, "key": e.key}
+	lists := "https://" + net.JoinHostPort(central.Hostname(), "8445")
+	said := map[string]string{"lists": lists, "device": device, "broker": broker, "https": https, "ca": ca, "certificate": certificate, "key": e.key}
 	return p.Say(said, `# %[1]s is enrolled. These lines belong into its configuration:
 device = %[1]q
 key = %[2]q
@@ -113,5 +114,7 @@ broker = %[3]q
 https = %[4]q
 ca = %[5]q
 certificate = %[6]q
-`, device, e.key, broker, https, ca, certificate)
+[lists]
+address = %[7]q
+`, device, e.key, broker, https, ca, certificate, lists)
 }

@@ -45,7 +45,7 @@ func (p *program) root() *cobra.Command {
 on the unit, keeps every record until central has stored it, and uploads it.
 ` + exitCodes,
 	}
-	root.AddCommand(p.runCommand(), p.statusCommand(), p.enrolCommand(), p.readCommand(), p.evaluateCommand(), p.aimCommand(), p.doctorCommand(), p.configCommand(), p.keyCommand(), p.bufferCommand(), p.incabCommand())
+	root.AddCommand(p.runCommand(), p.statusCommand(), p.enrolCommand(), p.readCommand(), p.evaluateCommand(), p.aimCommand(), p.doctorCommand(), p.configCommand(), p.keyCommand(), p.bufferCommand(), p.incabCommand(), p.listsCommand())
 	return root
 }
 

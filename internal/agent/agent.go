@@ -20,6 +20,7 @@ import (
 
 	"nrd"
 	"nrd/hotlist"
+	"nrd/hotlist/live"
 	"nrd/incab"
 	"nrd/internal/identity"
 	"nrd/internal/notify"
@@ -43,9 +44,11 @@ type Agent struct {
 	position position
 	client   *uplink.Client
 	screen   *incab.Screen // nil for none
+	live     *live.Lookups // nil for none
 	// met says that central was reached once.
 	met atomic.Bool
 
+	published  *published // nil for lists of files only
 	credential *identity.Credential
 	pushed     *pushed
 	orders     chan *wire.Signed
@@ -95,7 +98,7 @@ func (a *Agent) work(ctx context.Context) (Summary, error) {
 	if err != nil {
 		return Summary{}, errors.Join(err, a.close())
 	}
-	if err := a.openScreen(ctx); err != nil {
+	if err := errors.Join(a.openLive(), a.openScreen(ctx)); err != nil {
 		return Summary{}, errors.Join(err, local.close(), a.close())
 	}
 
@@ -106,6 +109,9 @@ func (a *Agent) work(ctx context.Context) (Summary, error) {
 	group.Go(func() error { return quiet(a.client.Run(link)) })
 	group.Go(func() error { return a.position.run(link) })
 	group.Go(func() error { return watched.run(link) })
+	if a.published != nil {
+		group.Go(func() error { return a.published.run(link) })
+	}
 	group.Go(func() error { return notify.Watch(link, a.healthy) })
 	group.Go(func() error { return a.keepIdentity(link) })
 	group.Go(func() error {
@@ -115,6 +121,9 @@ func (a *Agent) work(ctx context.Context) (Summary, error) {
 	group.Go(func() error { return a.obey(link) })
 	if a.screen != nil {
 		group.Go(func() error { return a.screen.Run(link) })
+	}
+	if a.live != nil {
+		group.Go(func() error { return a.runLive(link) })
 	}
 	if err := notify.Ready(); err != nil {
 		a.Log.Warn("the service manager was not told", "error", err)
@@ -155,6 +164,9 @@ func (a *Agent) open() error {
 	if a.credential, err = identity.OpenCredential(c.Central.files(), key, a.Clock); err != nil {
 		return fmt.Errorf("%s: central: %w", c.file, err)
 	}
+	if a.published, err = a.openPublished(key); err != nil {
+		return err
+	}
 	a.orders, a.news = make(chan *wire.Signed, 4), make(chan struct{}, 1)
 	if a.position, err = openPosition(c.Position, a.Clock, a.Log); err != nil {
 		return fmt.Errorf("%s: position: %w", c.file, err)
@@ -166,11 +178,14 @@ func (a *Agent) open() error {
 			return a.status()
 		}, OnReceipt: a.tally.receipt, OnOrder: a.ordered, News: a.news,
 	}
+	if a.published != nil {
+		a.client.OnNotice = a.published.noticed
+	}
 	return nil
 }
 
 func (a *Agent) close() error {
-	var errs []error
+	errs := []error{a.published.close()}
 	if a.cache != nil {
 		errs = append(errs, a.cache.Close())
 	}
@@ -232,7 +247,7 @@ func (a *Agent) record(rec *nrd.Record) {
 	c := a.Config
 	rec.Profile, rec.Controller, rec.Deployment, rec.Software = c.profile.Name, c.Controller, c.Deployment, a.Software
 	if !rec.Unread() {
-		rec.Hits = a.match(rec.Read.VRM)
+		rec.Hits = a.matchNow(rec.Read.VRM)
 	}
 	as := a.tally.note(rec)
 	if a.screen != nil {
@@ -250,11 +265,14 @@ func (a *Agent) record(rec *nrd.Record) {
 		a.Log.Info("hit", "key", key.String(), "priority", rec.Hits[0].Entry.Priority.String(), "list", rec.Hits[0].List.List)
 	}
 	a.tally.kept(rec, as)
+	if a.live != nil && !rec.Unread() {
+		a.live.Ask(rec)
+	}
 }
 
 // provisional tells a hit before the passage is over; the record follows.
 func (a *Agent) provisional(rec *nrd.Record) {
-	hits := a.match(rec.Read.VRM)
+	hits := a.matchNow(rec.Read.VRM)
 	if len(hits) == 0 {
 		return
 	}

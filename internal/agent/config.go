@@ -47,12 +47,14 @@ type Config struct {
 	Position  PositionConfig  `toml:"position"`
 	Recognise RecogniseConfig `toml:"recognise"`
 	Lists     []ListConfig    `toml:"list"`
+	Published PublishedConfig `toml:"lists"`
 	Match     MatchConfig     `toml:"match"`
 	Central   CentralConfig   `toml:"central"`
 	Links     []LinkConfig    `toml:"link"`
 	Buffer    BufferConfig    `toml:"buffer"`
 	Metrics   MetricsConfig   `toml:"metrics"`
 	Incab     IncabConfig     `toml:"incab"`
+	Live      LiveConfig      `toml:"live"`
 
 	file    string
 	profile nrd.Profile
@@ -147,6 +149,7 @@ func defaults() *Config {
 		Recognise: RecogniseConfig{Engine: "networks"},
 		Match:     MatchConfig{NearLimit: hotlist.DefaultNearLimit, AgainAfter: config.Duration(5 * time.Minute), AgainMetres: 500},
 		Buffer:    BufferConfig{MaxBytes: 8e9, MaxAge: config.Duration(30 * 24 * time.Hour)},
+		Live:      LiveConfig{Timeout: config.Duration(time.Second)},
 		Incab:     IncabConfig{StandingSpeed: fastestStanding, Pictures: true},
 	}
 }
@@ -253,6 +256,8 @@ func (c *Config) checkParts(say func(key, format string, args ...any)) {
 		say("metrics.listen", "%v", err)
 	}
 	c.Incab.check(say)
+	c.Live.check(say)
+	c.Published.check(say)
 	if c.Buffer.MaxBytes < 10e6 {
 		say("buffer.max_bytes", "must be at least 10MB")
 	}

@@ -182,7 +182,7 @@ func (a *Agent) wipe(number uint64, reason string) error {
 // removeRest destroys what is left when nothing is open any more.
 func (a *Agent) removeRest() error {
 	c := a.Config
-	files := []string{c.pushedFile()}
+	files := []string{c.pushedFile(), c.floorsFile()}
 	for _, l := range c.Lists {
 		files = append(files, l.File)
 	}
@@ -195,7 +195,7 @@ func (a *Agent) removeRest() error {
 	for _, f := range files {
 		errs = append(errs, sealed.Destroy(f))
 	}
-	return errors.Join(append(errs, os.RemoveAll(lists), os.RemoveAll(c.bufferDir()), sealed.SyncDir(c.Data))...)
+	return errors.Join(append(errs, os.RemoveAll(lists), os.RemoveAll(c.trustDir()), os.RemoveAll(c.bufferDir()), sealed.SyncDir(c.Data))...)
 }
 
 func (c *Config) bufferDir() string { return filepath.Join(c.Data, "buffer") }

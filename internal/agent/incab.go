@@ -69,7 +69,7 @@ func (a *Agent) openScreen(ctx context.Context) error {
 	s := &incab.Screen{
 		Profile: a.Config.profile, StandingSpeed: c.StandingSpeed, Pictures: c.Pictures, Clock: a.Clock, Log: a.Log,
 		Fix:    func() nrd.Fix { return a.position.Fix(a.Clock.Stamp()) },
-		Status: a.screenStatus, Match: a.match, Tell: a.buffer.Tell,
+		Status: a.screenStatus, Check: a.check, Tell: a.buffer.Tell,
 	}
 	if c.Certificate != "" {
 		pair, err := tls.LoadX509KeyPair(c.Certificate, c.Key)

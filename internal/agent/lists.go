@@ -34,7 +34,11 @@ func (l *lists) begin(ctx context.Context) error {
 	for _, c := range l.agent.Config.Lists {
 		configured[c.Name] = true
 	}
+	central := l.agent.cache.Published()
 	for _, v := range held {
+		if _, came := central[v.List]; came && l.agent.published != nil && !configured[v.List] {
+			continue // central says when it is to go
+		}
 		if configured[v.List] {
 			l.loaded[v.List] = v.Issued
 			continue

@@ -63,6 +63,7 @@ func (a *Agent) serveLocal(ctx context.Context, listeners local) error {
 		}
 	})
 	a.handleScreen(mux)
+	a.handleLists(mux)
 	server := &http.Server{
 		Handler: mux, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
 		ErrorLog: slog.NewLogLogger(a.Log.Handler(), slog.LevelDebug),
@@ -101,18 +102,6 @@ func (c *Config) local() *http.Client {
 // Ask gets the report of the agent that runs with this configuration. The error
 // is ErrNotRunning where none does.
 func Ask(ctx context.Context, c *Config) (Report, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://unit/status", nil)
-	if err != nil {
-		return Report{}, err
-	}
-	answer, err := c.local().Do(request)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
-		return Report{}, fmt.Errorf("%w (%s)", ErrNotRunning, c.socket())
-	}
-	if err != nil {
-		return Report{}, fmt.Errorf("the agent does not answer: %w", err)
-	}
 	var r Report
-	err = json.NewDecoder(answer.Body).Decode(&r)
-	return r, errors.Join(err, answer.Body.Close())
+	return r, c.ask(ctx, http.MethodGet, "/status", &r)
 }

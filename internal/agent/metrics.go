@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"slices"
 
 	"nrd/internal/metrics"
 )
@@ -31,7 +32,7 @@ var definitions = []metrics.Definition{
 
 // source gives the unit's metrics.
 func (a *Agent) source() *metrics.Source {
-	return &metrics.Source{Definitions: definitions, Values: func(_ context.Context, put metrics.Put) error {
+	return &metrics.Source{Definitions: slices.Concat(definitions, liveDefinitions), Values: func(_ context.Context, put metrics.Put) error {
 		r := a.report()
 		put("nrd_agent_frames_total", float64(r.Frames))
 		put("nrd_agent_frames_dropped_total", float64(r.DroppedFrames))
@@ -48,6 +49,7 @@ func (a *Agent) source() *metrics.Source {
 		put("nrd_agent_problems", float64(len(r.Problems)))
 		put("nrd_agent_info", 1, r.Device, r.Software)
 		r.putBuffer(put)
+		a.putLive(put)
 		if r.Temperature != nil {
 			put("nrd_agent_temperature_celsius", *r.Temperature)
 		}

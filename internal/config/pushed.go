@@ -14,7 +14,7 @@ import (
 // within a table. What is not named is the unit's own, above all its identity and
 // its keys.
 var Pushable = []string{
-	"profile", "controller", "deployment", "camera", "position", "recognise", "list", "buffer", "central.broker", "central.https",
+	"profile", "controller", "deployment", "camera", "position", "recognise", "list", "lists", "buffer", "central.broker", "central.https",
 }
 
 // CheckPushed reads settings that central is to set on a unit. The error names
