@@ -1,0 +1,240 @@
+package console
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"mime/multipart"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+
+	"nrd"
+	"nrd/collector/access"
+	"nrd/collector/lists"
+	"nrd/collector/store"
+	"nrd/hotlist/voi"
+)
+
+// upload sends a file as a form does.
+func (b *browser) upload(path, name, text string, fields ...string) (status int, page string) {
+	b.t.Helper()
+	var body bytes.Buffer
+	w := multipart.NewWriter(&body)
+	for i := 0; i < len(fields); i += 2 {
+		if err := w.WriteField(fields[i], fields[i+1]); err != nil {
+			b.t.Fatal(err)
+		}
+	}
+	part, err := w.CreateFormFile("file", name)
+	if err == nil {
+		_, err = io.WriteString(part, text)
+	}
+	if err != nil || w.Close() != nil {
+		b.t.Fatal(err)
+	}
+	answer, err := b.client.Post(b.desk.server.URL+path, w.FormDataContentType(), &body)
+	return b.read(answer, err)
+}
+
+func wants(t *testing.T, what string, status, want int, page string, texts ...string) {
+	t.Helper()
+	if status != want {
+		t.Errorf("%s: status %d, want %d", what, status, want)
+	}
+	for _, text := range texts {
+		if !strings.Contains(page, text) {
+			t.Errorf("%s: %q is not on the page\n%s", what, text, page)
+		}
+	}
+}
+
+const listLine = "AB12 CDE,FORD,FOCUS,BLUE,High,WE,Stolen,,,,2027-01-31,,,,,\r\n"
+
+func TestAListIsMadeFilledExportedAndWithdrawnOnThePage(t *testing.T) {
+	d := newDesk(t)
+	jane := d.signedIn(t, "jane.doe")
+	status, page := jane.post("/lists", "name", "burglars", "owner", "DI Gray", "purpose", "response", "recipients", "national")
+	wants(t, "a national recipient", status, 422, page, "never goes to a national recipient")
+	status, page = jane.post("/lists", "name", "burglars", "owner", "DI Gray", "purpose", "response")
+	wants(t, "made", status, 200, page, "The list is made", "DI Gray")
+	status, page = jane.post("/lists/burglars/entries", "vrm", "AB12 CDE", "priority", "high", "rationale", "", "weed", "2027-01-31")
+	wants(t, "without a rationale", status, 422, page, "why the entry has its priority is missing")
+	status, page = jane.post("/lists/burglars/entries", "vrm", "AB12 CDE", "priority", "high", "rationale", "<b>burglaries</b>", "weed", "2027-01-31", "covert", "on", "markers", "we vi")
+	wants(t, "an entry", status, 200, page, "The entry is in force", "&lt;b&gt;burglaries", "covert", "jane.doe", "2027-01-31", ">VI<")
+	if d.lastLine(t).Action != "view list" {
+		t.Errorf("the look is logged as %+v", d.lastLine(t))
+	}
+	status, page = jane.get("/lists/burglars?vrm=ab12cde&edit=1")
+	wants(t, "looked up", status, 200, page, "Change the entry AB12CDE")
+	if line := d.lastLine(t); line.Subject != "list burglars, mark AB12CDE" {
+		t.Errorf("the look is logged as %+v", line)
+	}
+	status, page = jane.post("/lists/burglars/entries", "id", "1", "vrm", "AB12 CDF", "priority", "low", "rationale", "another", "weed", "2027-01-31")
+	wants(t, "changed", status, 200, page, "AB12 CDF", "Low")
+	status, page = jane.upload("/lists/burglars/import", "B_X_I.dat", listLine+"rubbish\r\n", "rationale", "operation Foo")
+	wants(t, "a file", status, 200, page, "B_X_I.dat", "loaded", "columns where 16 are needed", "<td>2</td>")
+	status, page = jane.upload("/lists/burglars/import", "bomb.zip", "PK\x03\x04 no zip at all", "rationale", "x")
+	wants(t, "a broken file", status, 422, page, "ZIP")
+	status, page = jane.upload("/lists/burglars/import", "big.csv", strings.Repeat("x", maxUpload+1), "rationale", "x")
+	wants(t, "a file that is too large", status, 422, page, "64 MB")
+	status, page = jane.post("/lists/burglars/export", "reason", "")
+	wants(t, "an export without a reason", status, 422, page, "a reason is needed")
+	status, page = jane.post("/lists/burglars/export", "reason", "for the prosecution")
+	wants(t, "an export", status, 200, page, "VRM,make,model", "AB12CDF", "AB12CDE,FORD")
+	status, page = jane.post("/lists/burglars/review", "reason", "still needed")
+	wants(t, "a review", status, 200, page, "The review is noted", "by jane.doe")
+	status, page = jane.post("/lists/burglars/entries/1/remove", "reason", "arrested")
+	wants(t, "removed", status, 200, page, "The entry is removed")
+	status, page = jane.post("/lists/burglars/withdraw", "reason", "no longer needed")
+	wants(t, "withdrawn by accident", status, 422, page, "tick the box")
+	status, page = jane.post("/lists/burglars/withdraw", "reason", "no longer needed", "sure", "on")
+	wants(t, "withdrawn", status, 200, page, "nothing of it matches")
+	status, _ = jane.get("/lists/nowhere")
+	wants(t, "a list that is not", status, 404, "")
+}
+
+func TestListsAreForThoseWhoMaySeeThem(t *testing.T) {
+	d := newDesk(t)
+	d.signedIn(t, "jane.doe").post("/lists", "name", "burglars", "owner", "DI Gray", "purpose", "response")
+	ros := d.signedIn(t, "ros.kerr")
+	status, page := ros.get("/lists/burglars")
+	wants(t, "the control room looks", status, 200, page, "DI Gray")
+	if strings.Contains(page, "<form method=\"post\" action=\"/lists") {
+		t.Error("the control room is offered to change it")
+	}
+	sam := d.signedIn(t, "sam.hill")
+	for _, path := range []string{"/lists", "/lists/burglars", "/imports/1"} {
+		status, page = sam.get(path)
+		wants(t, "an officer at "+path, status, 403, page)
+	}
+	for _, who := range []*browser{ros, sam} {
+		for _, path := range []string{"/lists", "/lists/burglars/entries", "/lists/burglars/change", "/lists/burglars/withdraw", "/lists/burglars/entries/1/remove", "/lists/burglars/export", "/imports/1/approve"} {
+			status, _ = who.post(path, "name", "x", "owner", "y", "purpose", "response", "vrm", "AB1", "priority", "none", "weed", "2027-01-31", "reason", "because", "sure", "on")
+			wants(t, "a post to "+path, status, 403, "")
+		}
+		status, _ = who.upload("/lists/burglars/import", "x.csv", listLine, "rationale", "x")
+		wants(t, "a file", status, 403, "")
+	}
+}
+
+// extract makes the national list with a whole file and one that waits.
+func (d *desk) extract(t *testing.T) {
+	t.Helper()
+	jane := access.By{Account: "jane.doe"}
+	for _, n := range []lists.NewList{
+		{Name: "national", Source: "NAT_WANTED", Every: 8 * time.Hour, Owner: "National desk", Purpose: store.ForResponse},
+		{Name: "burglars", Owner: "DI Gray", Purpose: store.ForResponse, Near: true},
+		{Name: "couriers", Owner: "DS Hill", Purpose: store.ForIntelligence},
+	} {
+		if err := d.Lists.Create(t.Context(), jane, n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	dir := t.TempDir()
+	for _, text := range []string{strings.Repeat(listLine, 1) + lines(40) + "rubbish\r\n" + listLine, lines(3)} {
+		path := filepath.Join(dir, "NAT_WANTED_R.dat")
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		f, err := voi.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := d.Lists.Import(t.Context(), jane, "national", f, lists.Upload{}); err != nil || f.Close() != nil {
+			t.Fatal(err)
+		}
+		d.clock.Advance(time.Minute)
+	}
+	today := d.clock.Now().Truncate(24 * time.Hour)
+	for n, e := range []store.ListEntry{
+		{Entry: nrd.Entry{VRM: "AB12CDE", Priority: nrd.PriorityHigh, Markers: []string{"WE", "VI"}, Make: "FORD", Model: "FOCUS", Colour: "BLUE", Reason: "Seen at three burglaries", Weed: today.AddDate(0, 2, 0)}, Rationale: "violence used twice, incident 311"},
+		{Entry: nrd.Entry{VRM: "KP63RMY", Priority: nrd.PriorityMedium, Make: "VAUXHALL", Model: "CORSA", Colour: "RED", Reason: "Stop and search", Weed: today.AddDate(0, 1, 0)}, Rationale: "named by a victim", Covert: true},
+		{Entry: nrd.Entry{VRM: "M456XYZ", Priority: nrd.PriorityLow, Reason: "Report sightings", Weed: today}, Rationale: "associate"},
+		{Entry: nrd.Entry{VRM: "YG17WTD", Priority: nrd.PriorityNone, Reason: "Report sightings", Weed: today.AddDate(0, 3, 0)}, Review: today},
+	} {
+		if err := d.Lists.PutEntry(t.Context(), jane, "burglars", e); err != nil {
+			t.Fatal(n, err)
+		}
+	}
+}
+
+func lines(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "AB%02dXYZ,FORD,,,High,,Stolen,,,,2027-01-31,,,,,\r\n", i+10)
+	}
+	return b.String()
+}
+
+func TestInARealBrowserAManagerDecidesAboutAFileAndKeepsALocalList(t *testing.T) {
+	d := newDesk(t)
+	d.extract(t)
+	d.clock.Advance(24 * time.Hour)
+	c := d.chromium(t)
+	c.signIn("jane.doe")
+	c.open("/lists")
+	c.see("the file that waits", `document.body.innerText.includes("shrink from 41 to 3 entries")`)
+	look := func(name string) {
+		for _, scheme := range []string{"light", "dark"} {
+			c.colours(scheme)
+			c.readable(name + " " + scheme)
+		}
+		c.picture(name)
+	}
+	look("lists")
+	c.do(chromedp.Click(chromedp.CSS("section[aria-label^='import'] h2 a")))
+	c.see("its report", `document.body.innerText.includes("Nothing is to be said of its lines")`)
+	c.open("/imports/1")
+	c.see("line numbers", `document.querySelector(".log tbody tr td").innerText === "42"`)
+	look("import")
+	c.open("/imports/2")
+	c.do(
+		chromedp.SendKeys(chromedp.CSS("input[name=reason]"), "the sender confirms it"),
+		chromedp.Click(chromedp.CSS("button.primary")),
+	)
+	c.see("that it is in force", `document.body.innerText.includes("The file is in force") && document.body.innerText.includes("the sender confirms it")`)
+	c.open("/lists/burglars")
+	c.see("how entries stand", `["overdue", "expired", "covert", "in force"].every((w) => document.querySelector("tbody").innerText.includes(w))`)
+	look("list")
+	c.do(chromedp.Click(chromedp.CSS("#entry summary")))
+	c.do(
+		chromedp.SendKeys(chromedp.CSS("#entry input[name=vrm]"), "eo72 kfv"),
+		chromedp.SendKeys(chromedp.CSS("#entry input[name=rationale]"), "seen by a patrol"),
+		chromedp.SendKeys(chromedp.CSS("#entry input[name=markers]"), "es"),
+		c.evaluate(`document.querySelector("#entry input[name=weed]").value = "2027-01-31"`),
+	)
+	c.picture("list-entry")
+	c.do(chromedp.Click(chromedp.CSS("#entry button.primary")))
+	c.see("the new entry", `document.querySelector("tbody").innerText.includes("EO72 KFV") && document.body.innerText.includes("The entry is in force")`)
+	if said := c.console(); len(said) > 0 {
+		t.Errorf("the browser complains:\n%s", strings.Join(said, "\n"))
+	}
+}
+
+func TestInARealBrowserAHitThatOnlyCentralSawIsShownLive(t *testing.T) {
+	d := newDesk(t)
+	c := d.chromium(t)
+	c.signIn("ros.kerr")
+	c.see("the live link", `document.querySelector("[data-link]").textContent === "live"`)
+	key := d.record(t, sighting{vrm: "AB12CDE", camera: "A1"})
+	c.see("the record", `document.querySelectorAll("[data-records] .card").length === 1 && !document.querySelector("[data-records] [data-hit]")`)
+	record, err := d.Store.Record(t.Context(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	record.Found = []nrd.Hit{hit("burglars", nrd.PriorityHigh, time.Hour, d.clock.Now())}
+	d.Found(*record)
+	c.see("its hit", `document.querySelectorAll("[data-records] .card").length === 1 && document.querySelector("[data-records] [data-hit]").innerText.includes("burglars")`)
+	c.see("its hit among the hits", `document.querySelectorAll("[data-hits] .card").length === 1 && document.querySelector("[data-hits]").innerText.includes("HIGH")`)
+	d.Found(*record)
+	d.record(t, sighting{vrm: "ZZ1", camera: "A1"})
+	c.see("it once", `document.querySelectorAll("[data-records] .card").length === 2 && document.querySelectorAll("[data-hits] .card").length === 1`)
+	if said := c.console(); len(said) > 0 {
+		t.Errorf("the browser complains:\n%s", strings.Join(said, "\n"))
+	}
+}
