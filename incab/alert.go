@@ -81,7 +81,12 @@ func (a *alert) lists() []string {
 	return names
 }
 
-func (a *alert) withdraw(why string) { a.Provisional, a.Withdrawn = false, why }
+// withdraw takes the alert back. Who has acknowledged it is asked again: they may be
+// about to act on it.
+func (a *alert) withdraw(why string) {
+	a.Provisional, a.Withdrawn, a.Acknowledged = false, why, nil
+	a.Sounds++
+}
 
 // over says that nothing more is asked of officers.
 func (a *alert) over() bool {
@@ -102,9 +107,9 @@ func rank(a *alert) int {
 	case a.over():
 		return 3
 	case a.Withdrawn != "":
-		return 2
-	case a.Acknowledged != nil:
 		return 1
+	case a.Acknowledged != nil:
+		return 2
 	}
 	return 0
 }

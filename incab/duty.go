@@ -1,6 +1,7 @@
 package incab
 
 import (
+	"context"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -132,18 +133,31 @@ func (s *Screen) Authority() string {
 	return last.Reference
 }
 
+// checked is the answer to a check. Live says that a live gateway has answered.
+type checked struct {
+	VRM     string      `json:"vrm"`
+	Entries []entryView `json:"entries"`
+	Live    bool        `json:"live"`
+}
+
 // check looks a mark up that an officer typed in. That it was done, by whom and
 // why is kept before the answer is given.
-func (s *Screen) check(t *tablet, mark, reason string) (nrd.VRM, []nrd.Hit, error) {
+func (s *Screen) check(ctx context.Context, t *tablet, mark, reason string) (checked, error) {
 	vrm, err := nrd.ParseVRM(mark)
 	if err != nil {
-		return "", nil, refusal{422, "This is no registration mark: letters and digits only, at most 15."}
+		return checked{}, refusal{422, "This is no registration mark: letters and digits only, at most 15."}
 	}
 	reason = strings.TrimSpace(reason)
 	if reason == "" || len(reason) > longest || !utf8.ValidString(reason) {
-		return "", nil, refusal{422, "Say why you check this mark, in at most 120 characters."}
+		return checked{}, refusal{422, "Say why you check this mark, in at most 120 characters."}
 	}
-	hits := s.Match(vrm)
+	s.mu.Lock()
+	officer := t.Officer
+	s.mu.Unlock()
+	if officer == nil {
+		return checked{}, errSignOn
+	}
+	hits, live := s.Check(ctx, vrm, officer.Collar, reason)
 	if err := s.change(func() error {
 		if t.Officer == nil {
 			return errSignOn
@@ -151,8 +165,8 @@ func (s *Screen) check(t *tablet, mark, reason string) (nrd.VRM, []nrd.Hit, erro
 		s.later(t, nrd.OfficerEvent{Action: nrd.OfficerChecked, VRM: vrm, Reason: reason, Hits: len(hits)}, nil)
 		return nil
 	}); err != nil {
-		return "", nil, err
+		return checked{}, err
 	}
 	s.deliver()
-	return vrm, hits, nil
+	return checked{spaced(vrm), entryViews(vrm, hits), live}, nil
 }

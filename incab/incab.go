@@ -50,8 +50,9 @@ type Screen struct {
 	// Fix is the position and speed now, Status how the unit is.
 	Fix    func() nrd.Fix
 	Status func() Status
-	// Match gives the entries for a mark that an officer checks.
-	Match func(nrd.VRM) []nrd.Hit
+	// Check gives the entries for a mark that the officer with this collar number
+	// checks, for a reason; live says that a live gateway has answered.
+	Check func(ctx context.Context, vrm nrd.VRM, officer, reason string) (hits []nrd.Hit, live bool)
 	// Tell keeps an event for central; it returns when that is on stable
 	// storage.
 	Tell  func(nrd.OfficerEvent) error

@@ -43,6 +43,7 @@ type cab struct {
 	hang   chan struct{}
 	unit   Status
 	lookup map[nrd.VRM][]nrd.Hit
+	live   bool // a live gateway answers checks
 	next   uint64
 }
 
@@ -75,7 +76,7 @@ func (c *cab) start() {
 		Save:   func(text []byte) error { c.mu.Lock(); defer c.mu.Unlock(); c.kept = text; return nil },
 		Fix:    func() nrd.Fix { c.mu.Lock(); defer c.mu.Unlock(); return c.fix },
 		Status: c.answer,
-		Match:  func(v nrd.VRM) []nrd.Hit { return c.lookup[v] },
+		Check:  func(_ context.Context, v nrd.VRM, _, _ string) ([]nrd.Hit, bool) { return c.lookup[v], c.live },
 		Tell: func(e nrd.OfficerEvent) error {
 			c.mu.Lock()
 			defer c.mu.Unlock()

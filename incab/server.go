@@ -77,8 +77,7 @@ func (s *Screen) handler(ctx context.Context) http.Handler {
 		return nil, s.dispose(t, number(r.PostFormValue("number")), nrd.Disposition(r.PostFormValue("disposition")))
 	}))
 	mux.Handle("POST /check", s.action(func(t *tablet, r *http.Request) (any, error) {
-		vrm, hits, err := s.check(t, r.PostFormValue("vrm"), r.PostFormValue("reason"))
-		return map[string]any{"vrm": spaced(vrm), "entries": entryViews(vrm, hits)}, err
+		return s.check(r.Context(), t, r.PostFormValue("vrm"), r.PostFormValue("reason"))
 	}))
 	guarded := http.NewCrossOriginProtection().Handler(mux)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

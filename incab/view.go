@@ -76,6 +76,7 @@ type entryView struct {
 	List         string   `json:"list"`
 	Age          string   `json:"age"`
 	Freshness    string   `json:"freshness"`
+	Live         bool     `json:"live"` // a live gateway said so, not a list on the unit
 	Force        string   `json:"force"`
 }
 
@@ -140,7 +141,11 @@ func (s *Screen) symbol(a *alert) symbol {
 	for i := range a.Hits {
 		y.Markers = y.Markers || len(a.Hits[i].Entry.Markers) > 0
 	}
-	if !y.Seen && !y.Over && !y.Withdrawn {
+	switch {
+	case y.Seen || y.Over:
+	case y.Withdrawn:
+		y.Sound = "notice"
+	default:
 		y.Sound = sound(a.Hits)
 	}
 	return y
@@ -193,7 +198,7 @@ func entryViews(read nrd.VRM, hits []nrd.Hit) []entryView {
 		v := entryView{
 			Priority: e.Priority.String(), Markers: e.Markers, Action: e.Action, Reason: e.Reason, Information: e.Information,
 			Instructions: e.Instructions, Vehicle: vehicle(e), List: cmp.Or(h.List.List, e.List), Age: age(h.ListAge),
-			Freshness: string(freshness(h)), Force: e.Force,
+			Freshness: string(freshness(h)), Live: h.Live, Force: e.Force,
 		}
 		if e.VRM != read {
 			v.VRM = spaced(e.VRM)

@@ -53,7 +53,7 @@ const entryOf = (e, most) => make("div", { class: "entry" },
   !most && e.vehicle ? make("p", {}, e.vehicle) : "",
   e.information ? make("p", {}, e.information) : "",
   e.instructions ? make("p", {}, e.instructions) : "",
-  make("p", { class: "list " + e.freshness }, e.list, ", ", e.age, e.force ? ", " + e.force : "",
+  make("p", { class: "list " + e.freshness }, e.list, ", ", e.live ? make("b", {}, "LIVE") : e.age, e.force ? ", " + e.force : "",
     e.freshness === "stale" ? make("b", {}, " VERIFY BEFORE STOP") : e.freshness === "amber" ? make("b", {}, " list is late") : ""));
 
 // says is what must be known of an alert before anything else.
@@ -213,8 +213,8 @@ one("dialog form").addEventListener("submit", async (e) => {
   place.replaceChildren();
   const done = await send("/check", new FormData(e.currentTarget));
   if (!done) { place.textContent = one(".problem").textContent; return; }
-  const { vrm, entries } = done.value;
-  place.replaceChildren(make("p", {}, make("b", {}, vrm), entries.length ? " is of interest" : " is in no list on this unit"), ...entries.map((x) => entryOf(x, false)));
+  const { vrm, entries, live } = done.value;
+  place.replaceChildren(make("p", {}, make("b", {}, vrm), entries.length ? " is of interest" : live ? " is of no interest" : " is in no list on this unit", live ? " (asked live)" : ": not asked live"), ...entries.map((x) => entryOf(x, false)));
 });
 
 // Day or night: as the tablet is set, until it is touched.
