@@ -38,6 +38,16 @@ type DeviceState struct {
 	LastSeen      *time.Time `json:"last_seen,omitempty"`
 	Waiting       int        `json:"waiting"`
 	Problems      []string   `json:"problems,omitempty"`
+	// Lists are those in force on the device when it was last heard.
+	Lists []HeldList `json:"lists,omitempty"`
+}
+
+// HeldList is a list as a device holds it.
+type HeldList struct {
+	List       string  `json:"list"`
+	Version    uint64  `json:"version"`
+	Entries    int     `json:"entries"`
+	AgeSeconds float64 `json:"age_s"`
 }
 
 func (d *deskServer) approveDevice(ctx context.Context, by access.By, a Approval) (nothing, error) {
@@ -80,6 +90,9 @@ func (d *deskServer) listDevices(ctx context.Context, by access.By, _ nothing) (
 		}
 		if v.Status != nil {
 			states[i].Waiting = v.Status.Waiting
+			for _, l := range v.Status.Lists {
+				states[i].Lists = append(states[i].Lists, HeldList{l.List, l.Version, l.Entries, l.Age(now).Seconds()})
+			}
 			states[i].Problems = append(states[i].Problems, v.Status.Problems...)
 		}
 	}

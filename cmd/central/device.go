@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -87,12 +88,21 @@ func (p *program) deviceListCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			head := "NAME\tSTATE\tAPPROVED\tBY\tREFERENCE\tREVIEW\tCERTIFICATE UNTIL\tCONFIGURATION\tLAST SEEN\tWAITING\tPROBLEMS"
+			head := "NAME\tSTATE\tAPPROVED\tBY\tREFERENCE\tREVIEW\tCERTIFICATE UNTIL\tCONFIGURATION\tLAST SEEN\tWAITING\tLISTS\tPROBLEMS"
 			return table(p, devices, head, func(s collector.DeviceState) string {
 				return row(s.Name, s.State, c.Day(s.Approved), s.ApprovedBy, s.Reference, c.Day(s.Review), c.Day(s.Certificate), s.Configuration,
-					c.Moment(s.LastSeen), fmt.Sprint(s.Waiting), strings.Join(s.Problems, " "))
+					c.Moment(s.LastSeen), fmt.Sprint(s.Waiting), heldLists(s.Lists), strings.Join(s.Problems, " "))
 			})
 		})
+}
+
+// heldLists says which versions a device holds and how old they are.
+func heldLists(held []collector.HeldList) string {
+	var texts []string
+	for _, l := range held {
+		texts = append(texts, fmt.Sprintf("%s v%d, %s old", l.List, l.Version, (time.Duration(l.AgeSeconds)*time.Second).Round(time.Minute)))
+	}
+	return strings.Join(texts, "; ")
 }
 
 func (p *program) deviceConfigureCommand() *cobra.Command {

@@ -36,6 +36,7 @@ type site struct {
 	config  *collector.Config
 	devices string // the address for devices
 	fleet   string // where they enrol
+	lists   string // where they get lists
 	stop    func()
 	// log is central's, nil for none.
 	log slog.Handler
@@ -80,7 +81,7 @@ func (s *site) start() {
 	s.t.Cleanup(s.stop)
 	select {
 	case s.devices = <-ready:
-		s.fleet = "https://" + central.Fleet().String()
+		s.fleet, s.lists = "https://"+central.Fleet().String(), central.Lists().String()
 	case err := <-ended:
 		s.t.Fatalf("central ended: %v", err)
 	}

@@ -1,0 +1,132 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	"nrd"
+	"nrd/collector"
+)
+
+// follows gives the enrolled unit the address of central's lists.
+func (u *enrolled) follows() {
+	u.t.Helper()
+	text, err := os.ReadFile(u.file)
+	must(u.t, err)
+	must(u.t, os.WriteFile(u.file, append(text, fmt.Sprintf("[lists]\naddress = \"https://%s\"\n", u.site.lists)...), 0o600))
+}
+
+// wanted puts a mark on central's local list.
+func (s *site) wanted(vrm string) {
+	s.t.Helper()
+	s.desk(func(ctx context.Context, d *collector.Desk) {
+		must(s.t, d.PutListEntry(ctx, collector.ListedEntry{
+			List: "burglars", VRM: vrm, Priority: "high", Rationale: "seen at three scenes", Reason: "Burglary", Weed: time.Now().AddDate(0, 2, 0), Review: time.Now().AddDate(0, 1, 0),
+		}))
+	})
+}
+
+// matches waits until the unit has so many hits of central's list for a mark.
+func (u *enrolled) matches(a *Agent, vrm nrd.VRM, want int) {
+	u.t.Helper()
+	var got int
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		got = 0
+		for _, h := range a.match(vrm) {
+			if h.List.List == "burglars" {
+				got++
+			}
+		}
+		if got == want {
+			return
+		}
+	}
+	r, err := AskLists(u.t.Context(), a.Config)
+	u.t.Fatalf("%s has %d hits on the unit, want %d; the unit says %+v, %v", vrm, got, want, r, err)
+}
+
+func TestAnEntryAtCentralIsOnTheUnitWithinSecondsAndCentralShowsIt(t *testing.T) {
+	s := newSite(t)
+	u := s.enrol("car-7")
+	u.follows()
+	a, _ := u.run(0)
+	u.until("the unit is there", func(d collector.DeviceState) bool { return d.LastSeen != nil })
+	s.desk(func(ctx context.Context, d *collector.Desk) {
+		must(t, d.CreateList(ctx, collector.ListSettings{Name: "burglars", Owner: "DI Grey", Purpose: "response", Review: time.Now().AddDate(0, 1, 0)}))
+	})
+	s.wanted("ZZ12ABC")
+	u.matches(a, "ZZ12ABC", 1)
+	s.wanted("ZZ13ABC")
+	u.matches(a, "ZZ13ABC", 1)
+	u.matches(a, "ZZ12ABC", 1)
+	u.until("central shows what the unit holds", func(d collector.DeviceState) bool {
+		for _, l := range d.Lists {
+			if l.List == "burglars" && l.Entries == 2 {
+				return true
+			}
+		}
+		return false
+	})
+	r, err := SyncLists(t.Context(), a.Config)
+	must(t, err)
+	if r.Central.Problem != "" || r.Central.Syncs < 2 || len(r.Lists) != 2 {
+		t.Errorf("%+v", r)
+	}
+	s.desk(func(ctx context.Context, d *collector.Desk) { must(t, d.WithdrawList(ctx, "burglars", "solved")) })
+	u.matches(a, "ZZ12ABC", 0)
+	if hits := a.match("AB12CDE"); len(hits) != 1 || hits[0].List.List != "local" {
+		t.Errorf("the unit's own list: %+v", hits)
+	}
+}
+
+func TestListsFromCentralOutliveAStartWithoutCentralAndGoWithItsAddress(t *testing.T) {
+	s := newSite(t)
+	u := s.enrol("car-7")
+	before, err := os.ReadFile(u.file)
+	must(t, err)
+	u.follows()
+	s.desk(func(ctx context.Context, d *collector.Desk) {
+		must(t, d.CreateList(ctx, collector.ListSettings{Name: "burglars", Owner: "DI Grey", Purpose: "response", Review: time.Now().AddDate(0, 1, 0)}))
+	})
+	s.wanted("ZZ12ABC")
+	run := func(want int) {
+		t.Helper()
+		c, err := LoadConfig(u.file)
+		must(t, err)
+		a := newAgent(t, c, nil)
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() {
+			_, err := a.Run(ctx)
+			ended <- err
+		}()
+		for _, err := AskLists(ctx, c); errors.Is(err, ErrNotRunning); _, err = AskLists(ctx, c) {
+			time.Sleep(20 * time.Millisecond)
+		}
+		u.matches(a, "ZZ12ABC", want)
+		cancel()
+		must(t, <-ended)
+	}
+	run(1)
+	s.stop()
+	run(1)
+	must(t, os.WriteFile(u.file, before, 0o600))
+	run(0)
+}
+
+func TestAUnitWithoutCentralsListsSaysSo(t *testing.T) {
+	s := newSite(t)
+	u := s.enrol("car-7")
+	a, _ := u.run(0)
+	u.until("the unit is there", func(d collector.DeviceState) bool { return d.LastSeen != nil })
+	if _, err := SyncLists(t.Context(), a.Config); !errors.Is(err, ErrNoCentral) {
+		t.Errorf("%v, want %v", err, ErrNoCentral)
+	}
+	if r, err := AskLists(t.Context(), a.Config); err != nil || len(r.Lists) != 1 || r.Central.Configured {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
