@@ -65,6 +65,7 @@ func (c *Console) words() template.FuncMap {
 			}
 			return t.UTC().Format(time.DateOnly)
 		},
+		"sentence":   sentenceCase,
 		"priorities": func() []string { return []string{"high", "medium", "low", "none"} },
 		"full":       func(t time.Time) string { return c.in(t, "2006-01-02 15:04:05.000 -07:00") },
 		"moment":     func(t time.Time) string { return c.in(t, "2006-01-02 15:04:05 -07:00") },

@@ -36,13 +36,13 @@ var jane = access.By{Account: "jane.doe", From: "10.0.0.1:1"}
 // sam.hill.
 type site struct {
 	*Lists
-	t     *testing.T
+	t     testing.TB
 	dir   string
 	clock *clock.Manual
 	store *sqlite.Store
 }
 
-func newSite(t *testing.T) *site {
+func newSite(t testing.TB) *site {
 	t.Helper()
 	s := &site{t: t, dir: t.TempDir(), clock: clock.NewManual(noon)}
 	s.Lists = s.begin(sealed.NewKey())

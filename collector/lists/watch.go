@@ -40,7 +40,10 @@ func (l *Lists) watch(ctx context.Context) error {
 		}
 		text = ""
 		if n := waiting[list.Name]; n > 0 && list.Withdrawn.IsZero() {
-			text = fmt.Sprintf("%d files wait for somebody to approve or reject them", n)
+			text = "a file waits for somebody to approve or reject it"
+			if n > 1 {
+				text = fmt.Sprintf("%d files wait for somebody to approve or reject them", n)
+			}
 		}
 		errs = append(errs, err, l.say(ctx, about(list.Name), alarm.Held, text))
 	}
