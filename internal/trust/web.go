@@ -79,8 +79,8 @@ func (c *Client) part(t Target) string {
 // came before the connection broke is kept, and the next call goes on behind it,
 // also after a new start. Where the disk is full nothing is kept. The errors are
 // ErrUntrusted, ErrTooLong and those of the network and the disk.
-func (c *Client) Download(ctx context.Context, r Repository, t Target) (file string, err error) {
-	file = c.part(t)
+func (c *Client) Download(ctx context.Context, r Repository, t Target) (_ string, err error) {
+	file := c.part(t)
 	f, err := os.OpenFile(file, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return "", err
