@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
 	"path/filepath"
 	"regexp"
 
@@ -11,6 +12,7 @@ import (
 	"nrd/internal/clock"
 	"nrd/internal/config"
 	"nrd/internal/identity"
+	"nrd/internal/sealed"
 )
 
 // BrokerConfig names a broker that takes the place of central's own. Central is
@@ -49,6 +51,14 @@ func (b *BrokerConfig) check(say func(key, format string, args ...any)) {
 	}
 }
 
+// revokedIssuers is the site's list of issuers that were taken back.
+func (c *Config) revokedIssuers() string {
+	return filepath.Join(filepath.Dir(c.Ingest.CA), identity.RevokedFile)
+}
+
+// revoked is the list that central writes for a broker of another make.
+func (c *Config) revoked() string { return filepath.Join(c.Data, "revoked.crl") }
+
 // client gives central's way to the broker; nil where it has its own.
 func (b *BrokerConfig) client(ca string) (*ingest.Broker, error) {
 	if b.External == "" {
@@ -64,6 +74,7 @@ func (b *BrokerConfig) client(ca string) (*ingest.Broker, error) {
 // IssueBroker makes what a broker of another make needs in a site's folder:
 //
 //	broker/ca.pem, broker.pem, broker.key   for the broker
+//	broker/revoked.crl                      who is not let in any more; central keeps it up to date in its data folder
 //	nrd_central.pem, nrd_central.key        central's own certificate for it
 func IssueBroker(dir string, hosts []string) error {
 	site, err := identity.OpenSite(dir, clock.System())
@@ -74,5 +85,24 @@ func IssueBroker(dir string, hosts []string) error {
 	if err := copyCA(dir, folder); err != nil {
 		return fmt.Errorf("broker: %w", err)
 	}
-	return errors.Join(site.IssueServer(folder, "broker", hosts), site.IssueCentral(dir))
+	return errors.Join(site.IssueServer(folder, "broker", hosts), site.IssueCentral(dir), revokedAtFirst(dir, folder))
+}
+
+// revokedAtFirst writes the list with which a broker begins: nobody is on it, for
+// central does not run yet, or writes the next at once.
+func revokedAtFirst(dir, folder string) error {
+	file := func(name string) string { return filepath.Join(dir, name) }
+	issuer, err := identity.OpenIssuer(file("ca.pem"), file("issuer.pem"), file("issuer.key"), clock.System())
+	if err != nil {
+		return err
+	}
+	list, err := issuer.RevokedDevices(nil)
+	if err != nil {
+		return err
+	}
+	issuers, err := os.ReadFile(file(identity.RevokedFile))
+	if err != nil {
+		return err
+	}
+	return sealed.WriteFile(filepath.Join(folder, "revoked.crl"), append(list, issuers...), 0o644)
 }

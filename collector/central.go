@@ -99,6 +99,9 @@ func (c *Central) Run(ctx context.Context) (err error) {
 	g.Go(func() error { return c.serveFleet(ctx, r, fleetListener) })
 	g.Go(func() error { return desk.run(ctx) })
 	g.Go(func() error { return watch.Run(ctx) })
+	if c.Config.Broker.External != "" {
+		g.Go(func() error { return r.fleet.KeepRevoked(ctx, c.Config.revoked()) })
+	}
 	g.Go(func() error { return r.lists.Run(ctx) })
 	if published != nil {
 		g.Go(func() error { return published.Run(ctx) })

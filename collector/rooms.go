@@ -40,6 +40,10 @@ func openRooms(c *Config, log *slog.Logger) (*rooms, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w:\n%s: fleet: %w", ErrConfiguration, c.file, err)
 	}
+	revoked, err := os.ReadFile(c.revokedIssuers())
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w:\n%s: ingest.ca: %w", ErrConfiguration, c.file, err)
+	}
 	if err := own(c.Data); err != nil {
 		return nil, err
 	}
@@ -54,7 +58,9 @@ func openRooms(c *Config, log *slog.Logger) (*rooms, error) {
 	if err := door.Initialize(); err != nil {
 		return nil, errors.Join(err, st.Close())
 	}
-	devices := &fleet.Fleet{Store: st, Access: door, Issuer: issuer, ReviewDays: c.profile.DeviceReviewDays, Clock: c.Clock, Log: log}
+	devices := &fleet.Fleet{
+		Store: st, Access: door, Issuer: issuer, RevokedIssuers: revoked, ReviewDays: c.profile.DeviceReviewDays, Clock: c.Clock, Log: log,
+	}
 	l := &lists.Lists{
 		Store: st, Access: door, Dir: c.lists(), Inbox: c.Lists.Inbox, Key: key, Profile: c.profile, Clock: c.Clock, Log: log,
 		Limits: lists.Limits{Shrink: c.Lists.Shrink, Late: time.Duration(c.Lists.Late), Retrospect: time.Duration(c.Lists.Retrospect)},

@@ -32,6 +32,7 @@ type NewSite struct {
 // InitSite makes a site in a folder:
 //
 //	ca.pem, ca.key            the site's own CA; the key belongs elsewhere once the site is set up
+//	ca.crl                    the CA's list of issuers that were taken back
 //	issuer.pem, issuer.key    what central issues devices' certificates with
 //	central.pem, central.key  central's certificate, for devices and for the page
 //	master.key                what the store is encrypted with
@@ -87,6 +88,16 @@ func RenewServer(dir string, hosts []string) error {
 		return err
 	}
 	return errors.Join(site.IssueServer(dir, "central", hosts), site.IssueIssuer(dir))
+}
+
+// ReplaceIssuer takes central's issuer back and makes another, where the key of
+// the old one may be in other hands.
+func ReplaceIssuer(dir string) error {
+	site, err := identity.OpenSite(dir, clock.System())
+	if err != nil {
+		return err
+	}
+	return site.ReplaceIssuer(dir)
 }
 
 // copyCA makes a folder beside a site's and puts the CA's certificate in it.

@@ -43,7 +43,7 @@ func (p *program) configCommand() *cobra.Command {
 
 func (p *program) siteCommand() *cobra.Command {
 	group := &cobra.Command{Use: "site", Short: "Make a new site, or issue its certificates"}
-	group.AddCommand(p.siteInitCommand(), p.siteDeviceCommand(), p.siteBrokerCommand(), p.siteRenewCommand())
+	group.AddCommand(p.siteInitCommand(), p.siteDeviceCommand(), p.siteBrokerCommand(), p.siteRenewCommand(), p.siteIssuerCommand())
 	return group
 }
 
@@ -121,6 +121,24 @@ func (p *program) siteBrokerCommand() *cobra.Command {
 	}
 	c.Flags().StringSliceVar(&hosts, "host", []string{"localhost", "127.0.0.1", "::1"}, "name or address under which the broker is reached (repeat for more)")
 	return c
+}
+
+func (p *program) siteIssuerCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "issuer DIR", Short: "Take central's issuer back and make another: the old one's key may be in other hands", Args: cobra.ExactArgs(1),
+		Long: `Put the issuer in DIR on the list of those that were taken back (ca.crl) and make
+another. DIR needs the CA's key. Copy issuer.pem, issuer.key and ca.crl to central
+and restart it. Within an hour each unit that reaches central's HTTPS obeys no order
+of the old issuer any more and has a certificate of the new one. Central itself
+takes only certificates that it has on record, so what the old key makes is refused.`,
+		RunE: func(_ *cobra.Command, args []string) error {
+			if err := collector.ReplaceIssuer(args[0]); err != nil {
+				return failed(err)
+			}
+			return p.Say(map[string]string{"issuer": args[0] + "/issuer.pem", "revoked": args[0] + "/ca.crl"},
+				"%[1]s/issuer.pem is new, the old one is on %[1]s/ca.crl; restart central with both\n", args[0])
+		},
+	}
 }
 
 func (p *program) siteRenewCommand() *cobra.Command {

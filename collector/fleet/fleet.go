@@ -38,6 +38,9 @@ type Fleet struct {
 	Store  store.Store
 	Access *access.Service
 	Issuer *identity.Issuer
+	// RevokedIssuers is the site's list of issuers that were taken back
+	// (identity.RevokedFile), which devices ask for.
+	RevokedIssuers []byte
 	// ReviewDays is how long after its approval a device is to be looked at
 	// again.
 	ReviewDays int
@@ -145,10 +148,10 @@ func (f *Fleet) authorise(ctx context.Context, by access.By, right access.Right,
 	return err
 }
 
-// Admit says whether a device may connect with a certificate that the site's CA
-// vouches for. The error is ErrRevoked or ErrReplaced. Where the store cannot be
+// Admit says whether a device may connect with the certificate of this
+// fingerprint, which the site's CA vouches for. The error is ErrRevoked or ErrReplaced. Where the store cannot be
 // asked the device may connect: what it sends is judged again before it is stored.
-func (f *Fleet) Admit(ctx context.Context, device, serial string) error {
+func (f *Fleet) Admit(ctx context.Context, device, fingerprint string) error {
 	d, err := f.Store.Device(ctx, device)
 	if err != nil {
 		if !errors.Is(err, store.ErrNotFound) {
@@ -159,11 +162,12 @@ func (f *Fleet) Admit(ctx context.Context, device, serial string) error {
 	switch {
 	case !d.Revoked.IsZero() && len(d.Due()) == 0:
 		return ErrRevoked
-	case d.Certificate == (store.Certificate{}) && d.Renewed == (store.Certificate{}), d.Certificate.Serial == serial:
+	case d.Certificate.Fingerprint == "" && d.Renewed.Fingerprint == "", d.Certificate.Fingerprint == fingerprint:
 		return nil
-	case d.Renewed.Serial == serial:
+	case d.Renewed.Fingerprint == fingerprint:
 		return f.Store.ChangeDevice(ctx, device, func(d *store.Device) error {
-			if d.Renewed.Serial == serial {
+			if d.Renewed.Fingerprint == fingerprint {
+				f.giveUp(d, d.Certificate)
 				d.Certificate, d.Renewed = d.Renewed, store.Certificate{}
 			}
 			return nil
@@ -187,11 +191,11 @@ func (f *Fleet) enrolled(ctx context.Context, token identity.Token, request []by
 		if issued, err = f.Issuer.Issue(request, token.Device, number); err != nil {
 			return err
 		}
+		f.giveUp(d, d.Certificate, d.Renewed)
 		// The device starts anew: orders to it as it was do not hold any more.
 		*d = store.Device{
 			Name: d.Name, Approved: d.Approved, ApprovedBy: d.ApprovedBy, Reference: d.Reference, Review: d.Review,
-			Enrolment: number, Certificate: store.Certificate{Serial: issued.Serial, NotAfter: issued.NotAfter},
-			LastSeen: d.LastSeen,
+			Enrolment: number, Certificate: certificateOf(issued), Ended: d.Ended, LastSeen: d.LastSeen,
 		}
 		return nil
 	})
@@ -201,9 +205,13 @@ func (f *Fleet) enrolled(ctx context.Context, token identity.Token, request []by
 	return issued, err
 }
 
+func certificateOf(i identity.Issued) store.Certificate {
+	return store.Certificate{Serial: i.Serial, Fingerprint: i.Fingerprint, NotAfter: i.NotAfter}
+}
+
 // renewed gives a device its next certificate.
-func (f *Fleet) renewed(ctx context.Context, device, serial string, request []byte) (issued identity.Issued, err error) {
-	if err := f.Admit(ctx, device, serial); err != nil {
+func (f *Fleet) renewed(ctx context.Context, device, fingerprint string, request []byte) (issued identity.Issued, err error) {
+	if err := f.Admit(ctx, device, fingerprint); err != nil {
 		return issued, err
 	}
 	err = f.change(ctx, device, func(d *store.Device) error {
@@ -216,7 +224,8 @@ func (f *Fleet) renewed(ctx context.Context, device, serial string, request []by
 		if issued, err = f.Issuer.Issue(request, device, d.Enrolment); err != nil {
 			return err
 		}
-		d.Renewed = store.Certificate{Serial: issued.Serial, NotAfter: issued.NotAfter}
+		f.giveUp(d, d.Renewed)
+		d.Renewed = certificateOf(issued)
 		return nil
 	})
 	if errors.Is(err, store.ErrNotFound) {

@@ -3,6 +3,7 @@ package fleet
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -55,7 +56,9 @@ func newSite(t *testing.T) *site {
 	must(t, door.Initialize())
 	issuer, err := identity.OpenIssuer(s.file("ca.pem"), s.file("issuer.pem"), s.file("issuer.key"), s.clock)
 	must(t, err)
-	s.Fleet = &Fleet{Store: st, Access: door, Issuer: issuer, ReviewDays: 365, Clock: s.clock, Log: log}
+	revoked, err := os.ReadFile(s.file(identity.RevokedFile))
+	must(t, err)
+	s.Fleet = &Fleet{Store: st, Access: door, Issuer: issuer, RevokedIssuers: revoked, ReviewDays: 365, Clock: s.clock, Log: log}
 	s.serve()
 	return s
 }
@@ -127,7 +130,12 @@ func (s *site) unit(device string) *unit {
 
 // arrives is what the door says to the unit's certificate.
 func (s *site) arrives(u *unit) error {
-	return s.Admit(context.Background(), u.Device(), u.Leaf().SerialNumber.Text(16))
+	return s.Admit(context.Background(), u.Device(), shown(u.Leaf()))
+}
+
+// shown is a certificate as the door sees it.
+func shown(leaf *x509.Certificate) string {
+	return identity.Fingerprint(tls.ConnectionState{VerifiedChains: [][]*x509.Certificate{{leaf}}})
 }
 
 func (s *site) device(name string) store.Device {
@@ -271,7 +279,7 @@ func TestACertificateIsRenewedAndTheOldOneGivenUpOnceTheNewOneWasSeen(t *testing
 	if after.SerialNumber.Cmp(before.SerialNumber) == 0 || !after.NotAfter.After(before.NotAfter) || fmt.Sprint(after.PublicKey) == fmt.Sprint(before.PublicKey) || u.Enrolment() != before.Subject.SerialNumber {
 		t.Errorf("renewed from %s to %s, key %v to %v", before.NotAfter, after.NotAfter, before.PublicKey, after.PublicKey)
 	}
-	if err := s.Admit(t.Context(), "car-7", before.SerialNumber.Text(16)); err != nil {
+	if err := s.Admit(t.Context(), "car-7", shown(before)); err != nil {
 		t.Errorf("the old one, before the new one was seen: %v", err)
 	}
 	if err := s.arrives(u); err != nil {
@@ -280,7 +288,7 @@ func TestACertificateIsRenewedAndTheOldOneGivenUpOnceTheNewOneWasSeen(t *testing
 	if d := s.device("car-7"); Copied(d, s.clock.Now()) {
 		t.Errorf("nothing happened, and it is taken for a copy: %+v", d)
 	}
-	if err := s.Admit(t.Context(), "car-7", before.SerialNumber.Text(16)); !errors.Is(err, ErrReplaced) {
+	if err := s.Admit(t.Context(), "car-7", shown(before)); !errors.Is(err, ErrReplaced) {
 		t.Errorf("the old one, after: %v", err)
 	}
 	if d := s.device("car-7"); !Copied(d, s.clock.Now()) || StateOf(d, s.clock.Now()).Class == "good" {
@@ -298,7 +306,7 @@ func TestARenewalThatNeverArrivedChangesNothing(t *testing.T) {
 	for range 3 { // central issues, and the answer is lost
 		_, request, err := identity.NewRequest("car-7")
 		must(t, err)
-		if _, err := s.renewed(t.Context(), "car-7", u.Leaf().SerialNumber.Text(16), request); err != nil {
+		if _, err := s.renewed(t.Context(), "car-7", shown(u.Leaf()), request); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -12,12 +12,13 @@ import (
 )
 
 // Service answers devices over HTTPS: a token is turned into a certificate, a
-// certificate into the next one. Its connections must verify client certificates
+// certificate into the next one, and the list of revoked issuers is given. Its connections must verify client certificates
 // where they are given (identity.ServiceTLS). docs/protocol.md describes it.
 func (f *Fleet) Service() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST "+identity.PathEnrol, f.serveEnrol)
 	mux.HandleFunc("POST "+identity.PathRenew, f.serveRenew)
+	mux.HandleFunc("GET "+identity.PathRevoked, f.serveRevoked)
 	return mux
 }
 
@@ -52,7 +53,7 @@ func (f *Fleet) serveRenew(w http.ResponseWriter, r *http.Request) {
 		f.refuse(w, r, err)
 		return
 	}
-	issued, err := f.renewed(r.Context(), device, identity.Serial(*r.TLS), request)
+	issued, err := f.renewed(r.Context(), device, identity.Fingerprint(*r.TLS), request)
 	if err != nil {
 		f.refuse(w, r, err)
 		return

@@ -107,7 +107,7 @@ func (d *door) identify(cl *mqtt.Client, pk packets.Packet) (string, error) {
 	if d.in.Admit != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), handshakeTime)
 		defer cancel()
-		if err := d.in.Admit(ctx, device, identity.Serial(c.ConnectionState())); err != nil {
+		if err := d.in.Admit(ctx, device, identity.Fingerprint(c.ConnectionState())); err != nil {
 			return "", fmt.Errorf("%s: %w", device, err)
 		}
 	}

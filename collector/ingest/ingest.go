@@ -65,9 +65,9 @@ type Ingest struct {
 	Clock   nrd.Clock
 	Log     *slog.Logger
 	// Admit says whether a device may connect with the certificate of this
-	// serial number, and why not. Without it every certificate of the CA's is
+	// fingerprint, and why not. Without it every certificate of the CA's is
 	// good.
-	Admit func(ctx context.Context, device, serial string) error
+	Admit func(ctx context.Context, device, fingerprint string) error
 	// OnStored, OnImage and OnOfficer are called when something new is on stable
 	// storage, by the goroutine that commits: they must not wait. They may be nil.
 	OnStored  func(store.StoredRecord)

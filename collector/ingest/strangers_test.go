@@ -159,14 +159,14 @@ func TestTheDoorKnowsWhichCertificateCounts(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return pair, issued.Serial
+		return pair, issued.Fingerprint
 	}
-	first, firstSerial := issue()
-	next, nextSerial := issue()
+	first, firstPrint := issue()
+	next, nextPrint := issue()
 	c.approve(t, "unit-1")
 	must(t, func() error {
 		return c.store.ChangeDevice(t.Context(), "unit-1", func(d *store.Device) error {
-			d.Enrolment, d.Certificate, d.Renewed = "E1", store.Certificate{Serial: firstSerial}, store.Certificate{Serial: nextSerial}
+			d.Enrolment, d.Certificate, d.Renewed = "E1", store.Certificate{Fingerprint: firstPrint}, store.Certificate{Fingerprint: nextPrint}
 			return nil
 		})
 	})

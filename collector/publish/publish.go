@@ -86,9 +86,9 @@ type Publisher struct {
 	Signer *trust.Online
 	// Devices gives the devices that are approved and not revoked.
 	Devices func(ctx context.Context) ([]string, error)
-	// Admit says whether a device may come with the certificate of this serial
-	// number, and why not.
-	Admit func(ctx context.Context, device, serial string) error
+	// Admit says whether a device may come with the certificate of this
+	// fingerprint, and why not.
+	Admit func(ctx context.Context, device, fingerprint string) error
 	// Notice is told that something new is published. It may be nil.
 	Notice func(number int64)
 	Clock  nrd.Clock

@@ -64,7 +64,7 @@ func (d *door) admit(r *http.Request) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := d.p.Admit(r.Context(), device, identity.Serial(*r.TLS)); err != nil {
+	if err := d.p.Admit(r.Context(), device, identity.Fingerprint(*r.TLS)); err != nil {
 		return device, err
 	}
 	devices, err := d.p.Devices(r.Context())

@@ -26,8 +26,9 @@ type Device struct {
 	Enrolment string
 	// Certificate is the one that the device uses, Renewed one that was issued
 	// to it and not seen yet. Where there is none, any of the site's CA in the
-	// device's name is good.
+	// device's name is good. Ended are earlier ones that would still be valid.
 	Certificate, Renewed Certificate
+	Ended                []Certificate
 	// Copied is when somebody last came with a certificate that the device has
 	// given up, or fought for its connection: there may be two of it.
 	Copied time.Time
@@ -50,8 +51,9 @@ type Token struct {
 
 // Certificate is one that was issued to a device.
 type Certificate struct {
-	Serial   string // hexadecimal
-	NotAfter time.Time
+	// Serial is its number and Fingerprint its SHA-256, both hexadecimal.
+	Serial, Fingerprint string
+	NotAfter            time.Time
 }
 
 // Order is something that a device was told to do. Signed is its wire form

@@ -41,6 +41,9 @@ func (a *Agent) keepIdentity(ctx context.Context) error {
 		if err := a.credential.KeepTime(); err != nil {
 			a.Log.Warn("the time could not be kept", "error", err)
 		}
+		if err := a.learnRevoked(ctx); err != nil && ctx.Err() == nil {
+			a.Log.Warn("central did not say which issuers were taken back", "error", err)
+		}
 		a.tally.problem("certificate", a.renew(ctx))
 		select {
 		case <-ctx.Done():
@@ -48,6 +51,14 @@ func (a *Agent) keepIdentity(ctx context.Context) error {
 		case <-tick.C:
 		}
 	}
+}
+
+// learnRevoked asks which of the site's issuers were taken back.
+func (a *Agent) learnRevoked(ctx context.Context) error {
+	if a.Config.Central.HTTPS == "" {
+		return nil
+	}
+	return a.credential.LearnRevoked(ctx, a.Config.Central.HTTPS)
 }
 
 // renew gives what stands in the way of a renewal that is due.
@@ -107,8 +118,7 @@ func (a *Agent) obey(ctx context.Context) error {
 
 // do checks an order and obeys it.
 func (a *Agent) do(signed *wire.Signed) error {
-	err := identity.Verify(a.credential.Authority(), a.credential.Now(), signed.GetOrder(), signed.GetSignature(), signed.GetCertificate())
-	if err != nil {
+	if err := a.credential.Verify(signed.GetOrder(), signed.GetSignature(), signed.GetCertificate()); err != nil {
 		return err
 	}
 	var order wire.Order

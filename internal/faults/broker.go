@@ -24,6 +24,13 @@ func (w *world) makeBroker(ctx context.Context) error {
 	if err := site.IssueCentral(w.site()); err != nil {
 		return err
 	}
+	revoked, err := os.ReadFile(filepath.Join(w.site(), identity.RevokedFile))
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(w.site(), "revoked.crl"), revoked, 0o600); err != nil {
+		return err
+	}
 	port, err := freePort(ctx)
 	if err != nil {
 		return err

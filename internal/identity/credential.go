@@ -41,9 +41,10 @@ type Credential struct {
 	ca      *x509.Certificate
 	pool    *x509.CertPool
 
-	mu   sync.Mutex
-	pair tls.Certificate
-	good time.Time
+	mu      sync.Mutex
+	pair    tls.Certificate
+	good    time.Time
+	revoked revoked
 }
 
 // OpenCredential reads a device's identity. storage opens a key that is sealed;
@@ -61,6 +62,8 @@ func OpenCredential(files Files, storage *sealed.Key, clock nrd.Clock) (*Credent
 	if c.pair, err = c.load(); err != nil {
 		return nil, err
 	}
+	// One that is damaged is no worse than none: central has it.
+	c.revoked, _ = readRevoked(c.revokedFile(), c.ca)
 	if text, err := os.ReadFile(c.timeFile()); err == nil {
 		// One that makes no sense is no worse than none.
 		c.good, _ = time.Parse(time.RFC3339, strings.TrimSpace(string(text)))
@@ -201,9 +204,12 @@ func (c *Credential) timeFile() string {
 	return filepath.Join(filepath.Dir(c.files.Certificate), "last-good-time")
 }
 
-// Due says that two thirds of the certificate's life are over: it is to be
-// renewed.
+// Due says that two thirds of the certificate's life are over, or that its issuer
+// was taken back: it is to be renewed.
 func (c *Credential) Due() bool {
+	if c.issuerRevoked() {
+		return true
+	}
 	leaf := c.Leaf()
 	life := leaf.NotAfter.Sub(leaf.NotBefore)
 	return c.Now().After(leaf.NotAfter.Add(-life / 3))

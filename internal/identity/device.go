@@ -1,7 +1,9 @@
 package identity
 
 import (
+	"crypto/sha256"
 	"crypto/tls"
+	"encoding/hex"
 	"fmt"
 )
 
@@ -43,11 +45,17 @@ func Device(state tls.ConnectionState) (string, error) {
 	return name, ValidDevice(name)
 }
 
-// Serial is the number of that device's certificate in hexadecimal, as
-// [Issuer.Issue] gives it; "" where none was verified.
-func Serial(state tls.ConnectionState) string {
+// Fingerprint is SHA-256 of that device's certificate in hexadecimal, as
+// [Issuer.Issue] gives it; "" where none was verified. Unlike a serial number, it
+// cannot be given to another certificate by who has the issuer's key.
+func Fingerprint(state tls.ConnectionState) string {
 	if len(state.VerifiedChains) == 0 || len(state.VerifiedChains[0]) == 0 {
 		return ""
 	}
-	return state.VerifiedChains[0][0].SerialNumber.Text(16)
+	return fingerprint(state.VerifiedChains[0][0].Raw)
+}
+
+func fingerprint(der []byte) string {
+	sum := sha256.Sum256(der)
+	return hex.EncodeToString(sum[:])
 }

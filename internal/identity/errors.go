@@ -45,6 +45,9 @@ var ErrRefused = errors.New("central does not issue a certificate")
 // ErrSignature says that an order was not signed by the site's issuer.
 var ErrSignature = errors.New("the order is not signed by this site")
 
+// ErrRevokedList says that a list of revoked issuers cannot be used.
+var ErrRevokedList = errors.New("this is no list of revoked issuers of this site")
+
 // ErrSealed says that a device's key is sealed and the storage key does not open
 // it.
 var ErrSealed = errors.New("the device's key is sealed under another storage key; enrol the unit again")

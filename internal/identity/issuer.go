@@ -60,9 +60,10 @@ func (i *Issuer) Authority() *x509.Certificate { return i.ca }
 type Issued struct {
 	// Chain is PEM: the certificate, then the issuer's.
 	Chain []byte
-	// Serial is the certificate's number in hexadecimal, NotAfter its end.
-	Serial   string
-	NotAfter time.Time
+	// Serial is the certificate's number in hexadecimal, Fingerprint its SHA-256,
+	// NotAfter its end.
+	Serial, Fingerprint string
+	NotAfter            time.Time
 }
 
 // Issue makes a certificate, valid for a year, of a request in PEM (PKCS #10)
@@ -100,7 +101,7 @@ func (i *Issuer) Issue(request []byte, device, enrolment string) (Issued, error)
 		return Issued{}, fmt.Errorf("%w: %w", ErrRequest, err)
 	}
 	chain := append(encodePEM(certificateBlock, der), encodePEM(certificateBlock, i.certificate.Raw)...)
-	return Issued{Chain: chain, Serial: template.SerialNumber.Text(16), NotAfter: end.UTC()}, nil
+	return Issued{Chain: chain, Serial: template.SerialNumber.Text(16), Fingerprint: fingerprint(der), NotAfter: end.UTC()}, nil
 }
 
 func parseRequest(text []byte) (*x509.CertificateRequest, error) {
@@ -136,29 +137,30 @@ func orderDigest(order []byte) []byte {
 	return sum[:]
 }
 
-// Sign signs an order. certificate is the issuer's, DER, for [Verify].
+// Sign signs an order. certificate is the issuer's, DER, for
+// [Credential.Verify].
 func (i *Issuer) Sign(order []byte) (signature, certificate []byte, err error) {
 	signature, err = ecdsa.SignASN1(rand.Reader, i.key, orderDigest(order))
 	return signature, i.certificate.Raw, err
 }
 
-// Verify checks that an order was signed by an issuer of the CA's. The error is
-// ErrSignature.
-func Verify(ca *x509.Certificate, now time.Time, order, signature, certificate []byte) error {
+// verify checks that an order was signed by an issuer of the CA's, and gives the
+// issuer. The error is ErrSignature.
+func verify(ca *x509.Certificate, now time.Time, order, signature, certificate []byte) (*x509.Certificate, error) {
 	issuer, err := x509.ParseCertificate(certificate)
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrSignature, err)
+		return nil, fmt.Errorf("%w: %w", ErrSignature, err)
 	}
 	roots := x509.NewCertPool()
 	roots.AddCert(ca)
 	_, err = issuer.Verify(x509.VerifyOptions{Roots: roots, CurrentTime: now, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrSignature, err)
+		return nil, fmt.Errorf("%w: %w", ErrSignature, err)
 	}
 	key, ok := issuer.PublicKey.(*ecdsa.PublicKey)
 	// A device's certificate has no right to issue, and none to sign orders.
 	if !ok || !issuer.IsCA || !slices.Equal(issuer.RawIssuer, ca.RawSubject) || !ecdsa.VerifyASN1(key, orderDigest(order), signature) {
-		return ErrSignature
+		return nil, ErrSignature
 	}
-	return nil
+	return issuer, nil
 }

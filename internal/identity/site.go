@@ -62,7 +62,8 @@ type Site struct {
 }
 
 // NewSite makes a CA that is valid for ten years and writes it to ca.pem and
-// ca.key in dir, which is made if it is not there. The error is ErrSiteExists
+// ca.key in dir, which is made if it is not there, with ca.crl, the empty list of
+// the issuers that it has taken back. The error is ErrSiteExists
 // where dir holds a CA already.
 func NewSite(dir string, clock nrd.Clock) (*Site, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -98,7 +99,11 @@ func NewSite(dir string, clock nrd.Clock) (*Site, error) {
 	if err := writePair(dir, "ca", der, key); err != nil {
 		return nil, err
 	}
-	return OpenSite(dir, clock)
+	site, err := OpenSite(dir, clock)
+	if err != nil {
+		return nil, err
+	}
+	return site, site.writeRevoked(dir)
 }
 
 // OpenSite reads the CA that NewSite wrote to dir.
@@ -172,7 +177,7 @@ func (s *Site) IssueIssuer(dir string) error {
 		IsCA:                  true,
 		BasicConstraintsValid: true,
 		MaxPathLenZero:        true,
-		KeyUsage:              x509.KeyUsageCertSign,
+		KeyUsage:              x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
 		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 	})
 }

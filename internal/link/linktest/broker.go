@@ -80,6 +80,14 @@ func run(t testing.TB, dir string, b *Broker) *Broker {
 	return b
 }
 
+// Reload makes mosquitto read its certificates and its list of revoked ones again.
+func (b *Broker) Reload() {
+	b.t.Helper()
+	if err := b.process.Process.Signal(syscall.SIGHUP); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
 // packaged reads a file of the folder packaging and replaces what stands in it.
 func packaged(t testing.TB, name string, replace ...string) string {
 	t.Helper()

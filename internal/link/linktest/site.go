@@ -43,6 +43,11 @@ func NewSite(t testing.TB, devices ...string) *Site {
 	if err := site.IssueCentral(s.Dir); err != nil {
 		t.Fatal(err)
 	}
+	list, err := os.ReadFile(filepath.Join(s.Dir, identity.RevokedFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(s.Dir, "revoked.crl"), string(list))
 	for _, device := range devices {
 		if err := site.IssueDevice(s.Dir, device); err != nil {
 			t.Fatal(err)
