@@ -23,7 +23,7 @@ import (
 
 // enrolled is a unit that was enrolled at a site; its one camera gives nothing.
 type enrolled struct {
-	t    *testing.T
+	t    testing.TB
 	site *site
 	name string
 	dir  string

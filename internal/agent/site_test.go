@@ -31,7 +31,7 @@ const (
 // site is a whole site in a folder of its own: a real central with its broker,
 // its store and its page, and what a unit needs to speak to it.
 type site struct {
-	t       *testing.T
+	t       testing.TB
 	dir     string
 	config  *collector.Config
 	devices string // the address for devices
@@ -43,7 +43,7 @@ type site struct {
 }
 
 // newSite makes a site with one approved unit and starts central.
-func newSite(t *testing.T) *site {
+func newSite(t testing.TB) *site {
 	t.Helper()
 	s := &site{t: t, dir: filepath.Join(t.TempDir(), "site")}
 	must(t, collector.InitSite(collector.NewSite{
@@ -149,7 +149,7 @@ key = "%s/%s.key"
 }
 
 // list puts a list file beside the unit's configuration.
-func list(t *testing.T, c *Config, lines ...string) {
+func list(t testing.TB, c *Config, lines ...string) {
 	t.Helper()
 	must(t, os.WriteFile(filepath.Join(filepath.Dir(c.file), "local.dat"), []byte(strings.Join(lines, "\n")+"\n"), 0o600))
 }
@@ -159,20 +159,20 @@ func entry(vrm, priority, reference string) string {
 	return vrm + ",FORD,FOCUS,BLUE," + priority + ",,Stolen,B22,Stop,Test,2039-12-31,,OFFICIAL,,," + reference
 }
 
-func newAgent(t *testing.T, c *Config, follow func(Happening)) *Agent {
+func newAgent(t testing.TB, c *Config, follow func(Happening)) *Agent {
 	t.Helper()
 	return &Agent{Config: c, Clock: clock.System(), Log: slog.New(slog.DiscardHandler), Software: "test", Follow: follow}
 }
 
 // within bounds a step of a test that would otherwise hang.
-func within(t *testing.T, d time.Duration) context.Context {
+func within(t testing.TB, d time.Duration) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), d)
 	t.Cleanup(cancel)
 	return ctx
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)

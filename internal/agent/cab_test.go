@@ -1,0 +1,306 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+
+	"nrd"
+	"nrd/collector"
+	"nrd/hotlist/live"
+	"nrd/hotlist/live/gateway"
+	"nrd/internal/clock"
+	"nrd/internal/config"
+	"nrd/internal/identity"
+)
+
+// cab is a running unit in a vehicle, with a tablet at its screen: a real browser.
+type cab struct {
+	t    testing.TB
+	unit *Agent
+	ctx  context.Context // of the browser
+}
+
+// begin runs a unit that has a screen, until the test is over. Its one camera never
+// opens: the test gives it what it sees.
+func begin(t testing.TB, c *Config, log *slog.Logger) *cab {
+	t.Helper()
+	c.Cameras[0].Footage = "rtsp://127.0.0.1:1/none"
+	c.Incab.Listen = "127.0.0.1:0"
+	a := &Agent{Config: c, Clock: clock.System(), Log: log, Software: "test"}
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() {
+		_, err := a.Run(ctx)
+		ended <- err
+	}()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Errorf("the unit ended with %v", err)
+		}
+	})
+	var err error
+	for late := time.Now().Add(30 * time.Second); time.Now().Before(late); time.Sleep(20 * time.Millisecond) {
+		if _, err = Ask(context.Background(), c); err == nil {
+			return &cab{t: t, unit: a}
+		}
+	}
+	t.Fatalf("the unit does not start: %v", err)
+	return nil
+}
+
+// tablet pairs a browser for the observer and signs an officer on.
+func (c *cab) tablet(collar string) {
+	c.t.Helper()
+	program, err := exec.LookPath("chromium")
+	if err != nil {
+		c.t.Fatal("these tests need the browser Chromium: apt-get install chromium, or make deps-test")
+	}
+	allocator, stopAllocator := chromedp.NewExecAllocator(context.Background(), append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(program), chromedp.UserDataDir(c.t.TempDir()), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.IgnoreCertErrors,
+		chromedp.Flag("disable-component-update", true), chromedp.Flag("mute-audio", true))...)
+	ctx, stop := chromedp.NewContext(allocator)
+	c.t.Cleanup(func() {
+		if err := chromedp.Cancel(ctx); err != nil {
+			c.t.Errorf("the browser did not end: %v", err)
+		}
+		stop()
+		stopAllocator()
+	})
+	c.ctx = ctx
+	// The browser starts with the first step, and ends with that step's context.
+	if err := chromedp.Do(ctx, chromedp.EmulateViewport(1280, 800)); err != nil {
+		c.t.Fatalf("the browser does not start: %v", err)
+	}
+	invitation, err := PairTablet(context.Background(), c.unit.Config, "observer")
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.do(chromedp.Navigate(invitation.Address), chromedp.SendKeys(chromedp.CSS("#code"), invitation.Code+"\r"))
+	c.see("the sign-on", `document.querySelector(".sign-on").checkVisibility()`)
+	c.do(chromedp.SendKeys(chromedp.CSS("#collar"), collar), chromedp.SendKeys(chromedp.CSS("#authoriser"), "Insp Grey"),
+		chromedp.SendKeys(chromedp.CSS("#reference"), "2026/11/23-0417"), chromedp.Click(chromedp.CSS(".sign-on .main")))
+	c.see("the duty", `document.body.dataset.state === "duty"`)
+}
+
+func (c *cab) do(steps ...chromedp.Action[chromedp.Void]) {
+	c.t.Helper()
+	ctx, cancel := context.WithTimeout(c.ctx, 30*time.Second)
+	defer cancel()
+	if err := chromedp.Do(ctx, steps...); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// see waits until a condition in JavaScript holds.
+func (c *cab) see(what, condition string) {
+	c.t.Helper()
+	ctx, cancel := context.WithTimeout(c.ctx, 30*time.Second)
+	defer cancel()
+	for {
+		seen, err := chromedp.Run(ctx, chromedp.Evaluate[bool](`(() => { try { return Boolean(`+condition+`); } catch { return false; } })()`))
+		if seen {
+			return
+		}
+		if ctx.Err() != nil {
+			text, textErr := chromedp.Run(c.ctx, chromedp.Evaluate[string](`document.body.innerText`))
+			c.t.Fatalf("%s is not seen: %v\nthe page is %s", what, err, errors.Join(errors.New(text), textErr))
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// passes lets a vehicle go by that the unit has recognised.
+func (c *cab) passes(vrm nrd.VRM, number uint64) {
+	c.unit.record(&nrd.Record{
+		Camera: nrd.Camera{Name: camera1}, Captured: c.unit.Clock.Stamp(), Direction: nrd.DirectionAway,
+		Read: nrd.Read{VRM: vrm, Raw: string(vrm), Confidence: 95}, Passage: nrd.Passage{Number: number},
+	})
+}
+
+// officers waits until central knows so many actions of a kind.
+func (s *site) officers(action nrd.OfficerAction, n int) []collector.OfficerEvent {
+	s.t.Helper()
+	var events []collector.OfficerEvent
+	for late := time.Now().Add(30 * time.Second); time.Now().Before(late); time.Sleep(100 * time.Millisecond) {
+		s.desk(func(ctx context.Context, d *collector.Desk) {
+			var err error
+			events, err = d.Officers(ctx, collector.OfficerEnquiry{Action: string(action), Reason: "test of the whole way"})
+			must(s.t, err)
+		})
+		if len(events) >= n {
+			return events
+		}
+	}
+	s.t.Fatalf("central knows of %d officers' actions %q, want %d", len(events), action, n)
+	return nil
+}
+
+// TestAReadOfAListedVehicleIsOnTheTabletAndWhatTheOfficerTapsAtCentral is the whole
+// way: a camera's picture, the recogniser, the list, the tablet, a finger, central.
+func TestAReadOfAListedVehicleIsOnTheTabletAndWhatTheOfficerTapsAtCentral(t *testing.T) {
+	s := newSite(t)
+	config := s.unit()
+	wanted := truth(t)[0]
+	list(t, config, entry(wanted, "High", "1"))
+	c := begin(t, config, slog.New(slog.DiscardHandler))
+	c.tablet("4417")
+	c.see("no hit yet", `document.querySelector(".current").innerText.includes("No hits")`)
+
+	pictures, err := filepath.Abs(footage)
+	must(t, err)
+	camera := &watch{agent: c.unit, settings: CameraConfig{Footage: filepath.Join(pictures, "front-near.jpg"), Name: "front"}}
+	must(t, camera.run(within(t, time.Minute)))
+
+	c.see("the mark", `document.querySelector(".current .plate").textContent.replace(" ", "") === "`+wanted+`"`)
+	c.see("the list and its age", `document.querySelector(".current .list").innerText.includes("local, 0 min old")`)
+	c.see("the plate and the vehicle", `[...document.querySelectorAll(".pictures img")].filter((i) => i.naturalWidth > 0).length === 2`)
+	c.do(chromedp.Click(chromedp.CSS(`[data-disposition="stopped"]`)))
+	c.see("the outcome", `document.querySelector(".current").innerText.includes("Outcome: stopped, by 4417")`)
+
+	e := s.officers(nrd.OfficerActed, 1)[0]
+	if e.Collar != "4417" || e.Disposition != "stopped" || e.VRM != wanted || e.Reference != "2026/11/23-0417" || !slices.Equal(e.Lists, []string{"local"}) {
+		t.Errorf("central has %+v", e)
+	}
+	found := s.found()[wanted]
+	if found.Key != e.Record || len(found.Officers) != 1 || found.Officers[0].Disposition != "stopped" {
+		t.Errorf("the record %s has %+v, the action is about %s", found.Key, found.Officers, e.Record)
+	}
+	if on := s.officers(nrd.OfficerSignedOn, 1)[0]; on.Authoriser != "Insp Grey" {
+		t.Errorf("signed on: %+v", on)
+	}
+}
+
+// liveGateway runs the reference gateway for a unit's configuration.
+func liveGateway(t *testing.T, c *Config) *gateway.Gateway {
+	t.Helper()
+	dir := t.TempDir()
+	ca, err := identity.NewSite(dir, clock.System())
+	must(t, err)
+	must(t, ca.IssueServer(dir, "server", []string{"127.0.0.1"}))
+	must(t, ca.IssueDevice(dir, ourUnit))
+	tls, err := identity.ServerTLS(filepath.Join(dir, "ca.pem"), filepath.Join(dir, "server.pem"), filepath.Join(dir, "server.key"))
+	must(t, err)
+	g := &gateway.Gateway{Name: "force live", Clock: clock.System()}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	server := &http.Server{Handler: g, TLSConfig: tls, ReadHeaderTimeout: 5 * time.Second, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug)}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = server.ServeTLS(listener, "", "") // ends with Close
+	}()
+	t.Cleanup(func() {
+		must(t, server.Close())
+		<-ended
+	})
+	c.Live = LiveConfig{
+		URL: "https://" + listener.Addr().String(), CA: filepath.Join(dir, "ca.pem"), Certificate: filepath.Join(dir, ourUnit+".pem"),
+		Key: filepath.Join(dir, ourUnit+".key"), Timeout: config.Duration(5 * time.Second),
+	}
+	return g
+}
+
+func TestALiveGatewayWithdrawsAHitAddsOneAndIsNamed(t *testing.T) {
+	s := newSite(t)
+	config := s.unit()
+	list(t, config, entry("AB12CDE", "High", "1"), entry("XY34ZZZ", "Low", "2"))
+	g := liveGateway(t, config)
+	g.Put("local", []nrd.Entry{
+		{VRM: "XY34ZZZ", Priority: nrd.PriorityLow, Reference: "2", Reason: "Stolen"}, {VRM: "NE22WWW", Priority: nrd.PriorityMedium, Reference: "3", Reason: "Stolen today"},
+	})
+	var written journal
+	c := begin(t, config, slog.New(detail(&written, slog.LevelInfo)))
+	c.tablet("4417")
+	c.passes("AB12CDE", 1)
+	c.see("the withdrawal", `document.querySelector(".current").innerText.includes("WITHDRAWN: no longer of interest, says force live")`)
+	c.passes("XY34ZZZ", 2)
+	c.see("what is live", `[...document.querySelectorAll(".list")].some((l) => l.innerText.includes("LIVE")) && document.querySelector(".current .plate").textContent === "XY34 ZZZ"`)
+	c.passes("NE22WWW", 3)
+	c.see("the hit that no list on the unit has", `document.querySelector(".current .plate").textContent === "NE22 WWW" && document.querySelector(".current").innerText.includes("Stolen today")`)
+	c.do(chromedp.Click(chromedp.CSS(".open-check")), chromedp.SendKeys(chromedp.CSS("#vrm"), "ab12cde"), chromedp.SendKeys(chromedp.CSS("#reason"), "at the scene\r"))
+	c.see("the check, asked live", `document.querySelector(".result").innerText.includes("is of no interest (asked live)")`)
+
+	if e := s.officers(nrd.OfficersWithdrawn, 1)[0]; e.VRM != "AB12CDE" || e.Role != "unit" || e.Record == "" || !strings.Contains(e.Reason, "force live") {
+		t.Errorf("withdrawn: %+v", e)
+	}
+	if e := s.officers(nrd.OfficersAlerted, 1); e[0].VRM != "NE22WWW" || len(e) != 1 {
+		t.Errorf("alerted: %+v", e)
+	}
+	if n := c.unit.live.Counts(); n.Answered != 4 {
+		t.Errorf("the gateway was asked: %+v", n)
+	}
+	text := written.String()
+	if !strings.Contains(text, "a live lookup knows better") {
+		t.Errorf("nothing is logged:\n%s", text)
+	}
+	for _, mark := range []string{"AB12CDE", "XY34ZZZ", "NE22WWW"} {
+		if strings.Contains(strings.ToUpper(text), mark) {
+			t.Errorf("the log holds %s:\n%s", mark, text)
+		}
+	}
+}
+
+func TestWithoutAnAnswerOfTheGatewayTheListsOnTheUnitHold(t *testing.T) {
+	s := newSite(t)
+	config := s.unit()
+	list(t, config, entry("AB12CDE", "High", "1"))
+	liveGateway(t, config)
+	config.Live.URL = "https://127.0.0.1:1/lookup"
+	c := begin(t, config, slog.New(slog.DiscardHandler))
+	c.tablet("4417")
+	c.passes("AB12CDE", 1)
+	c.see("the hit, by the list", `document.querySelector(".current .plate").textContent === "AB12 CDE" && document.querySelector(".current .list").innerText.includes("local, 0 min old")`)
+	for late := time.Now().Add(10 * time.Second); c.unit.live.Counts() == (live.Counts{}) && time.Now().Before(late); {
+		time.Sleep(10 * time.Millisecond)
+	}
+	if n := c.unit.live.Counts(); n.Failed != 1 {
+		t.Errorf("%+v", n)
+	}
+	c.do(chromedp.Click(chromedp.CSS(".open-check")), chromedp.SendKeys(chromedp.CSS("#vrm"), "ab12cde"), chromedp.SendKeys(chromedp.CSS("#reason"), "at the scene\r"))
+	c.see("the check, by the list", `document.querySelector(".result").innerText.includes("is of interest: not asked live")`)
+}
+
+// BenchmarkRecordToAlertOnTheTablet measures from a record to its mark on the page
+// of a tablet that is a real browser on this machine.
+func BenchmarkRecordToAlertOnTheTablet(b *testing.B) {
+	s := newSite(b)
+	config := s.unit()
+	var lines []string
+	for n := range 2000 {
+		lines = append(lines, entry(fmt.Sprintf("AB%02dCDE", n), "Low", "1"))
+	}
+	list(b, config, lines...)
+	c := begin(b, config, slog.New(slog.DiscardHandler))
+	c.tablet("4417")
+	c.do(chromedp.Evaluate[chromedp.Void](`window.first = {}; new MutationObserver(() => {
+		for (const m of document.querySelectorAll(".queue b")) window.first[m.textContent.replace(" ", "")] ??= performance.timeOrigin + performance.now();
+	}).observe(document.querySelector(".queue"), { childList: true, subtree: true, characterData: true })`))
+	var took []float64
+	for n := 0; b.Loop(); n++ {
+		vrm := fmt.Sprintf("AB%02dCDE", n%2000)
+		at := time.Now()
+		c.passes(nrd.VRM(vrm), uint64(n+1))
+		c.see("the alert", `window.first["`+vrm+`"]`)
+		shown, err := chromedp.Run(c.ctx, chromedp.Evaluate[float64](`window.first["`+vrm+`"]`))
+		if err != nil {
+			b.Fatal(err)
+		}
+		took = append(took, shown-float64(at.UnixMicro())/1000)
+	}
+	slices.Sort(took)
+	b.ReportMetric(took[len(took)/2], "ms/p50")
+	b.ReportMetric(took[len(took)*95/100], "ms/p95")
+}
