@@ -87,6 +87,9 @@ func (ch *inPlace) apply(delta *publication.Reader) error {
 		if err != nil {
 			return err
 		}
+		if n%entriesPerRead == 0 {
+			ch.list.letGo(ch.bucket)
+		}
 		e, err := parsePublished(*ch.next.Published, n, line)
 		if err != nil {
 			return err
