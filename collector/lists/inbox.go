@@ -79,7 +79,8 @@ func unfinished(name string) bool {
 }
 
 // takeFromInbox loads one file and removes it. After an error it is tried again; one
-// that no list takes stays until there is one.
+// that no list takes stays until there is one. Where central ends between the two, the
+// file is loaded again, and changes nothing.
 func (l *Lists) takeFromInbox(ctx context.Context, name string) error {
 	path := filepath.Join(l.Inbox, name)
 	f, err := voi.Open(path)
@@ -93,13 +94,6 @@ func (l *Lists) takeFromInbox(ctx context.Context, name string) error {
 	}
 	if err != nil {
 		return err
-	}
-	last, err := l.Store.Imports(ctx, list.Name, 1)
-	if err != nil {
-		return err
-	}
-	if len(last) == 1 && last[0].File == f.Name && last[0].Issued.Equal(l.issued(f)) { // loaded, but central ended before it was removed
-		return l.removeFromInbox(path)
 	}
 	if _, err := l.load(ctx, list, f, byInbox); err != nil {
 		return fmt.Errorf("%s: %w", name, err)

@@ -58,27 +58,34 @@ func newSite(t testing.TB) *site {
 // begin opens everything, as a start of central does.
 func (s *site) begin(key *sealed.Key) *Lists {
 	s.t.Helper()
-	log := slog.New(slog.DiscardHandler)
-	var err error
-	if s.store, err = sqlite.Open(sqlite.Config{Dir: filepath.Join(s.dir, "store"), Key: key, Clock: s.clock, Log: log}); err != nil {
-		s.t.Fatal(err)
-	}
-	profile, err := nrd.LoadProfile(nrd.DefaultProfile)
+	l, st, err := open(s.t.Context(), s.dir, key, s.clock)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	door := &access.Service{Store: s.store, Profile: profile, Clock: s.clock, Log: log, Idle: time.Hour, Absolute: time.Hour}
-	if err := door.Initialize(); err != nil {
-		s.t.Fatal(err)
-	}
-	l := &Lists{
-		Store: s.store, Access: door, Dir: filepath.Join(s.dir, "lists"), Inbox: filepath.Join(s.dir, "inbox"), Key: key, Profile: profile,
-		Limits: Limits{Shrink: 0.2, Late: time.Hour, Retrospect: 30 * 24 * time.Hour}, Clock: s.clock, Log: log,
-	}
-	if err := l.Initialize(s.t.Context()); err != nil {
-		s.t.Fatal(err)
-	}
+	s.store = st
 	return l
+}
+
+// open opens the store and the lists in a folder.
+func open(ctx context.Context, dir string, key *sealed.Key, c nrd.Clock) (*Lists, *sqlite.Store, error) {
+	log := slog.New(slog.DiscardHandler)
+	profile, err := nrd.LoadProfile(nrd.DefaultProfile)
+	if err != nil {
+		return nil, nil, err
+	}
+	st, err := sqlite.Open(sqlite.Config{Dir: filepath.Join(dir, "store"), Key: key, Clock: c, Log: log})
+	if err != nil {
+		return nil, nil, err
+	}
+	door := &access.Service{Store: st, Profile: profile, Clock: c, Log: log, Idle: time.Hour, Absolute: time.Hour}
+	l := &Lists{
+		Store: st, Access: door, Dir: filepath.Join(dir, "lists"), Inbox: filepath.Join(dir, "inbox"), Key: key, Profile: profile,
+		Limits: Limits{Shrink: 0.2, Late: time.Hour, Retrospect: 30 * 24 * time.Hour}, Clock: c, Log: log,
+	}
+	if err := errors.Join(door.Initialize(), l.Initialize(ctx)); err != nil {
+		return nil, nil, errors.Join(err, st.Close())
+	}
+	return l, st, nil
 }
 
 func (s *site) end() {

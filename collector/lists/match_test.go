@@ -117,6 +117,7 @@ func TestRecordsThatWereNotMatchedBeforeTheEndAreMatchedAtTheNextStart(t *testin
 	s := newSite(t)
 	s.localList("burglars")
 	s.put("burglars", entry("AB12CDE", "1"))
+	s.must(s.search(t.Context()))
 	s.must(s.store.SetMatched(t.Context(), s.clock.Now()))
 	s.clock.Advance(time.Hour)
 	s.keeps(1, "AB12CDE")
