@@ -2,6 +2,7 @@ package uplink
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -308,5 +309,55 @@ func TestADamagedPlaceInTheJournalCostsNoOtherRecordAndIsCounted(t *testing.T) {
 				t.Errorf("%d events tell central, want %d: %v", stats.Events, want, err)
 			}
 		})
+	}
+}
+
+func TestWhatIsDamagedInAJournalThatIsReadAgainIsCountedOnce(t *testing.T) {
+	b := open(t, config(t))
+	dropped := func() (d drops) {
+		t.Helper()
+		if err := json.Unmarshal(b.tx.Bucket(bucketMeta).Get(metaDropped), &d); err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	// begins anew what the journal says, as when no checkpoint can be made.
+	redo := func(frames ...frame) drops {
+		t.Helper()
+		if err := b.rewind(); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.redo(frames); err != nil {
+			t.Fatal(err)
+		}
+		return dropped()
+	}
+	says := func(d drops) frame {
+		text, err := json.Marshal(d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return frame{body: appendChange(nil, change{bucketNumber(bucketMeta), metaDropped, text}), whole: true}
+	}
+	b.state.Lock()
+	defer b.state.Unlock()
+	damaged := frame{body: []byte("no change at all")}
+	once := redo(damaged)
+	if once.Damaged != 1 || once.UnreportedDamaged != 1 {
+		t.Fatalf("counted %+v", once)
+	}
+	later := once
+	later.Records, later.UnreportedDamaged = 3, 0 // a read was dropped, and central told
+	if again := redo(damaged, says(later)); again != later {
+		t.Errorf("read again it is %+v, want %+v", again, later)
+	}
+	if d := redo(says(drops{Records: 2}), damaged); d.Damaged != 1 || d.Records != 2 {
+		t.Errorf("damaged after drops were counted: %+v", d)
+	}
+	if d := redo(damaged, says(drops{Records: 2})); d.Damaged != 1 || d.Records != 2 {
+		t.Errorf("damaged before drops were counted, by who knew nothing of it: %+v", d)
+	}
+	if d := redo(damaged, says(later), damaged); d.Damaged != 2 || d.UnreportedDamaged != 1 {
+		t.Errorf("a second damage: %+v", d)
 	}
 }

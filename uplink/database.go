@@ -263,12 +263,13 @@ func (b *Buffer) redo(frames []frame) error {
 			}
 		}
 	}
-	return b.countDamaged(damaged)
+	return b.countDamaged(uint64(damaged))
 }
 
-// countDamaged adds to the count of items that were lost with their keys, in the
-// transaction that is open.
-func (b *Buffer) countDamaged(n int) error {
+// countDamaged adds items that were lost with their keys in the journal to the
+// count, in the transaction that is open. Those that an earlier look at the same
+// journal has counted are not counted again.
+func (b *Buffer) countDamaged(n uint64) error {
 	if n == 0 {
 		return nil
 	}
@@ -279,8 +280,15 @@ func (b *Buffer) countDamaged(n int) error {
 			return fmt.Errorf("%w: the counts of what was dropped: %w", errDamaged, err)
 		}
 	}
-	d.Damaged += uint64(n)
-	d.UnreportedDamaged += uint64(n)
+	if d.Base != b.journal.base {
+		d.InJournal, d.Base = 0, b.journal.base
+	}
+	if n <= d.InJournal {
+		return nil
+	}
+	d.Damaged += n - d.InJournal
+	d.UnreportedDamaged += n - d.InJournal
+	d.InJournal = n
 	text, err := json.Marshal(d)
 	if err != nil {
 		return err

@@ -22,6 +22,9 @@ type drops struct {
 	// Damaged are items that were damaged on disk so that not even their key is
 	// left: at least so many.
 	Damaged, UnreportedDamaged uint64
+	// InJournal says how many of these are in the journal since the checkpoint
+	// with the generation Base: while none can be made, it is read again.
+	InJournal, Base uint64
 }
 
 func (t tally) clone() tally {
