@@ -212,11 +212,9 @@ func (c *Console) reviewList(w http.ResponseWriter, r *http.Request, who visitor
 }
 
 func (c *Console) withdrawList(w http.ResponseWriter, r *http.Request, who visitor) {
-	err := error(lists.ErrInvalid)
+	err := fmt.Errorf("%w: a withdrawn list does not come back; tick the box to confirm it", lists.ErrInvalid)
 	if r.PostFormValue("sure") != "" {
 		err = c.Lists.Withdraw(r.Context(), who.by(), r.PathValue("list"), r.PostFormValue("reason"))
-	} else {
-		err = fmt.Errorf("%w: a withdrawn list does not come back; tick the box to confirm it", err)
 	}
 	c.listDone(w, r, who, "withdraw", err)
 }

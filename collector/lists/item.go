@@ -27,12 +27,12 @@ type row struct {
 }
 
 // compare orders rows by VRM and reference, and those that have the same by line.
-func (a *row) compare(b *row) int {
-	return cmp.Or(strings.Compare(string(a.vrm), string(b.vrm)), strings.Compare(a.reference, b.reference), cmp.Compare(a.line, b.line))
+func (r *row) compare(other *row) int {
+	return cmp.Or(strings.Compare(string(r.vrm), string(other.vrm)), strings.Compare(r.reference, other.reference), cmp.Compare(r.line, other.line))
 }
 
 // same says that two rows are of one entry.
-func (a *row) same(b *row) bool { return a.vrm == b.vrm && a.reference == b.reference }
+func (r *row) same(other *row) bool { return r.vrm == other.vrm && r.reference == other.reference }
 
 var errItem = errors.New("an entry does not hold what it says")
 
