@@ -1,0 +1,253 @@
+package hotlist
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"nrd"
+	"nrd/hotlist/publication"
+	"nrd/hotlist/voi"
+	"nrd/internal/powercut"
+	"nrd/internal/sealed"
+)
+
+// reference is what the entries of a version say.
+func reference(version int) string { return fmt.Sprintf("VERSION %d", version) }
+
+// versionLines are a list of so many entries of which every third says its
+// version; the others never change.
+func versionLines(t testing.TB, version, entries int) []string {
+	t.Helper()
+	var lines []string
+	for n := range entries {
+		e := nrd.Entry{VRM: mark(n), Priority: nrd.PriorityLow, Action: "low", Reason: "THE SAME", Reference: "R1"}
+		if n%3 == 0 {
+			e.Reason = reference(version)
+		}
+		line, err := voi.FormatLine(&e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines = append(lines, line)
+	}
+	slices.Sort(lines)
+	return lines
+}
+
+// snapshotOf is a list's publication and its file.
+func snapshotOf(t testing.TB, version int, lines []string) (publication.Publication, []byte) {
+	t.Helper()
+	return fileOf(t, publication.Publication{Version: uint64(version)}, lines, lines, nil)
+}
+
+// deltaOf makes lines of those of the version before.
+func deltaOf(t testing.TB, version int, before, lines []string) (publication.Publication, []byte) {
+	t.Helper()
+	var out []string
+	for _, l := range before {
+		if _, kept := slices.BinarySearch(lines, l); !kept {
+			out = append(out, l)
+		}
+	}
+	var in []string
+	for _, l := range lines {
+		if _, was := slices.BinarySearch(before, l); !was {
+			in = append(in, l)
+		}
+	}
+	return fileOf(t, publication.Publication{Version: uint64(version), From: uint64(version - 1)}, lines, in, out)
+}
+
+func fileOf(t testing.TB, p publication.Publication, whole, in, out []string) (publication.Publication, []byte) {
+	t.Helper()
+	key := sealed.NewKey()
+	p.List, p.Made, p.Key, p.Entries = "wanted", noon.Add(time.Duration(p.Version)*time.Minute-time.Hour), key.Bytes(), len(whole) //nolint:gosec // small
+	for _, l := range whole {
+		p.Content.Add([]byte(l))
+	}
+	var file bytes.Buffer
+	w, err := publication.NewWriter(&file, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plus := byte('+')
+	if p.From == 0 {
+		plus = 0
+	}
+	for _, l := range out {
+		if err := w.Line('-', []byte(l)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, l := range in {
+		if err := w.Line(plus, []byte(l)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	p.Text = w.Text
+	return p, file.Bytes()
+}
+
+// take puts a publication in force.
+func take(t testing.TB, c *Cache, p publication.Publication, file []byte) error {
+	t.Helper()
+	lines, err := p.Open(bytes.NewReader(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lines.Close()
+	if p.From == 0 {
+		return c.Replace(t.Context(), p, lines)
+	}
+	return c.Change(t.Context(), p, lines)
+}
+
+func TestADeltaThatDoesNotFitChangesNothing(t *testing.T) {
+	u := newUnit(t)
+	one, two := versionLines(t, 1, 300), versionLines(t, 2, 300)
+	p, file := deltaOf(t, 2, one, two)
+	if err := take(t, u.Cache, p, file); !errors.Is(err, ErrBase) {
+		t.Errorf("without a list: %v", err)
+	}
+	first, snapshot := snapshotOf(t, 1, one)
+	if err := take(t, u.Cache, first, snapshot); err != nil {
+		t.Fatal(err)
+	}
+	for what, wrong := range map[string]struct{ before, after []string }{
+		"an entry to be taken away that is not there":    {append(slices.Clone(one), "ZZ99ZZZ,,,,low,,,,,,,,,,,R1"), two},
+		"an entry to be taken away that says otherwise":  {append(slices.Clone(one[1:]), string(mark(0))+",,,,low,,OTHER,,,,,,,,,R1"), two},
+		"an entry to be put in that is there":            {one[1:], one},
+		"a list that is not what the digest says it is":  {one, two[:299]},
+		"lines that are no entries":                      {one, append(slices.Clone(two), "no entry")},
+		"a delta of another version than the one before": {nil, nil},
+	} {
+		slices.Sort(wrong.before)
+		p, file := deltaOf(t, 2, wrong.before, wrong.after)
+		switch {
+		case wrong.before == nil:
+			p, file = deltaOf(t, 3, one, two)
+		case len(wrong.after) == 299:
+			p.Entries = 300
+		}
+		if err := take(t, u.Cache, p, file); !errors.Is(err, ErrBase) && !errors.Is(err, publication.ErrMalformed) {
+			t.Errorf("%s: %v", what, err)
+		}
+		if err := checkPublished(u.Cache, 1, 300); err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if err := take(t, u.Cache, p, file); err != nil {
+		t.Fatal(err)
+	}
+	u.restart(func([]string) {})
+	if err := checkPublished(u.Cache, 2, 300); err != nil {
+		t.Error(err)
+	}
+	if err := take(t, u.Cache, first, snapshot); !errors.Is(err, ErrOlder) {
+		t.Errorf("the snapshot of before: %v", err)
+	}
+}
+
+func TestASnapshotThatIsNotTheListThatWasAnnouncedIsNotTaken(t *testing.T) {
+	u := newUnit(t)
+	one := versionLines(t, 1, 300)
+	p, file := snapshotOf(t, 1, one)
+	for what, spoil := range map[string]func(*publication.Publication){
+		"another digest": func(p *publication.Publication) { p.Content[7]++ }, "another count": func(p *publication.Publication) { p.Entries++ },
+	} {
+		wrong := p
+		spoil(&wrong)
+		if err := take(t, u.Cache, wrong, file); !errors.Is(err, publication.ErrMalformed) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if held := u.Published(); len(held) != 0 {
+		t.Errorf("in force: %+v", held)
+	}
+}
+
+// checkPublished looks for the whole of a version.
+func checkPublished(c *Cache, version, entries int) error {
+	held := c.Published()["wanted"]
+	if held.Version != uint64(version) || held.Entries != entries { //nolint:gosec // small
+		return fmt.Errorf("in force is version %d of %d entries, want %d of %d", held.Version, held.Entries, version, entries)
+	}
+	for n := range entries {
+		want := "THE SAME"
+		if n%3 == 0 {
+			want = reference(version)
+		}
+		hits, err := c.Match(mark(n))
+		if err != nil || len(hits) != 1 || hits[0].Entry.Reason != want || hits[0].List.Version != uint64(version) { //nolint:gosec // small
+			return fmt.Errorf("%s is %+v, %w, want %s", mark(n), hits, err, want)
+		}
+	}
+	return nil
+}
+
+// TestPowerCutSyncProgram is the program under test: a snapshot from central, two
+// deltas, a snapshot again.
+func TestPowerCutSyncProgram(t *testing.T) {
+	disk := powercut.Dir()
+	if disk == "" {
+		return
+	}
+	config, err := cutConfig(disk, Rule{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cache, err := Open(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := versionLines(t, 1, 120)
+	for version := 1; version <= 4; version++ {
+		lines := versionLines(t, version, 120)
+		p, file := snapshotOf(t, version, lines)
+		if version == 2 || version == 3 {
+			p, file = deltaOf(t, version, before, lines)
+		}
+		if err := take(t, cache, p, file); err != nil {
+			t.Fatal(err)
+		}
+		if err := powercut.Promise(disk, fmt.Sprint(version)); err != nil {
+			t.Fatal(err)
+		}
+		before = lines
+	}
+	if err := cache.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAfterAPowerCutAtAnyStepOfASyncOneWholeVersionIsInForce(t *testing.T) {
+	trace := powercut.Watch(t, "TestPowerCutSyncProgram")
+	for _, wrong := range trace.Check(t, 60, func(disk string, promises []string) (err error) {
+		config, err := cutConfig(disk, Rule{})
+		if err != nil {
+			return err
+		}
+		cache, err := Open(config)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, cache.Close()) }()
+		held := int(cache.Published()["wanted"].Version) //nolint:gosec // at most 4
+		switch {
+		case held == 0 && len(promises) == 0:
+			return nil
+		case held < len(promises):
+			return fmt.Errorf("version %d was promised, in force is %d", len(promises), held)
+		}
+		return checkPublished(cache, held, 120)
+	}) {
+		t.Error(wrong)
+	}
+}
