@@ -46,10 +46,17 @@ const symbolOf = (a) => make("div", { class: "symbol " + a.priority + (a.over ||
 
 const lights = () => view.status.map((l) => make("li", { class: l.state, ...(l.text ? {} : { "aria-label": l.part + " " + l.state }) }, icon(l.part), l.text ? make("span", {}, l.text) : ""));
 
-const entryOf = (e, most) => make("div", { class: "entry" },
+// differing underlines the characters in which the list's mark is not the read one.
+const differing = (listed, read) => {
+  const plain = read.replaceAll(" ", "");
+  let n = 0;
+  return [...listed].map((c) => (c === " " || c === plain[n++] ? c : make("u", {}, c)));
+};
+
+const entryOf = (e, most, read = "") => make("div", { class: "entry" },
   e.markers?.length ? make("p", { class: "markers-row" }, ...e.markers.map((m) => make("strong", { class: "marker" }, m))) : "",
   make("p", { class: "asks" }, make("span", { class: "chip " + e.priority }, words[e.priority].toUpperCase()), " ", make("b", {}, e.action), e.action && e.reason ? ": " : "", e.reason),
-  e.vrm ? make("p", { class: "not-same" }, "The list has ", make("b", {}, e.vrm)) : "",
+  e.vrm ? make("p", { class: "not-same" }, "The list has ", make("b", {}, ...differing(e.vrm, read))) : "",
   !most && e.vehicle ? make("p", {}, e.vehicle) : "",
   e.information ? make("p", {}, e.information) : "",
   e.instructions ? make("p", {}, e.instructions) : "",
@@ -71,10 +78,11 @@ const currentOf = (a) => [
       make("p", { class: "vehicle" }, a.vehicle),
       make("p", { class: "where" }, [a.at, a.camera, a.direction, a.times > 1 ? "seen " + a.times + " times" : ""].filter(Boolean).join(", ")))),
   ...says(a),
-  ...a.entries.map((e, i) => entryOf(e, i === 0)),
-  a.patch || a.overview ? make("div", { class: "pictures" },
-    a.patch ? make("img", { src: `/picture/${a.number}/patch`, alt: "Plate of " + a.vrm }) : "",
-    a.overview ? make("img", { src: `/picture/${a.number}/overview`, alt: "Vehicle with the plate " + a.vrm }) : "") : "",
+  make("div", { class: "detail" },
+    make("div", { class: "entries" }, ...a.entries.map((e, i) => entryOf(e, i === 0, a.vrm))),
+    a.patch || a.overview ? make("div", { class: "pictures" },
+      a.patch ? make("img", { class: "patch", src: `/picture/${a.number}/patch`, alt: "Plate of " + a.vrm }) : "",
+      a.overview ? make("img", { src: `/picture/${a.number}/overview`, alt: "Vehicle with the plate " + a.vrm }) : "") : ""),
   a.seenBy ? make("p", { class: "by" }, icon("seen"), "Acknowledged by " + a.seenBy) : "",
   a.overBy ? make("p", { class: "by" }, "Outcome: ", make("b", {}, a.outcome), ", by " + a.overBy) : "",
 ];
@@ -107,7 +115,7 @@ const draw = () => {
     make("button", { "data-number": q.number, ...(q === a ? { "aria-current": "true" } : {}), class: q.over || q.withdrawn ? "faded" : "" },
       icon(q.priority, words[q.priority]), make("b", {}, q.vrm), make("span", {}, q.outcome || (q.withdrawn ? "withdrawn" : q.seen ? "acknowledged" : q.at))))));
   const o = view.officer;
-  put(one(".officer"), make("b", {}, o.collar), ` on duty since ${o.since}, authorised by ${o.authoriser}, log ${o.reference}`);
+  put(one(".officer"), make("span", {}, make("b", {}, o.collar), ` on duty since ${o.since}`), make("span", {}, `${o.authoriser}, log ${o.reference}`));
 };
 
 const complain = (text) => { const p = one(".problem"); p.hidden = !text; p.textContent = text; };
