@@ -161,7 +161,7 @@ func (n *node) Create(ctx context.Context, name string, _ uint32, mode uint32, o
 	} else {
 		n.disk.did(step{what: create, node: n.id, name: name, other: c.id})
 	}
-	out.Mode = mode
+	out.Mode, out.Nlink = mode, 1
 	return inode, nil, 0, 0
 }
 
@@ -202,9 +202,11 @@ func (n *node) Rename(_ context.Context, name string, to fs.InodeEmbedder, newNa
 }
 
 // Link gives a file one more name.
-func (n *node) Link(_ context.Context, target fs.InodeEmbedder, name string, _ *fuse.EntryOut) (*fs.Inode, syscall.Errno) {
+func (n *node) Link(_ context.Context, target fs.InodeEmbedder, name string, out *fuse.EntryOut) (*fs.Inode, syscall.Errno) {
 	n.disk.did(step{what: create, node: n.id, name: name, other: idOf(target)})
-	return target.EmbeddedInode(), 0
+	inode := target.EmbeddedInode()
+	out.Mode, out.Nlink = inode.Mode(), 2
+	return inode, 0
 }
 
 // Open lets the kernel keep what it has read, which mapping into memory needs.
@@ -242,6 +244,7 @@ func (n *node) Getattr(_ context.Context, _ fs.FileHandle, out *fuse.AttrOut) sy
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	out.Mode, out.Size, out.Blocks = n.mode, uint64(len(n.data)), uint64(len(n.data)+511)/512
+	out.Nlink = 1 // what has none cannot be linked to
 	return 0
 }
 
