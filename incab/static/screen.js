@@ -138,7 +138,10 @@ const ring = () => {
 
 const take = (text) => {
   const before = new Set(view?.alerts.map((a) => a.number));
+  const front = view && current();
   view = JSON.parse(text);
+  // What is withdrawn while officers look at it stays where they look.
+  if (front && !front.withdrawn && view.alerts.some((a) => a.number === front.number && a.withdrawn && !a.over)) chosen = front.number;
   if (view.alerts.some((a) => !before.has(a.number) && a.sound)) chosen = 0;
   draw();
   ring();
