@@ -216,14 +216,11 @@ func TestAnAnswerWithoutEndIsLeftSoon(t *testing.T) {
 func TestAnotherDevicesTargetsAreNeitherGivenNorTaken(t *testing.T) {
 	s, c, _ := attacked(t)
 	must(t, s.Publish(t.Context(), publish.List{Name: "secret", Version: 1, Made: noon, Recipients: []string{"car-2"}}, all(crowd(9, entry("AB12CDE", "secret")))))
-	two := recorder(nil)
-	{
-		two = s.record()
-		other := s.car("car-2")
-		other.sync()
-		other.want("AB12CDE", "R1 of wanted 1, secret of secret 1")
-		s.answers(nil)
-	}
+	two := s.record()
+	other := s.car("car-2")
+	other.sync()
+	other.want("AB12CDE", "R1 of wanted 1, secret of secret 1")
+	s.answers(nil)
 	// What car-2 was given, asked for by car-1: as if it did not exist.
 	asked := 0
 	for path := range two {

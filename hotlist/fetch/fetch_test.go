@@ -107,7 +107,9 @@ func (s *site) serve() {
 	go func() { ended <- server.ServeTLS(l, "", "") }()
 	s.t.Cleanup(func() {
 		must(s.t, server.Close())
-		<-ended
+		if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
+			s.t.Error(err)
+		}
 	})
 	s.address = "https://" + l.Addr().String() + publish.Path
 }

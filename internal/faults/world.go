@@ -139,7 +139,7 @@ func (w *world) makeSite(ctx context.Context) error {
 	config := filepath.Join(w.site(), "central.toml")
 	for _, args := range [][]string{
 		{"site", "init", w.site(), "--device", device, "--host", "127.0.0.1", "--listen-devices", fmt.Sprintf("127.0.0.1:%d", w.port),
-			"--listen-page", "127.0.0.1:0", "--listen-fleet", "127.0.0.1:0"},
+			"--listen-page", "127.0.0.1:0", "--listen-fleet", "127.0.0.1:0", "--listen-lists", "127.0.0.1:0"},
 		{"user", "add", "harness", "-c", config, "--full-name", "The Harness", "--role", "anpr-manager", "--authoriser", "the fault run", "--generate"},
 		{"device", "approve", device, "-c", config, "--account", "harness", "--by", "the fault run", "--reference", "none"},
 	} {
