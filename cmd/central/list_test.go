@@ -1,0 +1,119 @@
+package main
+
+import (
+	"encoding/json"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"nrd/collector"
+	"nrd/internal/commandline"
+)
+
+// eventually runs a command until it says something.
+func (s *site) eventually(what, says string, args ...string) {
+	s.t.Helper()
+	var text string
+	for limit := time.Now().Add(time.Minute); time.Now().Before(limit); time.Sleep(100 * time.Millisecond) {
+		if text = s.must(args...); strings.Contains(text, says) {
+			return
+		}
+	}
+	s.t.Fatalf("%s: it never says %q, but\n%s", what, says, text)
+}
+
+func TestAFileInTheInboxBecomesAHitOfAPassingVehicle(t *testing.T) {
+	s := newSite(t)
+	password := s.staff()
+	s.must("device", "approve", "roadside-0001", "--by", "ACC Stone", "--reference", "DPIA 7")
+	s.must("list", "create", "national", "--source", "NAT_WANTED", "--every", "8h", "--owner", "National desk")
+	page, devices, _ := s.serve()
+	settings, err := collector.LoadConfig(s.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(settings.Lists.Inbox, "NAT_WANTED_R.dat")
+	text := "AB12 CDE,FORD,FOCUS,BLUE,High,WE,Wanted for burglary,,,,2099-01-31,,,,,N1\r\nrubbish\r\n"
+	for _, vrm := range []string{"A1", "A2", "A3", "A4", "A5"} {
+		text += vrm + ",,,,Low,,No tax,,,,2099-01-31,,,,,\r\n"
+	}
+	if err := os.WriteFile(file+".part", []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(file+".part", file); err != nil {
+		t.Fatal(err)
+	}
+	s.eventually("the inbox", "NAT_WANTED_R.dat", "list", "imports")
+	if _, err := os.Stat(file); !os.IsNotExist(err) {
+		t.Errorf("the file is still there: %v", err)
+	}
+	if text := s.must("list", "report", "1"); !strings.Contains(text, "line 2: refused: 1 columns where 16 are needed") || !strings.Contains(text, "6 lines accepted, 1 refused") {
+		t.Errorf("the report is\n%s", text)
+	}
+	s.eventually("publishing", `"published":1`, "list", "show", "--json")
+
+	u := s.connect(devices)
+	key, err := u.buffer.Append(sighting()) // the unit has no list of its own
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.await(t, "record stored")
+	s.eventually("the matching", key.String(), "list", "hits", "national", "--reason", "incident 7", "--json")
+	var hit struct {
+		VRM, List, Reason string
+		FoundBy           string `json:"found_by"`
+	}
+	said := s.must("list", "hits", "--reason", "incident 7", "--json")
+	if err := json.Unmarshal([]byte(said), &hit); err != nil || hit.VRM != "AB12CDE" || hit.List != "national" || hit.FoundBy != "central" || hit.Reason != "Wanted for burglary" {
+		t.Errorf("the hit is %s, %v", said, err)
+	}
+	if text := s.must("search", "--vrm", "AB12CDE", "--hits", "--reason", "incident 7"); !strings.Contains(text, "Wanted for burglary") {
+		t.Errorf("a search for hits finds\n%s", text)
+	}
+	jane := s.person(page)
+	jane.post("/sign-in", url.Values{"name": {"jane.doe"}, "password": {password}})
+	for path, want := range map[string]string{"/live": "Wanted for burglary", "/lists": "NAT_WANTED", "/imports/1": "columns where 16 are needed"} {
+		if text := jane.get(path); !strings.Contains(text, want) {
+			t.Errorf("%s does not show %q", path, want)
+		}
+	}
+}
+
+func TestALocalListIsKeptFromTheCommandLine(t *testing.T) {
+	s := newSite(t)
+	s.staff()
+	if o := s.do("list", "create", "burglars", "--owner", "DI Gray", "--device", "national"); o.code != commandline.WrongUsage || !strings.Contains(o.err, "never goes to a national recipient") {
+		t.Errorf("a national recipient: %+v", o)
+	}
+	s.must("list", "create", "burglars", "--owner", "DI Gray", "--purpose", "intelligence")
+	s.must("list", "add", "burglars", "AB12 CDE", "--priority", "high", "--rationale", "violent", "--reason", "Report", "--weed", "2099-01-31", "--marker", "WE")
+	if text := s.must("list", "entries", "burglars"); !strings.Contains(text, "AB12CDE") || !strings.Contains(text, "in force") || !strings.Contains(text, "violent") {
+		t.Errorf("the entries are\n%s", text)
+	}
+	file := filepath.Join(t.TempDir(), "x.csv")
+	if err := os.WriteFile(file, []byte("\xff\xfeA\x00"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if o := s.do("list", "import", "burglars", file); o.code != commandline.Failed || !strings.Contains(o.out+o.err, "UTF-16") {
+		t.Errorf("a file in UTF-16: %+v", o)
+	}
+	if text := s.must("list", "export", "burglars", "--reason", "for the prosecution"); !strings.Contains(text, "AB12CDE,,,,high,WE,Report") {
+		t.Errorf("the export is\n%s", text)
+	}
+	if o := s.do("list", "export", "burglars"); o.code != exitRefused {
+		t.Errorf("an export without a reason: %+v", o)
+	}
+	s.must("list", "change", "burglars", "--owner", "DI Black", "--purpose", "intelligence")
+	s.must("list", "remove", "burglars", "1", "--reason", "arrested")
+	s.must("list", "review", "burglars", "--reason", "still needed", "--next", "2099-01-01")
+	if text := s.must("list", "show"); !strings.Contains(text, "DI Black") || !strings.Contains(text, "2099-01-01") {
+		t.Errorf("the lists are\n%s", text)
+	}
+	s.must("list", "withdraw", "burglars", "--reason", "no longer needed")
+	if o := s.do("list", "entries", "nowhere"); o.code != exitNotFound {
+		t.Errorf("a list that is not: %+v", o)
+	}
+}
