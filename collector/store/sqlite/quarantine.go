@@ -125,7 +125,7 @@ type setAside struct {
 }
 
 // Release is documented at [store.Store]. A crash between the two commits leaves
-// a copy in quarantine, which the next release of the key removes.
+// a copy in quarantine, which the next start removes.
 func (s *Store) Release(ctx context.Context, releases []store.Release) ([]store.StoredRecord, error) {
 	s.inserting.Lock()
 	defer s.inserting.Unlock()

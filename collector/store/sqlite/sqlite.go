@@ -82,6 +82,7 @@ func Open(config Config) (_ *Store, err error) {
 	for _, day := range lost {
 		config.Log.Warn("this day has no key, so it cannot be read; its folder may be removed", "day", day)
 	}
+	s.finishReleases(context.Background())
 	return s, nil
 }
 
