@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"nrd/internal/identity"
+	"nrd/internal/machinekey"
 	"nrd/internal/sealed"
 	"nrd/uplink"
 	"nrd/uplink/wire"
@@ -176,7 +177,7 @@ func (a *Agent) wipe(number uint64, reason string) error {
 	a.Log.Error("central orders this unit to destroy what it holds", "order", number, "reason", reason)
 	c := a.Config
 	err := errors.Join(
-		sealed.Destroy(c.Key), uplink.DestroyKeys(c.bufferDir()),
+		machinekey.Destroy(c.Key), uplink.DestroyKeys(c.bufferDir()),
 		a.credential.Destroy(fmt.Sprintf("order %d of %s", number, a.Clock.Now().UTC().Format(time.RFC3339))),
 	)
 	if err != nil {

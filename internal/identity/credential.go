@@ -248,7 +248,7 @@ const wipedFile = "wiped"
 // OpenCredential answers with ErrWiped. Connections that are open stay open.
 func (c *Credential) Destroy(note string) error {
 	return errors.Join(
-		sealed.Destroy(c.files.key()), sealed.Destroy(c.files.Certificate),
+		sealed.Destroy(c.files.key()), sealed.Destroy(c.files.Certificate), sealed.Destroy(c.revokedFile()),
 		sealed.WriteFile(filepath.Join(filepath.Dir(c.files.Certificate), wipedFile), []byte(note+"\n"), 0o600),
 	)
 }

@@ -32,6 +32,8 @@ type Keeper interface {
 	Key() (*sealed.Key, error)
 	// Where says where the key is kept, for a person.
 	Where() string
+	// Destroy destroys the key for good: no copy of its file opens anything.
+	Destroy() error
 }
 
 // At gives the keeper of a key file: its content says which kind it is.
@@ -113,6 +115,23 @@ func Promote(path string) error {
 	return sealed.SyncDir(filepath.Dir(path))
 }
 
+// Destroy destroys the key of a file of either kind, and the one that was to take
+// its place. What it cannot destroy it leaves, and says so.
+func Destroy(path string) error {
+	var errs []error
+	for _, file := range []string{path, nextPath(path)} {
+		k, err := At(file)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+		case err != nil: // it is no key of ours any more, whatever it is
+			errs = append(errs, err, sealed.Destroy(file))
+		default:
+			errs = append(errs, k.Destroy())
+		}
+	}
+	return errors.Join(errs...)
+}
+
 // plain is a file with the key itself.
 type plain string
 
@@ -123,5 +142,7 @@ func (p plain) Key() (*sealed.Key, error) {
 	}
 	return key, err
 }
+
+func (p plain) Destroy() error { return sealed.Destroy(string(p)) }
 
 func (p plain) Where() string { return "the file " + string(p) }

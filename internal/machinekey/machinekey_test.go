@@ -3,6 +3,7 @@ package machinekey
 import (
 	"bytes"
 	"errors"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -181,4 +182,39 @@ func FuzzBlob(f *testing.F) {
 			t.Errorf("%+v came back as %+v, %v", b, again, err)
 		}
 	})
+}
+
+func TestADestroyedKeyIsGoneWithEveryCopyOfATPMsFile(t *testing.T) {
+	socket, _ := emulator(t, t.TempDir())
+	for kind, device := range map[string]string{"plain": "", "the TPM's": socket} {
+		path := filepath.Join(t.TempDir(), "storage.key")
+		if err := Create(path, device); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Next(path, device); err != nil {
+			t.Fatal(err)
+		}
+		stolen := path + ".stolen"
+		data, err := os.ReadFile(path)
+		if err == nil {
+			err = os.WriteFile(stolen, data, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := Destroy(path); err != nil {
+			t.Errorf("%s: %v", kind, err)
+		}
+		for _, file := range []string{path, nextPath(path)} {
+			if _, err := os.Lstat(file); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("%s: %s is there: %v", kind, file, err)
+			}
+		}
+		if _, err := Load(stolen); device != "" && !errors.Is(err, ErrTPM) {
+			t.Errorf("%s: a copy of its file opens: %v", kind, err)
+		}
+		if err := Destroy(path); err != nil {
+			t.Errorf("%s, again: %v", kind, err)
+		}
+	}
 }

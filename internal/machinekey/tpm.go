@@ -69,6 +69,27 @@ type inTPM struct {
 
 func (t inTPM) Where() string { return "the TPM " + t.blob.device + ", sealed in " + t.path }
 
+// Destroy clears the TPM: it draws a new seed, and opens nothing any more that it
+// sealed before, for whomever. An overwritten file could be read from flash all
+// the same, and the TPM is in the hands of who has the machine.
+func (t inTPM) Destroy() error {
+	err := clearTPM(t.blob.device)
+	if err != nil {
+		err = fmt.Errorf("%s: %w: %w", t.path, ErrTPM, err)
+	}
+	return errors.Join(err, sealed.Destroy(t.path))
+}
+
+func clearTPM(device string) (err error) {
+	tpm, err := openTPM(device)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, tpm.Close()) }()
+	_, err = tpm2.Clear{AuthHandle: tpm2.AuthHandle{Handle: tpm2.TPMRHLockout, Auth: tpm2.PasswordAuth(nil)}}.Execute(tpm)
+	return err
+}
+
 func (t inTPM) Key() (key *sealed.Key, err error) {
 	err = withRoot(t.blob.device, func(tpm transport.TPM, r root) error {
 		key, err = t.blob.open(tpm, r)
