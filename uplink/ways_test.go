@@ -56,11 +56,50 @@ func (u *unit) start(t testing.TB) { u.stop = start(t, u.Client) }
 func TestThroughEveryBroker(t *testing.T) {
 	linktest.Ways(t, func(t *testing.T, w *linktest.Way) {
 		u := newUnit(t, w)
+		var heard notices
+		u.OnNotice = heard.hear
 		u.start(t)
+		t.Run("a unit hears that lists were published, also one that comes later", func(t *testing.T) { published(t, w, u, &heard) })
 		t.Run("what breaks loses nothing and doubles nothing", func(t *testing.T) { whatBreaks(t, w, u) })
 		t.Run("a unit says why central takes nothing, and keeps it", func(t *testing.T) { whyNot(t, w, u) })
 		t.Run("a revoked unit is told so, and keeps everything", func(t *testing.T) { revoked(t, w, u) })
 	})
+}
+
+// notices are the numbers that a unit has heard.
+type notices struct {
+	mu      sync.Mutex
+	numbers []uint64
+}
+
+func (n *notices) hear(number uint64) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.numbers = append(n.numbers, number)
+}
+
+func (n *notices) times(number uint64) (times int) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, heard := range n.numbers {
+		if heard == number {
+			times++
+		}
+	}
+	return times
+}
+
+func published(t *testing.T, w *linktest.Way, u *unit, heard *notices) {
+	linktest.Eventually(t, "the unit is there", func() bool { return len(u.Problems()) == 0 })
+	w.Notice(7)
+	linktest.Eventually(t, "the unit hears of it", func() bool { return heard.times(7) == 1 })
+	w.Notice(8)
+	linktest.Eventually(t, "and of the next", func() bool { return heard.times(8) == 1 })
+	u.proxy.Cut()
+	linktest.Eventually(t, "the unit comes again and hears of the newest", func() bool { return heard.times(8) == 2 })
+	if heard.times(7) != 1 {
+		t.Error("the notice of before is told again")
+	}
 }
 
 // whatBreaks cuts the connection, kills the broker and ends central while a unit

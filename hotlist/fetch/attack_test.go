@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -178,10 +179,10 @@ func TestVersionsThatDoNotBelongTogetherAreRefused(t *testing.T) {
 }
 
 // endless gives bytes for as long as somebody takes them.
-type endless struct{ given int }
+type endless struct{ given atomic.Int64 }
 
 func (e *endless) Read(p []byte) (int, error) {
-	e.given += len(p)
+	e.given.Add(int64(len(p)))
 	return len(p), nil
 }
 
@@ -201,8 +202,8 @@ func TestAnAnswerWithoutEndIsLeftSoon(t *testing.T) {
 			must(t, c.Cache.Remove("wanted"))
 		}
 		_, err := c.Sync(t.Context())
-		if !errors.Is(err, trust.ErrTooLong) || e.given > 64<<20 {
-			t.Errorf("%s: %v after %d bytes", part, err, e.given)
+		if !errors.Is(err, trust.ErrTooLong) || e.given.Load() > 64<<20 {
+			t.Errorf("%s: %v after %d bytes", part, err, e.given.Load())
 		}
 		if parts, err := filepath.Glob(c.file("trust/*.part")); err != nil || len(parts) > 0 {
 			t.Errorf("%s: %v stay", part, parts)

@@ -138,6 +138,9 @@ func (w *Way) RestartCentral() {
 	w.run()
 }
 
+// Notice has central tell its devices that something is published.
+func (w *Way) Notice(number int64) { w.ingest.Notice(number) }
+
 // Approve lets a device send.
 func (w *Way) Approve(device string) {
 	w.t.Helper()
