@@ -25,7 +25,23 @@ func (s *Service) Search(ctx context.Context, by By, reason string, q store.Quer
 		return store.Access{}, nil, err
 	}
 	records, err := s.Store.Search(ctx, q)
+	if err != nil {
+		return line, nil, err
+	}
+	covert, err := s.MayKnowCovert(ctx, by.Account)
+	for i := range records {
+		if !covert {
+			records[i].HideCovert()
+		}
+	}
 	return line, records, err
+}
+
+// MayKnowCovert says whether an account may be told of covert entries: they go to
+// nobody in a vehicle, only to those who may look at lists.
+func (s *Service) MayKnowCovert(ctx context.Context, account string) (bool, error) {
+	a, err := s.Store.Account(ctx, account)
+	return err == nil && May(a.Role, ViewLists), err
 }
 
 // Record opens one record with everything that is known of it, for a reason.
@@ -37,6 +53,13 @@ func (s *Service) Record(ctx context.Context, by By, reason string, key nrd.Key)
 		return store.Access{}, nil, err
 	}
 	record, err := s.Store.Record(ctx, key)
+	if err != nil {
+		return line, nil, err
+	}
+	covert, err := s.MayKnowCovert(ctx, by.Account)
+	if !covert {
+		record.HideCovert()
+	}
 	return line, record, err
 }
 

@@ -227,7 +227,7 @@ func TestInARealBrowserAHitThatOnlyCentralSawIsShownLive(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	record.Found = []nrd.Hit{hit("burglars", nrd.PriorityHigh, time.Hour, d.clock.Now())}
+	record.Found = []store.FoundHit{{Hit: hit("burglars", nrd.PriorityHigh, time.Hour, d.clock.Now())}}
 	d.Found(*record)
 	c.see("its hit", `document.querySelectorAll("[data-records] .card").length === 1 && document.querySelector("[data-records] [data-hit]").innerText.includes("burglars")`)
 	c.see("its hit among the hits", `document.querySelectorAll("[data-hits] .card").length === 1 && document.querySelector("[data-hits]").innerText.includes("HIGH")`)

@@ -161,7 +161,7 @@ func (l *Lists) tell(raised []store.HitAlarm, records map[nrd.Key]*store.StoredR
 		if len(order) == 0 || order[len(order)-1] != a.Record {
 			order = append(order, a.Record)
 		}
-		r.Found = append(r.Found, a.Hit)
+		r.Found = append(r.Found, store.FoundHit{Hit: a.Hit, Covert: a.Covert})
 		l.Log.Debug("a hit that the unit did not see", "record", a.Record.String(), "list", a.Hit.Entry.List)
 	}
 	for _, key := range order {

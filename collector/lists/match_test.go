@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"nrd"
+	"nrd/collector/access"
 	"nrd/collector/store"
 	"nrd/collector/store/storetest"
 )
@@ -110,6 +111,38 @@ func TestEachPassageAndEntryIsOneAlarmWhoeverSawItFirst(t *testing.T) {
 	stop()
 	if got := s.raised(5); len(got) != 5 {
 		t.Errorf("raised %q", got)
+	}
+}
+
+func TestACovertEntryIsToldToNobodyWhoMayNotLookAtLists(t *testing.T) {
+	s := newSite(t)
+	s.localList("burglars")
+	covert := entry("AB12CDE", "covert")
+	covert.Covert = true
+	s.put("burglars", covert)
+	s.put("burglars", entry("AB12CDF", "open"))
+	s.must(s.search(t.Context()))
+	for sequence, mark := range []nrd.VRM{"AB12CDE", "AB12CDF"} {
+		r := s.keeps(uint64(sequence+1), mark)
+		s.must(s.matchAll(t.Context(), []store.StoredRecord{{Record: r}}, store.FoundByCentral))
+	}
+	for account, want := range map[string]int{"jane.doe": 2, "sam.hill": 1} {
+		by := access.By{Account: account}
+		alarms, err := s.Hits(t.Context(), by, store.HitQuery{}, "incident 7")
+		s.must(err)
+		_, found, err := s.Access.Search(t.Context(), by, "incident 7", store.Query{})
+		s.must(err)
+		_, record, err := s.Access.Record(t.Context(), by, "incident 7", nrd.Key{Device: "car-7", Epoch: found[0].Key.Epoch, Sequence: 1})
+		s.must(err)
+		_, hitsOnly, err := s.Access.Search(t.Context(), by, "incident 7", store.Query{HitsOnly: true})
+		s.must(err)
+		shown := 0
+		for _, r := range found {
+			shown += len(r.AllHits())
+		}
+		if len(alarms) != want || shown != want || len(record.AllHits()) != want-1 || len(hitsOnly) != 1 {
+			t.Errorf("%s is told of %d alarms, %d hits in a search, %d of the record, and finds %d hits; want %d", account, len(alarms), shown, len(record.AllHits()), len(hitsOnly), want)
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package lists
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"nrd"
@@ -125,10 +126,19 @@ func (l *Lists) ImportOf(ctx context.Context, by access.By, id uint64) (store.Li
 	return l.Store.Import(ctx, id)
 }
 
-// Hits lists the newest hit alarms, of one list or of all.
+// Hits lists the newest hit alarms, of one list or of all; those of covert entries
+// only for who may know of them.
 func (l *Lists) Hits(ctx context.Context, by access.By, q store.HitQuery, reason string) ([]store.HitAlarm, error) {
 	if err := l.authorise(ctx, by, access.Search, "view hit alarms", q.List, reason); err != nil {
 		return nil, err
 	}
-	return l.Store.HitAlarms(ctx, q)
+	alarms, err := l.Store.HitAlarms(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	covert, err := l.Access.MayKnowCovert(ctx, by.Account)
+	if covert {
+		return alarms, err
+	}
+	return slices.DeleteFunc(alarms, func(a store.HitAlarm) bool { return a.Covert }), err
 }

@@ -32,6 +32,13 @@ type HitAlarm struct {
 	Hit    nrd.Hit
 }
 
+// FoundHit is a hit that only central saw. Covert says that its entry goes to no
+// vehicle.
+type FoundHit struct {
+	nrd.Hit `json:"Hit"`
+	Covert  bool
+}
+
 // HitQuery selects hit alarms by the time of their records' capture. To is
 // exclusive; what is empty leaves a term open.
 type HitQuery struct {
@@ -44,7 +51,8 @@ type HitQuery struct {
 // Hits keeps the hit alarms.
 type Hits interface {
 	// RaiseHits notes hit alarms of records that are held, and answers those that
-	// are new. One whose record is not held is left out.
+	// are new. One whose record is not held is left out. The record is a hit to a
+	// search from then on, but not by a covert entry.
 	RaiseHits(ctx context.Context, alarms []HitAlarm) ([]HitAlarm, error)
 	// HitAlarms answers newest capture first.
 	HitAlarms(ctx context.Context, q HitQuery) ([]HitAlarm, error)

@@ -128,7 +128,7 @@ type StoredRecord struct {
 	// Correction is nil where the record goes by the unit's own time.
 	Correction *Correction
 	// Found are hits that the unit did not see and central did.
-	Found []nrd.Hit
+	Found []FoundHit
 }
 
 // AllHits are the unit's hits and those that only central found.
@@ -136,7 +136,16 @@ func (r *StoredRecord) AllHits() []nrd.Hit {
 	if len(r.Found) == 0 {
 		return r.Hits
 	}
-	return append(slices.Clone(r.Hits), r.Found...)
+	all := slices.Clone(r.Hits)
+	for _, f := range r.Found {
+		all = append(all, f.Hit)
+	}
+	return all
+}
+
+// HideCovert takes away the hits of covert entries, for who may not know of them.
+func (r *StoredRecord) HideCovert() {
+	r.Found = slices.DeleteFunc(r.Found, func(f FoundHit) bool { return f.Covert })
 }
 
 // Time is when the record was captured as far as is known: what it is filed,

@@ -84,7 +84,7 @@ func (d *batchDay) raise(a *store.HitAlarm, source, captured int64, hit bool) (i
 		return false, err
 	}
 	d.changed = true
-	if hit {
+	if hit || a.Covert { // a search for hits must not tell of a covert entry
 		return true, nil
 	}
 	d.total.hits++

@@ -19,7 +19,7 @@ const recordColumns = `r.received, r.data,
 	EXISTS(SELECT 1 FROM image i WHERE i.source=r.source AND i.sequence=r.sequence AND i.kind='patch'),
 	EXISTS(SELECT 1 FROM image i WHERE i.source=r.source AND i.sequence=r.sequence AND i.kind='overview'),
 	(SELECT c.data FROM correction c WHERE c.source=r.source AND c.sequence=r.sequence),
-	(SELECT json_group_array(json_extract(h.data, '$.Hit')) FROM hit_alarm h WHERE h.source=r.source AND h.sequence=r.sequence AND h.finder<>'unit')`
+	(SELECT json_group_array(json_object('Hit', json_extract(h.data, '$.Hit'), 'Covert', json(iif(json_extract(h.data, '$.Covert'), 'true', 'false')))) FROM hit_alarm h WHERE h.source=r.source AND h.sequence=r.sequence AND h.finder<>'unit')`
 
 func scanRecord(scan scanner) (r store.StoredRecord, err error) {
 	var received int64
