@@ -20,8 +20,6 @@ type NewSite struct {
 	Dir string
 	// Hosts are the names and addresses under which central is reached.
 	Hosts []string
-	// Devices get a certificate each.
-	Devices []string
 	// Data is the folder of the store; empty: data beside the configuration.
 	Data string
 	// Ingest, Fleet and Page are the addresses to listen on; empty for the
@@ -38,15 +36,9 @@ type NewSite struct {
 //	master.key                what the store is encrypted with
 //	trust/                    the keys of the signed repository of lists; root-N.key belong elsewhere too
 //	central.toml              the configuration, with data/ beside it
-//	devices/NAME/             ca.pem, NAME.pem and NAME.key: what the unit NAME needs
 func InitSite(n NewSite) error {
 	if len(n.Hosts) == 0 {
 		return fmt.Errorf("%w: a site needs the names or addresses under which central is reached", ErrInvalid)
-	}
-	for _, device := range n.Devices {
-		if err := identity.ValidDevice(device); err != nil {
-			return fmt.Errorf("%w: %w", ErrInvalid, err)
-		}
 	}
 	settings, err := siteConfig(n)
 	if err != nil {
@@ -65,20 +57,7 @@ func InitSite(n NewSite) error {
 	if err := sealed.WriteFile(filepath.Join(n.Dir, "central.toml"), settings, 0o644); err != nil {
 		return err
 	}
-	if err := initTrust(site, n.Dir, rootKeys, rootThreshold); err != nil {
-		return err
-	}
-	return issueDevices(site, n.Dir, n.Devices)
-}
-
-// AddDevices issues certificates to more devices of a site, or new ones to
-// those whose certificate runs out.
-func AddDevices(dir string, devices []string) error {
-	site, err := identity.OpenSite(dir, clock.System())
-	if err != nil {
-		return err
-	}
-	return issueDevices(site, dir, devices)
+	return initTrust(site, n.Dir, rootKeys, rootThreshold)
 }
 
 // RenewServer issues central's certificate and its issuer's anew.
@@ -110,23 +89,6 @@ func copyCA(dir, folder string) error {
 		return err
 	}
 	return sealed.WriteFile(filepath.Join(folder, "ca.pem"), ca, 0o644)
-}
-
-func issueDevices(site *identity.Site, dir string, devices []string) error {
-	for _, device := range devices {
-		folder := filepath.Join(dir, "devices", device)
-		// The name is checked before a folder is made of it.
-		if err := identity.ValidDevice(device); err != nil {
-			return fmt.Errorf("%w: %w", ErrInvalid, err)
-		}
-		if err := copyCA(dir, folder); err != nil {
-			return err
-		}
-		if err := site.IssueDevice(folder, device); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // siteConfig is the sample with the site's own addresses and data folder.

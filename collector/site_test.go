@@ -13,7 +13,7 @@ import (
 func newSite(t *testing.T) *Config {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "site")
-	site := NewSite{Dir: dir, Hosts: []string{"127.0.0.1", "localhost"}, Devices: []string{"roadside-0001", "car-7"}, Ingest: "127.0.0.1:0", Page: "127.0.0.1:0"}
+	site := NewSite{Dir: dir, Hosts: []string{"127.0.0.1", "localhost"}, Ingest: "127.0.0.1:0", Page: "127.0.0.1:0"}
 	if err := InitSite(site); err != nil {
 		t.Fatal(err)
 	}
@@ -33,13 +33,7 @@ func TestANewSiteIsReadyToServe(t *testing.T) {
 	if c.Data != filepath.Join(dir, "data") || c.Ingest.Listen != "127.0.0.1:0" || c.Page.Listen != "127.0.0.1:0" {
 		t.Errorf("configured as %+v", c)
 	}
-	for _, device := range []string{"roadside-0001", "car-7"} {
-		files := filepath.Join(dir, "devices", device)
-		if _, err := identity.ClientTLS(filepath.Join(files, "ca.pem"), filepath.Join(files, device+".pem"), filepath.Join(files, device+".key")); err != nil {
-			t.Error(err)
-		}
-	}
-	for _, secret := range []string{"ca.key", "central.key", "master.key", "devices/car-7/car-7.key"} {
+	for _, secret := range []string{"ca.key", "central.key", "issuer.key", "master.key"} {
 		if info, err := os.Stat(filepath.Join(dir, secret)); err != nil || info.Mode().Perm()&0o077 != 0 {
 			t.Errorf("%s: %v, %v", secret, info, err)
 		}
@@ -61,35 +55,26 @@ func TestASiteIsNeverMadeOverAnother(t *testing.T) {
 	}
 }
 
-func TestASiteWithoutHostsOrWithABadDeviceNameIsNotMade(t *testing.T) {
-	for _, site := range []NewSite{{}, {Hosts: []string{"localhost"}, Devices: []string{"../../etc"}}} {
-		site.Dir = filepath.Join(t.TempDir(), "site")
-		if err := InitSite(site); !errors.Is(err, ErrInvalid) {
-			t.Errorf("got %v", err)
-		}
-		if _, err := os.Stat(site.Dir); err == nil {
-			t.Error("something was made")
-		}
+func TestASiteWithoutHostsIsNotMade(t *testing.T) {
+	site := NewSite{Dir: filepath.Join(t.TempDir(), "site")}
+	if err := InitSite(site); !errors.Is(err, ErrInvalid) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := os.Stat(site.Dir); err == nil {
+		t.Error("something was made")
 	}
 }
 
-func TestMoreDevicesAndANewServerCertificateComeFromTheSameCA(t *testing.T) {
+func TestANewServerCertificateAndANewIssuerComeFromTheSameCA(t *testing.T) {
 	c := newSite(t)
 	dir := filepath.Dir(c.file)
-	if err := AddDevices(dir, []string{"car-8"}); err != nil {
-		t.Fatal(err)
-	}
-	if err := AddDevices(dir, []string{"Car 9"}); !errors.Is(err, ErrInvalid) {
-		t.Errorf("got %v", err)
-	}
 	if err := RenewServer(dir, []string{"central.example"}); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.CheckFiles(); err != nil {
-		t.Error(err)
+	if err := ReplaceIssuer(dir); err != nil {
+		t.Fatal(err)
 	}
-	files := filepath.Join(dir, "devices", "car-8")
-	if _, err := identity.ClientTLS(c.Ingest.CA, filepath.Join(files, "car-8.pem"), filepath.Join(files, "car-8.key")); err != nil {
+	if err := c.CheckFiles(); err != nil {
 		t.Error(err)
 	}
 }

@@ -36,7 +36,7 @@ func newSite(t *testing.T) *site {
 	t.Helper()
 	s := &site{t: t, dir: filepath.Join(t.TempDir(), "site")}
 	s.config = filepath.Join(s.dir, "central.toml")
-	made := run(t, "", "site", "init", s.dir, "--device", "roadside-0001", "--listen-devices", "127.0.0.1:0", "--listen-page", "127.0.0.1:0")
+	made := run(t, "", "site", "init", s.dir, "--listen-devices", "127.0.0.1:0", "--listen-page", "127.0.0.1:0")
 	if made.code != commandline.Done || !strings.Contains(made.out, "central serve -c "+s.config) {
 		t.Fatalf("%+v", made)
 	}

@@ -43,7 +43,7 @@ func (p *program) configCommand() *cobra.Command {
 
 func (p *program) siteCommand() *cobra.Command {
 	group := &cobra.Command{Use: "site", Short: "Make a new site, or issue its certificates"}
-	group.AddCommand(p.siteInitCommand(), p.siteDeviceCommand(), p.siteBrokerCommand(), p.siteRenewCommand(), p.siteIssuerCommand())
+	group.AddCommand(p.siteInitCommand(), p.siteBrokerCommand(), p.siteRenewCommand(), p.siteIssuerCommand())
 	return group
 }
 
@@ -51,17 +51,16 @@ func (p *program) siteInitCommand() *cobra.Command {
 	var site collector.NewSite
 	c := &cobra.Command{
 		Use: "init DIR", Short: "Make a site: its CA, certificates, master key and configuration", Args: cobra.ExactArgs(1),
-		Example: "  central site init /etc/central --data /var/lib/central --host central.example.police.uk --device roadside-0001",
+		Example: "  central site init /etc/central --data /var/lib/central --host central.example.police.uk",
 		RunE: func(_ *cobra.Command, args []string) error {
 			site.Dir = args[0]
 			if err := collector.InitSite(site); err != nil {
 				return failed(err)
 			}
-			return p.Say(map[string]any{"site": site.Dir, "config": site.Dir + "/central.toml", "devices": site.Devices}, "%s", nextSteps(site))
+			return p.Say(map[string]any{"site": site.Dir, "config": site.Dir + "/central.toml"}, "%s", nextSteps(site))
 		},
 	}
 	c.Flags().StringSliceVar(&site.Hosts, "host", []string{"localhost", "127.0.0.1", "::1"}, "name or address under which central is reached (repeat for more)")
-	c.Flags().StringSliceVar(&site.Devices, "device", nil, "device that gets a certificate (repeat for more)")
 	c.Flags().StringVar(&site.Data, "data", "", "folder of the store (default: data in DIR; /var/lib/central for the packaged service)")
 	c.Flags().StringVar(&site.Ingest, "listen-devices", ":8883", "where central listens for devices")
 	c.Flags().StringVar(&site.Fleet, "listen-fleet", "", "where devices get their certificates (default :8444)")
@@ -71,40 +70,15 @@ func (p *program) siteInitCommand() *cobra.Command {
 }
 
 func nextSteps(s collector.NewSite) string {
-	text := fmt.Sprintf(`The site is made in %[1]s. What comes next:
+	return fmt.Sprintf(`The site is made in %[1]s. What comes next:
   1. Keep %[1]s/ca.key and %[1]s/trust/root-*.key away from this machine, and a copy of %[1]s/master.key apart from the backups.
   2. Make the first account:
      central user add NAME -c %[1]s/central.toml --role anpr-manager --full-name "..." --authoriser "..." --generate
+  3. Start central:
+     central serve -c %[1]s/central.toml
+  4. Enrol each unit:
+     central device enrol UNIT -c %[1]s/central.toml --account NAME --by "..." --reference "..."
 `, s.Dir)
-	step := 3
-	for _, device := range s.Devices {
-		text += fmt.Sprintf("  %d. Copy %s/devices/%s to the unit, and approve it:\n     central device approve %s -c %s/central.toml --account NAME --by \"...\" --reference \"...\"\n",
-			step, s.Dir, device, device, s.Dir)
-		step++
-	}
-	return text + fmt.Sprintf(`  %[1]d. Start central:
-     central serve -c %[2]s/central.toml
-  %[3]d. Enrol each unit:
-     central device enrol UNIT -c %[2]s/central.toml --account NAME --by "..." --reference "..."
-`, step, s.Dir, step+1)
-}
-
-func (p *program) siteDeviceCommand() *cobra.Command {
-	return &cobra.Command{
-		Use: "device DIR NAME...", Short: "Issue certificates to devices; an earlier one of the name is replaced", Args: cobra.MinimumNArgs(2),
-		RunE: func(_ *cobra.Command, args []string) error {
-			if err := collector.AddDevices(args[0], args[1:]); err != nil {
-				return failed(err)
-			}
-			for _, name := range args[1:] {
-				dir := args[0] + "/devices/" + name
-				if err := p.Say(map[string]string{"device": name, "files": dir}, "%s: copy %s to the unit\n", name, dir); err != nil {
-					return err
-				}
-			}
-			return nil
-		},
-	}
 }
 
 func (p *program) siteBrokerCommand() *cobra.Command {

@@ -35,8 +35,15 @@ type unit struct {
 // connect starts the unit roadside-0001 of the site; it stops with the test.
 func (s *site) connect(devices net.Addr) *unit {
 	s.t.Helper()
-	files := filepath.Join(s.dir, "devices", "roadside-0001")
-	config, err := identity.ClientTLS(filepath.Join(files, "ca.pem"), filepath.Join(files, "roadside-0001.pem"), filepath.Join(files, "roadside-0001.key"))
+	files := s.t.TempDir()
+	ca, err := identity.OpenSite(s.dir, clock.System())
+	if err == nil {
+		err = ca.IssueDevice(files, "roadside-0001")
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	config, err := identity.ClientTLS(filepath.Join(s.dir, "ca.pem"), filepath.Join(files, "roadside-0001.pem"), filepath.Join(files, "roadside-0001.key"))
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -16,6 +17,7 @@ import (
 
 	"nrd/collector"
 	"nrd/internal/clock"
+	"nrd/internal/identity"
 	"nrd/internal/sealed"
 )
 
@@ -47,10 +49,16 @@ func newSite(t testing.TB) *site {
 	t.Helper()
 	s := &site{t: t, dir: filepath.Join(t.TempDir(), "site")}
 	must(t, collector.InitSite(collector.NewSite{
-		Dir: s.dir, Hosts: []string{"localhost", "127.0.0.1"}, Devices: []string{ourUnit, "unit-2"},
+		Dir: s.dir, Hosts: []string{"localhost", "127.0.0.1"},
 		Ingest: "127.0.0.1:0", Page: "127.0.0.1:0",
 	}))
-	var err error
+	ca, err := identity.OpenSite(s.dir, clock.System())
+	must(t, err)
+	for _, name := range []string{ourUnit, "unit-2"} {
+		dir := filepath.Join(s.dir, "devices", name)
+		must(t, os.MkdirAll(dir, 0o700))
+		must(t, errors.Join(ca.IssueDevice(dir, name), os.Symlink("../../ca.pem", filepath.Join(dir, "ca.pem"))))
+	}
 	s.config, err = collector.LoadConfig(filepath.Join(s.dir, "central.toml"))
 	must(t, err)
 	s.start()

@@ -16,8 +16,10 @@ import (
 
 	"nrd"
 	"nrd/hotlist/voi"
+	"nrd/internal/clock"
 	"nrd/internal/faults/generate"
 	"nrd/internal/faults/plant"
+	"nrd/internal/identity"
 	"nrd/internal/sealed"
 )
 
@@ -138,7 +140,7 @@ func (w *world) do(ctx context.Context, input string, args ...string) error {
 func (w *world) makeSite(ctx context.Context) error {
 	config := filepath.Join(w.site(), "central.toml")
 	for _, args := range [][]string{
-		{"site", "init", w.site(), "--device", device, "--host", "127.0.0.1", "--listen-devices", fmt.Sprintf("127.0.0.1:%d", w.port),
+		{"site", "init", w.site(), "--host", "127.0.0.1", "--listen-devices", fmt.Sprintf("127.0.0.1:%d", w.port),
 			"--listen-page", "127.0.0.1:0", "--listen-fleet", "127.0.0.1:0", "--listen-lists", "127.0.0.1:0"},
 		{"user", "add", "harness", "-c", config, "--full-name", "The Harness", "--role", "anpr-manager", "--authoriser", "the fault run", "--generate"},
 		{"device", "approve", device, "-c", config, "--account", "harness", "--by", "the fault run", "--reference", "none"},
@@ -150,9 +152,19 @@ func (w *world) makeSite(ctx context.Context) error {
 	return nil
 }
 
-// makeUnit writes the unit's key, list and configuration.
+// makeUnit writes the unit's identity, key, list and configuration.
 func (w *world) makeUnit() error {
 	dir := w.unitDir()
+	site, err := identity.OpenSite(w.site(), clock.System())
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	if err := site.IssueDevice(dir, device); err != nil {
+		return err
+	}
 	if _, err := sealed.CreateKey(filepath.Join(dir, "storage.key")); err != nil {
 		return err
 	}
@@ -172,7 +184,7 @@ name = "wanted"
 file = "list.dat"
 [central]
 broker = "tls://%s"
-ca = "ca.pem"
+ca = "../../ca.pem"
 certificate = "unit-1.pem"
 key = "unit-1.key"
 [buffer]

@@ -157,7 +157,9 @@ func (s *Site) IssueServer(dir, name string, hosts []string) error {
 }
 
 // IssueDevice writes a certificate for a device, valid for a year, to
-// device.pem and device.key in dir, where device is its name. An earlier one of
+// device.pem and device.key in dir, where device is its name. No command does it,
+// because devices enrol and keep their keys: it is for tests, and for fault runs,
+// where no central runs yet. An earlier one of
 // that name is replaced. The error is ErrDeviceName where the name cannot be.
 func (s *Site) IssueDevice(dir, device string) error {
 	if err := ValidDevice(device); err != nil {
