@@ -173,7 +173,7 @@ func (c *Config) resolve() {
 	if strings.HasSuffix(c.Profile, ".json") {
 		c.Profile = config.Path(c.file, c.Profile)
 	}
-	for _, p := range []*string{&c.Data, &c.Key, &c.Central.CA, &c.Central.Certificate, &c.Central.Key, &c.Incab.Certificate, &c.Incab.Key} {
+	for _, p := range []*string{&c.Data, &c.Key, &c.Central.CA, &c.Central.Certificate, &c.Central.Key, &c.Incab.Certificate, &c.Incab.Key, &c.Live.CA, &c.Live.Certificate, &c.Live.Key} {
 		*p = config.Path(c.file, *p)
 	}
 	if c.Position.GPS != "" && !strings.Contains(c.Position.GPS, "://") {

@@ -133,12 +133,7 @@ func (a *Agent) check(ctx context.Context, v nrd.VRM, officer, reason string) (h
 	return a.live.Check(ctx, v, officer, reason, hits)
 }
 
-// liveDefinitions are the metrics of a unit that asks a gateway.
-var liveDefinitions = []metrics.Definition{
-	{Name: "nrd_agent_live_lookups_total", Type: metrics.Counter, Labels: []string{"outcome"}, Help: "questions to the live gateway since the start: answered, failed, skipped (it was left alone), dropped (too many waited)"},
-	{Name: "nrd_agent_live_open", Type: metrics.Gauge, Help: "1 while the live gateway is left alone because it has not answered, else 0"},
-}
-
+// putLive gives the metrics of a unit that asks a gateway.
 func (a *Agent) putLive(put metrics.Put) {
 	if a.live == nil {
 		return

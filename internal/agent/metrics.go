@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"slices"
 
 	"nrd/internal/metrics"
 )
@@ -28,11 +27,13 @@ var definitions = []metrics.Definition{
 	{Name: "nrd_agent_connected", Type: metrics.Gauge, Help: "1 while central takes what is sent, else 0"},
 	{Name: "nrd_agent_problems", Type: metrics.Gauge, Help: "how many things a person should know; nrd-agent status says which"},
 	{Name: "nrd_agent_info", Type: metrics.Gauge, Labels: []string{"device", "software"}, Help: "always 1"},
+	{Name: "nrd_agent_live_lookups_total", Type: metrics.Counter, Labels: []string{"outcome"}, Help: "questions to the live gateway since the start: answered, failed, skipped (it was left alone), dropped (too many waited)"},
+	{Name: "nrd_agent_live_open", Type: metrics.Gauge, Help: "1 while the live gateway is left alone because it has not answered, else 0"},
 }
 
 // source gives the unit's metrics.
 func (a *Agent) source() *metrics.Source {
-	return &metrics.Source{Definitions: slices.Concat(definitions, liveDefinitions), Values: func(_ context.Context, put metrics.Put) error {
+	return &metrics.Source{Definitions: definitions, Values: func(_ context.Context, put metrics.Put) error {
 		r := a.report()
 		put("nrd_agent_frames_total", float64(r.Frames))
 		put("nrd_agent_frames_dropped_total", float64(r.DroppedFrames))
