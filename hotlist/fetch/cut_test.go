@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -153,11 +154,22 @@ func TestADownloadBegunGoesOnThoughANewerVersionIsThere(t *testing.T) {
 		t.Fatal("it was not cut")
 	}
 	s.publish("wanted", 2, crowd(3000, entry("AB12CDE", "R2"))...)
-	s.answers(nil)
-	if r := c.sync(); r.Bytes == 0 {
-		t.Errorf("%+v", r)
-	}
+	var again, fresh atomic.Int64
+	s.answers(func(w http.ResponseWriter, q *http.Request) {
+		if strings.HasSuffix(q.URL.Path, ".snapshot") {
+			if q.Header.Get("Range") != "" {
+				again.Add(1)
+			} else {
+				fresh.Add(1)
+			}
+		}
+		s.Handler().ServeHTTP(w, q)
+	})
+	c.sync()
 	c.want("AB12CDE", "R2 of wanted 2")
+	if again.Load() != 1 || fresh.Load() != 0 {
+		t.Errorf("%d downloads went on, %d began anew", again.Load(), fresh.Load())
+	}
 }
 
 func TestACacheThatIsDamagedIsSetAsideAndRebuiltByTheNextSync(t *testing.T) {

@@ -60,3 +60,26 @@ func TestAStreamThatWasCutChangedOrShuffledDoesNotRead(t *testing.T) {
 		t.Errorf("another key: %v", err)
 	}
 }
+
+func FuzzNewReader(f *testing.F) {
+	key, err := ParseKey(bytes.Repeat([]byte{1}, 32))
+	if err != nil {
+		f.Fatal(err)
+	}
+	var out bytes.Buffer
+	w := NewWriter(&out, key)
+	if _, err := w.Write([]byte("text")); err != nil {
+		f.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(out.Bytes())
+	f.Add([]byte(nil))
+	f.Fuzz(func(t *testing.T, boxes []byte) {
+		// Nobody without the key makes anything that reads.
+		if text, err := io.ReadAll(NewReader(bytes.NewReader(boxes), key)); err == nil && string(text) != "text" {
+			t.Errorf("%q", text)
+		}
+	})
+}

@@ -1,0 +1,142 @@
+package trust
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func vouch([]byte) ([]byte, error) { return []byte("vouched"), nil }
+
+func TestARoleNameTellsNothingWithoutTheSalt(t *testing.T) {
+	one := RoleName("salt", "car-1")
+	if one == RoleName("salt", "car-2") || one == RoleName("other", "car-1") || len(one) != 32 || strings.Contains(one, "car") {
+		t.Errorf("%q", one)
+	}
+}
+
+func TestWhatOthersMaySeeIsSortedFromWhatADeviceMay(t *testing.T) {
+	for file, want := range map[string]string{
+		"timestamp.json": "", "1.root.json": "", "7.snapshot.json": "", "1.targets.json": "", "7.lists.json": "", "root.sig": "",
+		"7.0123456789abcdef.json": "0123456789abcdef", "": "", "online.key": "key", "root-1.key": "key",
+	} {
+		common, role := Common(file)
+		if file != "" && common != (want == "") || role != want {
+			t.Errorf("%q: common %v, role %q, want %q", file, common, role, want)
+		}
+	}
+}
+
+func TestOfTheMetadataNothingIsServedThatIsAKey(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "trust")
+	must(t, Init(dir, 3, 2, vouch, noon))
+	o, err := OpenOnline(dir)
+	must(t, err)
+	files, err := o.Sign(1, noon, map[string][]Target{"role": {{Name: "x", Length: 3, SHA256: sha256.Sum256([]byte("abc")), Custom: []byte(`{"list":"wanted"}`)}}})
+	must(t, err)
+	for name, text := range files {
+		if strings.HasSuffix(name, ".key") || strings.Contains(string(text), "PRIVATE") {
+			t.Errorf("%s is among what is served", name)
+		}
+		if strings.Contains(string(text), "wanted") != (name == "1.role.json") {
+			t.Errorf("%s: the list's name", name)
+		}
+	}
+	if len(files) != 7 {
+		t.Errorf("%d files: %v", len(files), files)
+	}
+	for _, key := range []string{"online.key", "root-1.key", "root-2.key", "root-3.key"} {
+		info, err := os.Stat(filepath.Join(dir, key))
+		must(t, err)
+		if info.Mode().Perm() != 0o600 {
+			t.Errorf("%s has mode %v", key, info.Mode())
+		}
+	}
+}
+
+func TestAKeyThatTheRootDoesNotNameIsNotUsed(t *testing.T) {
+	dir, other := filepath.Join(t.TempDir(), "trust"), filepath.Join(t.TempDir(), "trust")
+	must(t, errors.Join(Init(dir, 1, 1, vouch, noon), Init(other, 1, 1, vouch, noon)))
+	must(t, os.Rename(filepath.Join(other, onlineFile), filepath.Join(dir, onlineFile)))
+	if _, err := OpenOnline(dir); !errors.Is(err, ErrUntrusted) {
+		t.Errorf("%v", err)
+	}
+	for _, c := range []struct{ keys, threshold int }{{1, 2}, {0, 0}, {3, 0}} {
+		if err := Init(filepath.Join(t.TempDir(), "trust"), c.keys, c.threshold, vouch, noon); !errors.Is(err, ErrKeys) {
+			t.Errorf("%+v: %v", c, err)
+		}
+	}
+}
+
+func TestAServerThatKnowsNoRangesGivesTheWholeAgain(t *testing.T) {
+	whole := []byte("all of the file")
+	for name, answer := range map[string]http.HandlerFunc{
+		"none": func(w http.ResponseWriter, _ *http.Request) { w.Write(whole) }, //nolint:errcheck // the client tells
+		"another's part": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Range", fmt.Sprintf("bytes 0-%d/%d", len(whole)-1, len(whole)))
+			w.WriteHeader(http.StatusPartialContent)
+			w.Write(whole) //nolint:errcheck // the client tells
+		},
+	} {
+		server := httptest.NewServer(answer)
+		c := &Client{Address: server.URL, Dir: t.TempDir(), web: newWeb(nil)}
+		target := Target{Name: "x", Length: int64(len(whole)), SHA256: sha256.Sum256(whole)}
+		must(t, os.WriteFile(c.part(target), []byte("all of"), 0o600))
+		file, err := c.Download(t.Context(), Repository{role: "role"}, target)
+		if name == "none" {
+			must(t, err)
+			if text, err := os.ReadFile(file); err != nil || string(text) != string(whole) {
+				t.Errorf("%s: %q, %v", name, text, err)
+			}
+		} else if !errors.Is(err, ErrRefused) {
+			t.Errorf("%s: %v", name, err)
+		}
+		c.web.close()
+		server.Close()
+	}
+}
+
+func FuzzFloors(f *testing.F) {
+	dir := f.TempDir()
+	path := filepath.Join(dir, "floors")
+	opened, _, err := openFloors(path, noon)
+	must(f, err)
+	must(f, opened.raise(map[string]floor{"root": {Version: 3}}))
+	must(f, opened.close())
+	text, err := os.ReadFile(path)
+	must(f, err)
+	f.Add(text)
+	f.Add(text[:len(text)/2])
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, text []byte) {
+		path := filepath.Join(t.TempDir(), "floors")
+		must(t, os.WriteFile(path, text, 0o600))
+		opened, _, err := openFloors(path, noon)
+		must(t, err)
+		must(t, opened.raise(map[string]floor{"root": {Version: 4}}))
+		if err := opened.check("root", floor{Version: 3}); !errors.Is(err, ErrOlder) {
+			t.Errorf("an older version: %v", err)
+		}
+		must(t, opened.close())
+	})
+}
