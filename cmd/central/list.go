@@ -151,7 +151,7 @@ func (p *program) listEntriesCommand() *cobra.Command {
 	var vrm string
 	c := &cobra.Command{Use: "entries NAME", Short: "Show the entries of a local list, up to 10,000", Args: cobra.ExactArgs(1)}
 	c.Flags().StringVar(&vrm, "vrm", "", "only those for this number plate")
-	return p.needsDesk(c, func(ctx context.Context, d *collector.Desk, settings *collector.Config, args []string) error {
+	return p.needsDesk(c, func(ctx context.Context, d *collector.Desk, _ *collector.Config, args []string) error {
 		entries, err := d.ListEntries(ctx, collector.ListQuery{List: args[0], VRM: vrm})
 		if err != nil {
 			return err
@@ -244,7 +244,7 @@ replaces all. Central reads the file itself, so its system user must be able to.
 	c.Flags().StringVar(&days.review, "review", "", "local lists: the `DAY` on which the entries must be looked at again")
 	c.Flags().BoolVar(&f.Covert, "covert", false, "local lists: the entries go to no vehicle")
 	c.Flags().BoolVar(&f.Sure, "sure", false, "local lists: even if the list loses much")
-	return p.needsDesk(c, func(ctx context.Context, d *collector.Desk, settings *collector.Config, args []string) (err error) {
+	return p.needsDesk(c, func(ctx context.Context, d *collector.Desk, _ *collector.Config, args []string) (err error) {
 		f.List, f.Path = args[0], args[1]
 		if f.Weed, err = day(days.weed); err != nil {
 			return err

@@ -76,7 +76,7 @@ func TestEveryEntryOfAFileIsFoundAndNoOther(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.close()
+	defer f.close() //nolint:errcheck // it was only read
 	if err := f.verify(); err != nil {
 		t.Error(err)
 	}
@@ -112,7 +112,7 @@ func TestManyEntriesForOneMarkAreAllFoundAlsoOverTheEndOfABlock(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.close()
+	defer f.close() //nolint:errcheck // it was only read
 	for _, v := range []nrd.VRM{"A1", "B2", "C3"} {
 		if found, err := f.lookup(v, "l"); err != nil || len(found) != 200 {
 			t.Errorf("%s: %d, %v", v, len(found), err)
@@ -189,7 +189,7 @@ func FuzzOpenFile(f *testing.F) {
 		if err != nil {
 			return
 		}
-		defer opened.close()
+		defer opened.close() //nolint:errcheck // it was only read
 		if err := opened.verify(); err != nil && !errors.Is(err, ErrDamaged) {
 			t.Error(err)
 		}
