@@ -95,8 +95,9 @@ func scenarios() []scenario {
 		},
 		{
 			name: "the unit's disk is full",
-			plan: plan{rate: 60, unitDisk: smallDisk, unit: lives(2, life{lasts: 3 * second}), troubles: [][]trouble{
-				{{0, "black hole", 8 * second}}, {{second, fullDiskOf("unit"), 2 * second}, {second, fullDiskOf("unit"), 2 * second}},
+			// So soon and so long that there is not enough to let go of.
+			plan: plan{rate: 200, unitDisk: smallDisk, unit: lives(2, life{lasts: 4 * second}), troubles: [][]trouble{
+				{{0, "black hole", 9 * second}}, {{second / 5, fullDiskOf("unit"), 4 * second}, {second, fullDiskOf("unit"), 2 * second}},
 			}},
 			bug: "Append hides that the disk is full", complaint: nowhere,
 			edit: when("Append hides that the disk is full", "uplink/writer.go", "b.noteFull(r, refused[i])", "refused[i] = nil"),
