@@ -141,7 +141,7 @@ func apart(a, b nrd.Quad) float64 {
 // the plate is in it.
 const (
 	windowWidth, windowHeight = 192, 128
-	windowPlate               = 100
+	windowPlate               = 110
 )
 
 // look finds a plate again in a window in which view is an upright rectangle, and

@@ -17,6 +17,8 @@ const (
 	// A plate narrower than oneLine times its height may have two lines; one
 	// narrower than twoLines surely has.
 	oneLine, twoLines = 3.0, 1.9
+	// evenLines is where one and two lines are about as likely.
+	evenLines = 2.3
 	// sure is the certainty from which a plate is not looked at again.
 	sure = 0.9
 )
@@ -72,6 +74,9 @@ func (r *networkReader) Read(img gocv.Mat, quad nrd.Quad) ([]Glyphs, error) {
 			if certainty(g) > certainty(seen) || seen == nil {
 				seen = g
 			}
+			if certainty(seen) >= sure {
+				break
+			}
 		}
 		votes.add(seen, 1)
 		// Nothing at all at the first look: not a plate.
@@ -82,14 +87,16 @@ func (r *networkReader) Read(img gocv.Mat, quad nrd.Quad) ([]Glyphs, error) {
 	return votes.count(1), nil
 }
 
-// linesOf gives the numbers of lines that a plate of this aspect may have. An
-// oblique view makes a plate with one line look narrow.
+// linesOf gives the numbers of lines that a plate of this aspect may have, the
+// likelier first. An oblique view makes a plate with one line look narrow.
 func linesOf(aspect float64) []int {
 	switch {
 	case aspect >= oneLine:
 		return []int{1}
 	case aspect <= twoLines:
 		return []int{2}
+	case aspect < evenLines:
+		return []int{2, 1}
 	default:
 		return []int{1, 2}
 	}

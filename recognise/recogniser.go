@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"image"
 	"log/slog"
+	"math"
 	"slices"
 	"time"
 
@@ -19,6 +20,9 @@ const (
 	// frameSide is how a camera's frames are looked at: it is set up so that
 	// their plates are not tiny.
 	frameSide = 640
+	// surePlate is the localiser's probability below which a photograph's read
+	// is less sure than its text: the place may be no plate at all.
+	surePlate = 0.75
 	// sureSighting is the confidence from which a photograph is not looked at
 	// more closely.
 	sureSighting = 75
@@ -55,7 +59,7 @@ const (
 // photographLooks is how a photograph is looked at, more and more closely until a
 // plate is surely read: with its longer side brought to side pixels, if it is
 // longer than from.
-var photographLooks = [...]struct{ side, from int }{{640, 0}, {1024, 900}}
+var photographLooks = [...]struct{ side, from int }{{512, 0}, {1024, 900}}
 
 // Recogniser turns the frames of one camera into records. It is not safe for
 // concurrent use: one goroutine owns it.
@@ -204,7 +208,9 @@ func (r *Recogniser) sightings(img gocv.Mat, view image.Rectangle, side int) ([]
 		if err != nil {
 			return nil, fmt.Errorf("read: %w", err)
 		}
-		if read, ok := choose(look, r.now()); ok && r.keep(&read) {
+		read, ok := choose(look, r.now())
+		read.Confidence = int(math.Round(float64(read.Confidence) * min(1, p.Confidence/surePlate)))
+		if ok && r.keep(&read) {
 			read.Engine = r.config.Reader.Engine()
 			seen = append(seen, Sighting{Plate: p, Read: read})
 		}

@@ -32,7 +32,7 @@ def crop_sample(rng, backgrounds):
     cv2.setRNGSeed(rng.getrandbits(31))
     if rng.random() < .1:
         return _negative(rng, backgrounds), "", np.zeros((0, 2), np.float32)
-    p = plate.random_plate(rng, scale=.5)
+    p = plate.random_plate(rng, scale=.5, alike=.25)
     flat = cv2.cvtColor(p.image, cv2.COLOR_BGR2GRAY) if rng.random() < .7 else p.image[..., rng.randint(0, 2)]
     ph, pw = flat.shape
     two = len(p.lines) == 2

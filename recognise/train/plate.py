@@ -247,12 +247,12 @@ def _alike(group, rng):
     return "".join(rng.choice("ODQBHMNWG") if c.isalpha() and rng.random() < .45 else rng.choice("0868") if c.isdigit() and rng.random() < .3 else c for c in group)
 
 
-def random_plate(rng, scale=.5, uk=None, two_line=None):
-    """One plate of the training mixture, at `scale` px a mm."""
+def random_plate(rng, scale=.5, uk=None, two_line=None, alike=0.0):
+    """One plate of the training mixture, at `scale` px a mm; `alike` is the share of marks that are filled with look-alikes."""
     uk = rng.random() < .58 if uk is None else uk
     two_line = rng.random() < .32 if two_line is None else two_line
     groups = syntax.british(rng) if uk else syntax.european(rng)
-    if rng.random() < .25:
+    if rng.random() < alike:
         groups = [_alike(g, rng) for g in groups]
     faces = Faces.get()
     bike = two_line and rng.random() < .6
