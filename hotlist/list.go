@@ -171,6 +171,9 @@ func (l *entryList) verify(ctx context.Context) error {
 			if n++; n%entriesPerCommit == 0 {
 				l.letGo(b)
 			}
+			if n > l.Entries {
+				return errors.New("it has more entries than were written") // or pages that go round in a circle
+			}
 			return ctx.Err()
 		})
 	})

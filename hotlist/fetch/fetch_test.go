@@ -189,7 +189,7 @@ func (c *car) stop() {
 		return
 	}
 	must(c.t, c.Cache.Close())
-	must(c.t, c.Trust.Close())
+	c.Trust.Close()
 	c.Fetcher = nil
 }
 

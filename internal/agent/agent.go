@@ -185,7 +185,8 @@ func (a *Agent) open() error {
 }
 
 func (a *Agent) close() error {
-	errs := []error{a.published.close()}
+	a.published.close()
+	var errs []error
 	if a.cache != nil {
 		errs = append(errs, a.cache.Close())
 	}

@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/url"
@@ -93,7 +92,7 @@ func (a *Agent) openPublished(key *sealed.Key) (*published, error) {
 		Anchor: func(root, voucher []byte) error { return identity.VerifyRoot(a.credential.Authority(), root, voucher) },
 	}
 	if err := client.Initialize(); err != nil {
-		return nil, errors.Join(fmt.Errorf("lists from central: %w", err), client.Close())
+		return nil, fmt.Errorf("lists from central: %w", err)
 	}
 	files := map[string]bool{}
 	for _, l := range c.Lists {
@@ -104,11 +103,10 @@ func (a *Agent) openPublished(key *sealed.Key) (*published, error) {
 	return p, nil
 }
 
-func (p *published) close() error {
-	if p == nil {
-		return nil
+func (p *published) close() {
+	if p != nil {
+		p.trust.Close()
 	}
-	return p.trust.Close()
 }
 
 // noticed takes central's word that something is published. Only the newest

@@ -50,7 +50,7 @@ type Client struct {
 	// Dir is the folder of the root and of downloads, Floors the file of the
 	// newest versions seen, which belongs elsewhere; both are made.
 	Dir, Floors string
-	// Key seals the root.
+	// Key seals both.
 	Key *sealed.Key
 	// Reference is the time by which expiry is judged (identity.Credential).
 	Reference func() time.Time
@@ -73,7 +73,7 @@ func (c *Client) Initialize() error {
 	}
 	var aside string
 	var err error
-	if c.floors, aside, err = openFloors(c.Floors, c.Clock.Now()); err != nil {
+	if c.floors, aside, err = openFloors(c.Floors, c.key, c.Clock.Now()); err != nil {
 		return err
 	}
 	if aside != "" {
@@ -85,13 +85,11 @@ func (c *Client) Initialize() error {
 	return nil
 }
 
-// Close closes what is kept.
-func (c *Client) Close() error {
-	if c.floors == nil {
-		return nil
+// Close ends what connections stay open.
+func (c *Client) Close() {
+	if c.web != nil {
+		c.web.close()
 	}
-	c.web.close()
-	return c.floors.close()
 }
 
 // Refresh gets the newest metadata and gives what the device may have, and the

@@ -2,18 +2,25 @@ package trust
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
+	"maps"
 	"os"
-	"runtime/debug"
+	"path/filepath"
 	"slices"
 	"time"
 
-	"go.etcd.io/bbolt"
+	"nrd/internal/sealed"
 )
 
-// floors are the newest versions seen of each role. They lie in a database of
+// floors are the newest versions seen of each role. They lie in a sealed file of
 // their own, so that emptying the folder of metadata brings no old version back.
-type floors struct{ db *bbolt.DB }
+type floors struct {
+	path string
+	key  *sealed.Key
+	seen map[string]floor
+}
 
 // floor is a role's newest version, as signed by these keys: a root that names
 // others has set the role back on purpose.
@@ -22,104 +29,56 @@ type floor struct {
 	Keys    []string
 }
 
-var floorsBucket = []byte("floors")
-
-// openFloors opens the database. One that is damaged is set aside, and its name
-// then is given: what is known of versions is lost with it.
-func openFloors(path string, now time.Time) (f *floors, setAside string, err error) {
-	f, err = tryFloors(path)
+// openFloors reads the file. One that is damaged is set aside, and its name then is
+// given: what is known of versions is lost with it.
+func openFloors(path string, key *sealed.Key, now time.Time) (f *floors, setAside string, err error) {
+	f = &floors{path: path, key: key, seen: map[string]floor{}}
+	box, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return f, "", nil
+	}
+	if err != nil {
+		return nil, "", err
+	}
+	text, err := key.Open(box, []byte(floorsPlace))
+	if err == nil {
+		err = json.Unmarshal(text, &f.seen)
+	}
 	if err == nil {
 		return f, "", nil
 	}
-	if _, missing := os.Stat(path); missing != nil {
-		return nil, "", err // it could not be made
-	}
+	f.seen = map[string]floor{}
 	setAside = path + ".corrupt-" + now.UTC().Format("20060102T150405Z")
-	if err := os.Rename(path, setAside); err != nil {
-		return nil, "", err
-	}
-	f, err = tryFloors(path)
-	return f, setAside, err
+	return f, setAside, errors.Join(os.Rename(path, setAside), sealed.SyncDir(filepath.Dir(path)))
 }
 
-// tryFloors opens the database and reads it to its end: bbolt trusts its file,
-// which is mapped into memory, so that a damaged one makes it panic.
-func tryFloors(path string) (f *floors, err error) {
-	var db *bbolt.DB
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("%s: it cannot be read: %v", path, r)
-		}
-		if err != nil && db != nil {
-			db.Close() //nolint:errcheck // it is damaged
-		}
-	}()
-	db, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: time.Second})
-	if err != nil {
-		return nil, err
-	}
-	err = db.Update(func(tx *bbolt.Tx) error {
-		b, err := tx.CreateBucketIfNotExists(floorsBucket)
-		if err != nil {
-			return err
-		}
-		return b.ForEach(func(_, text []byte) error { return json.Unmarshal(text, &floor{}) })
-	})
-	return &floors{db}, err
-}
+// floorsPlace binds the box to what it is.
+const floorsPlace = "floors"
 
 // check refuses a version below the role's floor. The error is ErrOlder.
 func (f *floors) check(role string, is floor) error {
-	return f.db.View(func(tx *bbolt.Tx) error {
-		least, err := read(tx, role)
-		if err != nil {
-			return err
-		}
-		if slices.Equal(least.Keys, is.Keys) && is.Version < least.Version {
-			return fmt.Errorf("%w: %s has version %d, and %d was seen", ErrOlder, role, is.Version, least.Version)
-		}
-		return nil
-	})
-}
-
-func read(tx *bbolt.Tx, role string) (floor, error) {
-	var f floor
-	text := tx.Bucket(floorsBucket).Get([]byte(role))
-	if text == nil {
-		return f, nil
+	least := f.seen[role]
+	if slices.Equal(least.Keys, is.Keys) && is.Version < least.Version {
+		return fmt.Errorf("%w: %s has version %d, and %d was seen", ErrOlder, role, is.Version, least.Version)
 	}
-	return f, json.Unmarshal(text, &f)
+	return nil
 }
 
 // raise keeps versions that were verified.
 func (f *floors) raise(seen map[string]floor) error {
-	changed := false
-	err := f.db.View(func(tx *bbolt.Tx) error {
-		for role, is := range seen {
-			was, err := read(tx, role)
-			if err != nil {
-				return err
-			}
-			changed = changed || was.Version != is.Version || !slices.Equal(was.Keys, is.Keys)
-		}
+	next := maps.Clone(f.seen)
+	maps.Copy(next, seen)
+	same := func(a, b floor) bool { return a.Version == b.Version && slices.Equal(a.Keys, b.Keys) }
+	if maps.EqualFunc(next, f.seen, same) {
 		return nil
-	})
-	if err != nil || !changed {
+	}
+	text, err := json.Marshal(next)
+	if err != nil {
 		return err
 	}
-	return f.db.Update(func(tx *bbolt.Tx) error {
-		for role, is := range seen {
-			text, err := json.Marshal(is)
-			if err != nil {
-				return err
-			}
-			if err := tx.Bucket(floorsBucket).Put([]byte(role), text); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	if err := sealed.WriteFile(f.path, f.key.Seal(text, []byte(floorsPlace)), 0o600); err != nil {
+		return err
+	}
+	f.seen = next
+	return nil
 }
-
-func (f *floors) close() error { return f.db.Close() }

@@ -28,7 +28,7 @@
 // (metadata/trustedmetadata). Its updater is not used: it keeps metadata in plain
 // files that it does not fsync, never gets over a truncated one, and believes the
 // clock. What is kept here is the root, sealed and written in one step, and the
-// newest versions seen, in a database beside it that outlives it.
+// newest versions seen, in a file elsewhere that outlives it.
 package trust
 
 import (

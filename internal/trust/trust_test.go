@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"nrd/internal/sealed"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -116,27 +118,31 @@ func TestAServerThatKnowsNoRangesGivesTheWholeAgain(t *testing.T) {
 	}
 }
 
-func FuzzFloors(f *testing.F) {
-	dir := f.TempDir()
-	path := filepath.Join(dir, "floors")
-	opened, _, err := openFloors(path, noon)
-	must(f, err)
-	must(f, opened.raise(map[string]floor{"root": {Version: 3}}))
-	must(f, opened.close())
-	text, err := os.ReadFile(path)
-	must(f, err)
-	f.Add(text)
-	f.Add(text[:len(text)/2])
-	f.Add([]byte{})
-	f.Fuzz(func(t *testing.T, text []byte) {
-		path := filepath.Join(t.TempDir(), "floors")
-		must(t, os.WriteFile(path, text, 0o600))
-		opened, _, err := openFloors(path, noon)
+func TestFloorsOutliveTheirFileOnlyWhole(t *testing.T) {
+	path, key := filepath.Join(t.TempDir(), "floors"), sealed.NewKey()
+	open := func() (*floors, string) {
+		t.Helper()
+		f, aside, err := openFloors(path, key, noon)
 		must(t, err)
-		must(t, opened.raise(map[string]floor{"root": {Version: 4}}))
-		if err := opened.check("root", floor{Version: 3}); !errors.Is(err, ErrOlder) {
-			t.Errorf("an older version: %v", err)
-		}
-		must(t, opened.close())
-	})
+		return f, aside
+	}
+	f, _ := open()
+	must(t, f.raise(map[string]floor{"root": {Version: 3}, "timestamp": {Version: 7, Keys: []string{"a"}}}))
+	f, _ = open()
+	if err := f.check("timestamp", floor{6, []string{"a"}}); !errors.Is(err, ErrOlder) {
+		t.Errorf("an older version: %v", err)
+	}
+	if err := errors.Join(f.check("timestamp", floor{7, []string{"a"}}), f.check("timestamp", floor{1, []string{"b"}}), f.check("lists", floor{1, nil})); err != nil {
+		t.Errorf("the same version, one of other keys, and one of a new role: %v", err)
+	}
+	text, err := os.ReadFile(path)
+	must(t, err)
+	text[len(text)/2] ^= 1
+	must(t, os.WriteFile(path, text, 0o600))
+	if _, aside := open(); aside == "" {
+		t.Error("a damaged file is not set aside")
+	}
+	if _, aside := open(); aside != "" {
+		t.Error("it is still there")
+	}
 }
