@@ -187,7 +187,7 @@ func (l *Lists) Run(ctx context.Context) error {
 	defer l.closeAll()
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return l.every(ctx, inboxEvery, nil, "the inbox", l.lookIntoInbox) })
-	g.Go(func() error { return l.every(ctx, watchEvery, nil, "the lists' alarms", l.watch) })
+	g.Go(func() error { return l.every(ctx, watchEvery, nil, "the lists' alarms", l.lookAfter) })
 	g.Go(func() error { return l.every(ctx, publishEvery, l.publishing, "publishing", l.publish) })
 	g.Go(func() error { return l.every(ctx, searchEvery, l.searching, "retrospect", l.search) })
 	g.Go(func() error { return l.match(ctx) })

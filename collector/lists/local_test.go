@@ -373,3 +373,17 @@ func TestEveryLookAndEveryActIsJudgedAndLogged(t *testing.T) {
 		}
 	}
 }
+
+func TestAChangeThatCouldNotBeBuiltIsInForceAtTheNextLook(t *testing.T) {
+	s := newSite(t)
+	s.localList("burglars")
+	s.must(s.store.ChangeEntries(t.Context(), "burglars", store.EntryChange{Put: []store.ListEntry{entry("AB12CDE", "1")}}, store.Retrospect{}))
+	s.hits("AB12CDE")
+	s.must(s.lookAfter(t.Context()))
+	s.hits("AB12CDE", "burglars 1")
+	version := s.list("burglars").InForce.Version
+	s.must(s.lookAfter(t.Context()))
+	if again := s.list("burglars").InForce.Version; again != version {
+		t.Errorf("a list that is well was built anew: version %d, then %d", version, again)
+	}
+}

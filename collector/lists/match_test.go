@@ -279,6 +279,8 @@ func TestADamagedListIsTakenOutAndALocalOneIsBuiltAnew(t *testing.T) {
 	if got := s.alarms(); !slices.Equal(got, []string{"list burglars: extract", "list national: extract"}) {
 		t.Errorf("alarms %v", got)
 	}
+	s.must(s.lookAfter(t.Context()))
+	s.hits("AB12CDE", "burglars 1")
 	s.again()
 	s.hits("AB12CDE", "burglars 1")
 	if got := s.alarms(); !slices.Equal(got, []string{"list national: extract"}) {

@@ -16,6 +16,36 @@ const watchEvery = time.Minute
 // about names a list in its alarms; no device can be called so.
 func about(list string) string { return "list " + list }
 
+// lookAfter builds anew what local lists have lost, and looks at the alarms.
+func (l *Lists) lookAfter(ctx context.Context) error {
+	all, err := l.Store.Lists(ctx)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for i := range all {
+		errs = append(errs, l.heal(ctx, &all[i]))
+	}
+	return errors.Join(append(errs, l.watch(ctx))...)
+}
+
+// heal builds a local list whose entries are damaged, or whose last change is not
+// in force because something failed.
+func (l *Lists) heal(ctx context.Context, list *store.List) error {
+	well := func() bool { return l.isOpen(list.Name) && list.Built == list.Changes }
+	if !list.Local() || !list.Withdrawn.IsZero() || well() {
+		return nil
+	}
+	l.importing.Lock()
+	defer l.importing.Unlock()
+	var err error
+	if *list, err = l.Store.List(ctx, list.Name); err != nil || !list.Withdrawn.IsZero() || well() {
+		return err // it was under way
+	}
+	l.Log.Warn("a local list is built anew", "list", list.Name)
+	return l.build(ctx, list.Name)
+}
+
 // watch raises and clears the alarms about lists: a file that is missing, late or
 // was refused, entries that are damaged, and files that wait for a person.
 func (l *Lists) watch(ctx context.Context) error {
