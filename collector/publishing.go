@@ -120,7 +120,11 @@ func (u toUnits) Publish(ctx context.Context, l lists.Publication, entries iter.
 	if len(l.Recipients) > 0 {
 		out.Recipients = l.Recipients
 	}
-	return u.p.Publish(ctx, out, entries)
+	err := u.p.Publish(ctx, out, entries)
+	if errors.Is(err, publish.ErrOlder) {
+		err = fmt.Errorf("%w: %w", lists.ErrPublished, err)
+	}
+	return err
 }
 
 func (u toUnits) Withdraw(ctx context.Context, name string) error {

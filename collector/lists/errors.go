@@ -17,6 +17,10 @@ var ErrNational = errors.New("a local list never goes to a national recipient")
 // being played again, or files came in the wrong order.
 var ErrOlder = errors.New("the file is older than the list that is in force")
 
+// ErrPublished answers Publish where units were given a higher version before: the
+// store comes from a backup that is older than what was published.
+var ErrPublished = errors.New("a higher version of the list was published before")
+
 // ErrShrinks says that an import would take more from a local list than is let
 // pass without a word.
 var ErrShrinks = errors.New("the list would lose more than is let pass without saying so")

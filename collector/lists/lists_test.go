@@ -237,6 +237,9 @@ func (p *printer) Publish(_ context.Context, list Publication, entries iter.Seq2
 	if p.broken != nil {
 		return p.broken
 	}
+	if list.Version < p.lists[list.Name].Version {
+		return ErrPublished
+	}
 	var marks []nrd.VRM
 	for e, err := range entries {
 		if err != nil {

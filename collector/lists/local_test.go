@@ -387,3 +387,21 @@ func TestAChangeThatCouldNotBeBuiltIsInForceAtTheNextLook(t *testing.T) {
 		t.Errorf("a list that is well was built anew: version %d, then %d", version, again)
 	}
 }
+
+func TestAStoreFromAnOlderBackupLeapsOverTheVersionsThatUnitsHave(t *testing.T) {
+	s := newSite(t)
+	printer := newPrinter()
+	s.Publisher = printer
+	s.localList("burglars")
+	s.put("burglars", entry("AB12CDE", ""))
+	printer.lists["burglars"] = Publication{Name: "burglars", Version: 1500}
+	for range 2 {
+		if err := s.publish(t.Context()); !errors.Is(err, ErrPublished) {
+			t.Fatalf("a lower version was published: %v", err)
+		}
+	}
+	s.must(s.publish(t.Context()))
+	if p := printer.lists["burglars"]; p.Version <= 1500 || len(printer.marks["burglars"]) != 1 {
+		t.Errorf("published is %+v", p)
+	}
+}

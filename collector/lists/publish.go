@@ -29,7 +29,8 @@ type Publication struct {
 // Publisher takes lists to the units.
 type Publisher interface {
 	// Publish makes a version the one that units get. The entries come in the order
-	// of their VRMs, and an error among them ends it.
+	// of their VRMs, and an error among them ends it. The error is ErrPublished where
+	// a higher version was published before.
 	Publish(ctx context.Context, p Publication, entries iter.Seq2[nrd.Entry, error]) error
 	// Withdraw takes a list away from the units. One that is not published is no
 	// error.
@@ -89,7 +90,11 @@ func (l *Lists) publishOne(ctx context.Context, list store.List) error {
 	case gone, list.File == "", list.Published == list.InForce.Version:
 		return nil
 	default:
-		if err := l.hand(ctx, list); err != nil {
+		err := l.hand(ctx, list)
+		if errors.Is(err, ErrPublished) {
+			return errors.Join(err, l.leap(ctx, list.Name))
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -100,6 +105,27 @@ func (l *Lists) publishOne(ctx context.Context, list store.List) error {
 		}
 		return nil
 	})
+}
+
+// versionLeap is how far a list's version leaps over those that were published and
+// that a restored store knows nothing of.
+const versionLeap = 1000
+
+// leap makes the list's version a higher one, to be published at the next look.
+func (l *Lists) leap(ctx context.Context, name string) error {
+	l.importing.Lock()
+	defer l.importing.Unlock()
+	var list store.List
+	err := l.Store.ChangeList(ctx, name, func(held *store.List) error {
+		held.InForce.Version += versionLeap
+		list = *held
+		return nil
+	})
+	if err == nil {
+		l.renew(list)
+		wake(l.publishing)
+	}
+	return err
 }
 
 // hand gives a version to the publisher. It opens the file for itself, so that the
