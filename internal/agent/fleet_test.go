@@ -363,3 +363,33 @@ func TestATrialThatEndsTheUnitEachTimeIsRolledBack(t *testing.T) {
 		t.Errorf("a damaged file: %q, %+v; want the unit's own settings", c.Deployment, p.status())
 	}
 }
+
+func TestAUnitWhoseIssuerWasTakenBackGetsACertificateOfTheNewOne(t *testing.T) {
+	s := newSite(t)
+	u := s.enrol("car-9")
+	issuerOf := func() string {
+		t.Helper()
+		c, err := LoadConfig(u.file)
+		must(t, err)
+		key, err := sealed.LoadKey(filepath.Join(u.dir, "storage.key"))
+		must(t, err)
+		credential, err := identity.OpenCredential(c.Central.files(), key, clock.System())
+		must(t, err)
+		return fmt.Sprintf("%x", credential.Leaf().AuthorityKeyId)
+	}
+	before := issuerOf()
+	devices, fleet := s.devices, s.fleet
+	s.stop()
+	must(t, collector.ReplaceIssuer(s.dir))
+	s.start()
+	text, err := os.ReadFile(u.file)
+	must(t, err)
+	must(t, os.WriteFile(u.file, []byte(strings.NewReplacer(devices, s.devices, fleet, s.fleet).Replace(string(text))), 0o600))
+	u.run(0)
+	for end := time.Now().Add(time.Minute); issuerOf() == before; time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the unit's certificate is still the old issuer's")
+		}
+	}
+	u.until("it is seen with the new certificate", seen)
+}
