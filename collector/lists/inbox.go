@@ -32,7 +32,7 @@ type arrival struct {
 	modified time.Time
 }
 
-var errUnclaimed = errors.New("no list takes this file")
+var errUnclaimed = errors.New("no list takes this file, or central may not read it")
 
 // lookIntoInbox loads what has come. A file is removed when it is dealt with: what
 // it said is in the report, and nothing of it stays unencrypted.
@@ -67,7 +67,7 @@ func (l *Lists) lookIntoInbox(ctx context.Context) error {
 	l.inbox.seen = seen
 	text := ""
 	if len(unclaimed) > 0 {
-		text = "files lie in it that no list takes: " + strings.Join(unclaimed, ", ")
+		text = "files lie in it that no list takes, or that central may not read: " + strings.Join(unclaimed, ", ")
 	}
 	return errors.Join(append(errs, l.say(ctx, byInbox, alarm.Extract, text))...)
 }
@@ -84,6 +84,9 @@ func unfinished(name string) bool {
 func (l *Lists) takeFromInbox(ctx context.Context, name string) error {
 	path := filepath.Join(l.Inbox, name)
 	f, err := voi.Open(path)
+	if errors.Is(err, fs.ErrPermission) {
+		return errUnclaimed
+	}
 	if err != nil {
 		return l.unreadable(ctx, path, err)
 	}
