@@ -239,6 +239,8 @@ func TestInARealBrowserARecordAppearsLiveAndItsPicturesFollow(t *testing.T) {
 	d.picture(t, key, nrd.ImagePatch)
 	d.picture(t, key, nrd.ImageOverview)
 	c.see("its two pictures", `[...`+first+`.querySelectorAll(".slot img")].filter((i) => i.complete && i.naturalWidth > 0).length === 2`)
+	d.acted(t, key, nrd.DispositionStopped)
+	c.see("what officers did, in both places", `[...document.querySelectorAll("[data-outcome]")].filter((o) => o.innerText === "stopped by 4417").length === 2`)
 	c.picture("live")
 
 	c.do(chromedp.Click(chromedp.CSS("[data-hold]")))
@@ -249,6 +251,7 @@ func TestInARealBrowserARecordAppearsLiveAndItsPicturesFollow(t *testing.T) {
 
 	c.do(chromedp.Click(chromedp.CSS(`[data-records] [data-hit] .plate-link`)))
 	c.see("the record's page", `document.body.innerText.includes("Opened for: live monitoring")`)
+	c.see("what officers did", `document.querySelector("#officers").closest("section").innerText.includes("2026/11/23-0417")`)
 	c.see("its pictures", `[...document.querySelectorAll("figure img")].filter((i) => i.complete && i.naturalWidth > 0).length === 2`)
 	c.picture("record")
 	if said := c.console(); len(said) > 0 {
