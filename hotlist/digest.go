@@ -37,6 +37,9 @@ func (d *digest) hash(key, box []byte) [sha256.Size]byte {
 // letGo gives the memory back that reading a file from end to end has mapped: only
 // the pages that matches need come again.
 func (l *entryList) letGo(b *bbolt.Bucket) {
+	// A damaged file says that it is longer than what is mapped of it, and what lies
+	// behind that is other memory.
+	size := min(b.Tx().Size(), l.opened)
 	// It is advice: where the kernel does not take it, nothing is lost.
-	unix.Syscall(unix.SYS_MADVISE, l.db.Info().Data, uintptr(b.Tx().Size()), unix.MADV_DONTNEED) //nolint:errcheck // as said
+	unix.Syscall(unix.SYS_MADVISE, l.db.Info().Data, uintptr(size), unix.MADV_DONTNEED) //nolint:errcheck // as said
 }

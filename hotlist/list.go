@@ -93,8 +93,11 @@ func (h header) number() uint64 {
 // entryList is a list in bbolt: each entry of it with all it says.
 type entryList struct {
 	header
-	file    string
-	db      *bbolt.DB
+	file string
+	db   *bbolt.DB
+	// opened is how long the file was when it was opened: at least so much of it
+	// is mapped.
+	opened  int64
 	secrets secrets
 	// filter knows which VRMs are not in the list, and that is nearly all.
 	filter filter
@@ -114,7 +117,7 @@ func openEntryList(path string, key *sealed.Key) (list, error) {
 		if err != nil {
 			return err
 		}
-		l.db = db
+		l.db, l.opened = db, info.Size()
 		return db.View(func(tx *bbolt.Tx) error {
 			b := tx.Bucket(headerBucket)
 			if b == nil {
