@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -249,5 +250,48 @@ func TestAfterAPowerCutAtAnyStepOfASyncOneWholeVersionIsInForce(t *testing.T) {
 		return checkPublished(cache, held, 120)
 	}) {
 		t.Error(wrong)
+	}
+}
+
+func TestReadsAreMatchedWhileTheListChangesAndNeverSeeHalfOfIt(t *testing.T) {
+	u := newUnit(t)
+	lines := versionLines(t, 1, 300)
+	p, file := snapshotOf(t, 1, lines)
+	if err := take(t, u.Cache, p, file); err != nil {
+		t.Fatal(err)
+	}
+	var matching sync.WaitGroup
+	stop := make(chan struct{})
+	matching.Go(func() {
+		for n := 0; ; n++ {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			// One that changes with each version, and one that never does.
+			for _, v := range []nrd.VRM{mark(n % 100 * 3), mark(n%100*3 + 1)} {
+				if hits, err := u.Match(v); err != nil || len(hits) != 1 {
+					t.Errorf("%s has %d hits, %v", v, len(hits), err)
+					return
+				}
+			}
+		}
+	})
+	for version := 2; version <= 12; version++ {
+		next := versionLines(t, version, 300)
+		p, file := deltaOf(t, version, lines, next)
+		if version%5 == 0 {
+			p, file = snapshotOf(t, version, next)
+		}
+		if err := take(t, u.Cache, p, file); err != nil {
+			t.Fatal(err)
+		}
+		lines = next
+	}
+	close(stop)
+	matching.Wait()
+	if err := checkPublished(u.Cache, 12, 300); err != nil {
+		t.Error(err)
 	}
 }
