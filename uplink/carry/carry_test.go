@@ -65,13 +65,20 @@ func TestCarriedRecordsComeBackAsTheyWere(t *testing.T) {
 func FuzzRead(f *testing.F) {
 	f.Add(file(f, nil))
 	f.Add([]byte(clearLine + "\x00\x00\x00\x02rx\x00\x00\x00\x09.\x00\x00\x00\x00\x00\x00\x00\x01"))
+	key := sealed.NewKey()
+	f.Add(file(f, key))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		total := 0
-		_ = Read(bytes.NewReader(data), nil, func(_ string, payload []byte) error {
-			if total += len(payload); total > len(data) {
-				t.Error("more came out than went in")
+		for _, key := range []*sealed.Key{nil, key} {
+			total := 0
+			err := Read(bytes.NewReader(data), key, func(_ string, payload []byte) error {
+				if total += len(payload); total > len(data) {
+					t.Error("more came out than went in")
+				}
+				return nil
+			})
+			if err != nil && !errors.Is(err, ErrFormat) && !errors.Is(err, ErrKey) {
+				t.Errorf("got %v", err)
 			}
-			return nil
-		})
+		}
 	})
 }
