@@ -33,10 +33,6 @@ func explain(err error) error {
 	case errors.Is(err, sqlite3.NOTADB):
 		return fmt.Errorf("%w: %w", ErrKey, err)
 	default:
-		var e *sqlite3.Error
-		if errors.As(err, &e) {
-			println("EXT", e.ExtendedCode().Error(), e.ExtendedCode(), e.SQL())
-		}
 		return err
 	}
 }
