@@ -47,8 +47,9 @@ func scenarios() []scenario {
 				"_ = s.Buffer.ask(&request{removes: []itemID{f.id}}); s.forget(f.id); return"),
 		},
 		{
+			// Late enough that receipts which went out too early are there.
 			name: "central dies before its commit",
-			plan: plan{rate: 100, central: lives(6, life{lasts: 2 * second, point: "central: commit, before the first day", count: 3})},
+			plan: plan{rate: 100, central: lives(6, life{lasts: 2 * second, point: "central: commit, the images are on stable storage", count: 3})},
 			bug:  "receipts go out before the commit", complaint: nowhere,
 			edit: when("receipts go out before the commit", "collector/ingest/commit.go", "results, err := c.in.Store.Insert(ctx, items)",
 				"for i := range items { c.answer(&items[i], store.Result{Outcome: store.Duplicate}, a) }; c.send(a); clear(a)"),
