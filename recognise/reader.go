@@ -64,27 +64,41 @@ func (r *networkReader) Close() error {
 func (r *networkReader) Read(img gocv.Mat, quad nrd.Quad) ([]Glyphs, error) {
 	w, h := size(quad)
 	var votes ballot
+	lines := linesOf(w / max(h, 1))
 	for i, look := range looks {
-		var seen []Glyphs
-		for _, lines := range linesOf(w / max(h, 1)) {
-			g, err := r.look(img, quad, lines, look.x, look.y)
-			if err != nil {
-				return nil, err
-			}
-			if certainty(g) > certainty(seen) || seen == nil {
-				seen = g
-			}
-			if certainty(seen) >= sure {
-				break
-			}
+		seen, err := r.best(img, quad, lines, look.x, look.y)
+		if err != nil {
+			return nil, err
 		}
 		votes.add(seen, 1)
 		// Nothing at all at the first look: not a plate.
 		if i == 0 && (len(seen) == 0 || certainty(seen) >= sure) {
 			break
 		}
+		if i == 0 {
+			lines = []int{seen[0].Lines}
+		}
 	}
 	return votes.count(1), nil
+}
+
+// best is the surest reading of one cut as one of so many lines; what is sure is
+// not tried with others.
+func (r *networkReader) best(img gocv.Mat, quad nrd.Quad, lines []int, x, y float64) ([]Glyphs, error) {
+	var seen []Glyphs
+	for _, n := range lines {
+		g, err := r.look(img, quad, n, x, y)
+		if err != nil {
+			return nil, err
+		}
+		if certainty(g) > certainty(seen) || seen == nil {
+			seen = g
+		}
+		if certainty(seen) >= sure {
+			break
+		}
+	}
+	return seen, nil
 }
 
 // linesOf gives the numbers of lines that a plate of this aspect may have, the

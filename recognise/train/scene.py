@@ -9,6 +9,7 @@ import os
 import cv2
 import numpy as np
 
+import glyphs
 import light
 import plate
 
@@ -102,6 +103,52 @@ def lettering(im, rng, largest=.5):
         cv2.putText(im, line, (x, int(y + n * th * 1.6)), face, size, ink, thick, cv2.LINE_AA)
 
 
+def _sign(rng):
+    """What stands on a sign: roads with their numbers, places with distances, warnings, an asset's number."""
+    kind = rng.random()
+    road = lambda: rng.choice("AABM") + str(rng.choice([rng.randint(1, 99), rng.randint(100, 999), rng.randint(1000, 9999)]))
+    if kind < .35:
+        return " ".join(road() for _ in range(rng.choice([1, 1, 2])))
+    word = "".join(rng.choice(glyphs.CHARS[10:]) for _ in range(rng.randint(3, 8))) if rng.random() < .4 else rng.choice(WORDS).upper()
+    word = "".join(c for c in word if c in glyphs.CHARS or c == " ").strip()
+    return word if kind < .6 else "%s %d" % (word, rng.choice([rng.randint(1, 99), rng.randint(100, 9999)]))
+
+
+def board(im, rng):
+    """A sign or a nameplate in the proportions of a plate, light on a colour or dark on a pale ground. It is no plate."""
+    faces = plate.Faces.get()
+    font = rng.choice(faces["other"] if rng.random() < .8 else faces["wright"])
+    text, high, x, glyphs_at = _sign(rng), 40, rng.randint(6, 30), []
+    for ch in text:
+        if ch == " ":
+            x += rng.randint(12, 34)
+            continue
+        w = max(4, round(high * (.62 if font.wright else font.aspect(ch)) * rng.uniform(.95, 1.05)))
+        glyphs_at.append((ch, x, w))
+        x += w + rng.randint(2, 9)
+    pad = rng.randint(6, 26)
+    flat = np.empty((high + 2 * pad, x + rng.randint(4, 24), 3), np.float32)
+    # Dark on pale a short one with a number would be a plate.
+    if rng.random() < .75 or len(text) < 9 and any(c.isdigit() for c in text):
+        flat[:] = rng.choice([(70, 110, 0), (160, 70, 0), (30, 50, 95), (40, 30, 190)])
+        flat[:] += np.array([rng.uniform(-25, 25) for _ in range(3)], np.float32)
+        ink = rng.uniform(190, 255)
+    else:
+        flat[:] = [rng.uniform(150, 250) for _ in range(3)]
+        ink = rng.uniform(0, 90)
+    for ch, at, w in glyphs_at:
+        part = flat[pad:pad + high, at:at + w]
+        m = font.glyph(ch, w, high)[:, :part.shape[1], None] * np.float32(1 / 255)
+        part[:] = part * (1 - m) + ink * m
+    if rng.random() < .5:
+        inset = rng.randint(1, 4)
+        cv2.rectangle(flat, (inset, inset), (flat.shape[1] - 1 - inset, flat.shape[0] - 1 - inset), [ink] * 3, rng.randint(1, 3))
+    w = float(np.exp(rng.uniform(np.log(30), np.log(320))))
+    q = pose(rng, w, w * flat.shape[0] / flat.shape[1] * rng.uniform(.85, 1.18))
+    q += [rng.uniform(0, im.shape[1]), rng.uniform(0, im.shape[0])]
+    paste(im, light.illuminate(flat, rng) * rng.uniform(.4, 1.1), q.astype(np.float32))
+
+
 def pose(rng, w, h, two_line=False):
     """Corners of a w x h plate as a camera may see it, about the origin: the plate is turned about its three
     axes and seen from a few of its widths away."""
@@ -160,7 +207,7 @@ def compose(rng, backgrounds):
         else:
             im = rendered(rng, WIDTH, HEIGHT).astype(np.float32)
         for _ in range(rng.choice([0, 0, 1, 1, 2, 3])):
-            (lettering if rng.random() < .7 else grille)(im, rng)
+            rng.choice([lettering, lettering, board, board, grille])(im, rng)
         for _ in range(rng.choice([0, 1, 1, 1, 2, 2, 3, 4])):
             _add_plate(im, quads, rng)
     if rng.random() < .2:
