@@ -56,9 +56,10 @@ const (
 // not rule it out.
 func Repair(raw VRM, cost Cost, now time.Time) Repaired {
 	weighed := []weighedCandidate{weighRaw(raw, cost)}
+	offers := offered(len(raw), cost)
 	for i := range layouts {
 		if l := &layouts[i]; len(l.Positions) == len(raw) {
-			weighed = append(weighed, l.cheapest(cost, now)...)
+			weighed = append(weighed, l.cheapest(offers, now)...)
 		}
 	}
 	weighed = bestOfEach(weighed)
@@ -87,35 +88,67 @@ func weighRaw(raw VRM, cost Cost) weighedCandidate {
 	return w
 }
 
-// cheapest gives the layout's likeliest marks. The costs of positions add up, so
-// keeping the best few beginnings at each position loses none of the best few.
-func (l *Layout) cheapest(cost Cost, now time.Time) []weighedCandidate {
-	type beginning struct {
-		text string
-		cost float64
-	}
-	beginnings := []beginning{{cost: math.Log(l.Marks()) - math.Log(l.Prior)}}
-	for i, class := range l.Positions {
-		var next []beginning
+// offer is a glyph with what it costs at its position.
+type offer struct {
+	glyph byte
+	cost  float64
+}
+
+// offered lists for each position the glyphs that can be there, cheapest first.
+func offered(length int, cost Cost) [][]offer {
+	all := make([]offer, 0, length*len(glyphs))
+	offers := make([][]offer, length)
+	for i := range offers {
+		first := len(all)
 		for g := range len(glyphs) {
-			if !class.Has(glyphs[g]) {
+			if c := cost(i, glyphs[g]); !math.IsInf(c, 1) && !math.IsNaN(c) {
+				all = append(all, offer{glyphs[g], c})
+			}
+		}
+		offers[i] = all[first:]
+		slices.SortStableFunc(offers[i], func(a, b offer) int { return cmp.Compare(a.cost, b.cost) })
+	}
+	return offers
+}
+
+// beginning is the first glyphs of a mark with what they cost together.
+type beginning struct {
+	text [MaxVRM]byte
+	cost float64
+}
+
+// cheapest gives the layout's likeliest marks. The costs of positions add up, so
+// keeping the best few beginnings at each position loses none of the best few;
+// and of these the m-th with the n-th glyph cannot be among them where m times n
+// others are cheaper.
+func (l *Layout) cheapest(offers [][]offer, now time.Time) []weighedCandidate {
+	kept, next := make([]beginning, 1, 4*maxCandidates), make([]beginning, 0, 4*maxCandidates)
+	kept[0].cost = math.Log(l.Marks()) - math.Log(l.Prior)
+	for i, class := range l.Positions {
+		next = next[:0]
+		n := 0
+		for _, o := range offers[i] {
+			if n == maxCandidates {
+				break
+			}
+			if !class.Has(o.glyph) {
 				continue
 			}
-			c := cost(i, glyphs[g])
-			if math.IsInf(c, 1) || math.IsNaN(c) {
-				continue
-			}
-			for _, b := range beginnings {
-				next = append(next, beginning{b.text + glyphs[g:g+1], b.cost + c})
+			n++
+			for _, b := range kept[:min(len(kept), maxCandidates/n)] {
+				b.text[i] = o.glyph
+				b.cost += o.cost
+				next = append(next, b)
 			}
 		}
 		slices.SortStableFunc(next, func(a, b beginning) int { return cmp.Compare(a.cost, b.cost) })
-		beginnings = next[:min(len(next), maxCandidates)]
+		kept, next = next[:min(len(next), maxCandidates)], kept
 	}
-	weighed := make([]weighedCandidate, len(beginnings))
-	for i, b := range beginnings {
-		m := l.describe(VRM(b.text), now)
-		weighed[i] = weighedCandidate{Candidate{VRM: VRM(b.text), Syntax: l.Name, FutureAge: m.FutureAge}, b.cost}
+	weighed := make([]weighedCandidate, len(kept))
+	for i, b := range kept {
+		v := VRM(b.text[:len(l.Positions)])
+		m := l.describe(v, now)
+		weighed[i] = weighedCandidate{Candidate{VRM: v, Syntax: l.Name, FutureAge: m.FutureAge}, b.cost}
 		if m.FutureAge {
 			weighed[i].cost += futureCost
 		}

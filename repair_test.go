@@ -1,7 +1,11 @@
 package nrd
 
 import (
+	"cmp"
 	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
 	"testing"
 )
 
@@ -107,6 +111,42 @@ func TestAReaderThatRulesEverythingOutKeepsItsText(t *testing.T) {
 	}
 }
 
+func TestTheLikeliestMarksOfALayoutAreThoseThatTryingAllOfThemFinds(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 20 {
+		var table [3][len(glyphs)]float64
+		for i := range table {
+			for g := range table[i] {
+				table[i][g] = 8 * random.Float64()
+			}
+		}
+		offers := offered(3, func(position int, glyph byte) float64 { return table[position][strings.IndexByte(glyphs, glyph)] })
+		for i := range layouts {
+			l := &layouts[i]
+			if len(l.Positions) != 3 {
+				continue
+			}
+			var all []weighedCandidate
+			for n := range len(glyphs) * len(glyphs) * len(glyphs) {
+				a, b, c := n%len(glyphs), n/len(glyphs)%len(glyphs), n/len(glyphs)/len(glyphs)
+				if v := VRM([]byte{glyphs[a], glyphs[b], glyphs[c]}); l.Matches(v) {
+					all = append(all, weighedCandidate{Candidate{VRM: v}, table[0][a] + table[1][b] + table[2][c]})
+				}
+			}
+			slices.SortFunc(all, func(a, b weighedCandidate) int { return cmp.Compare(a.cost, b.cost) })
+			got := l.cheapest(offers, november2026)
+			if len(got) != min(maxCandidates, len(all)) {
+				t.Fatalf("%s: %d marks, want %d of %d", l.Shape, len(got), maxCandidates, len(all))
+			}
+			for k := range got {
+				if got[k].VRM != all[k].VRM {
+					t.Errorf("%s: mark %d is %s, want %s", l.Shape, k, got[k].VRM, all[k].VRM)
+				}
+			}
+		}
+	}
+}
+
 func FuzzRepair(f *testing.F) {
 	for _, s := range []string{"AB12CDE", "A812CDE", "0O0O0O0", "MANI234", "", "Q", "8B8B8B8B8B8B8B8"} {
 		f.Add(s)
@@ -132,6 +172,14 @@ func FuzzRepair(f *testing.F) {
 func BenchmarkRepair(b *testing.B) {
 	for b.Loop() {
 		Repair("A81ZCDE", LookAlikes("A81ZCDE"), november2026)
+	}
+}
+
+// A reader that holds every glyph possible everywhere.
+func BenchmarkRepairOfAnUnsureRead(b *testing.B) {
+	cost := func(position int, glyph byte) float64 { return 1 + float64((int(glyph)*7+position*13)%36)/4 }
+	for b.Loop() {
+		Repair("A81ZCDE", cost, november2026)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"math"
+	"math/bits"
 	"slices"
 	"strings"
 	"time"
@@ -93,7 +94,7 @@ func (l *Layout) Matches(v VRM) bool {
 func (l *Layout) Marks() float64 {
 	n := 1.0
 	for _, class := range l.Positions {
-		n *= float64(len(class.String()))
+		n *= float64(bits.OnesCount64(uint64(class)))
 	}
 	return n
 }

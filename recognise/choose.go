@@ -103,7 +103,7 @@ func weigh(c nrd.Candidate, g Glyphs) (w candidate, lost float64) {
 		if !l.Matches(c.VRM) {
 			continue
 		}
-		d := density(l)
+		d := densities[i]
 		prior += d
 		if d > likeliest {
 			likeliest, w.Syntax = d, l.Name
@@ -128,7 +128,7 @@ func everything(g Glyphs) float64 {
 		if len(l.Positions) != len(g.Probabilities) {
 			continue
 		}
-		product := density(l)
+		product := densities[i]
 		for j, class := range l.Positions {
 			product *= allowed(g.Probabilities[j], class)
 		}
@@ -156,6 +156,15 @@ var layouts = nrd.Layouts()
 // the commonest layout, 3,000 to 1, would make a British mark of many a foreign
 // one.
 const trust = 0.5
+
+// densities are those of the layouts.
+var densities = func() []float64 {
+	all := make([]float64, len(layouts))
+	for i := range layouts {
+		all[i] = density(&layouts[i])
+	}
+	return all
+}()
 
 // density is how much likelier a mark of the layout is than it would be if all
 // texts of its length were alike.
