@@ -33,9 +33,9 @@ const (
 // again by the closer one in a small window in which a plate has the size that
 // is seen best: that tells plates from the rest and sets the corners right.
 type networkLocaliser struct {
-	finder, closer       *network
-	rectifier            *rectifier
-	halved, scaled, blob gocv.Mat
+	finder, closer *network
+	rectifier      *rectifier
+	halved, scaled gocv.Mat
 }
 
 // NewNetworkLocaliser opens our own localiser.
@@ -46,18 +46,21 @@ func NewNetworkLocaliser() (Localiser, error) {
 	}
 	closer, err := openNetwork("localiser")
 	if err != nil {
-		return nil, errors.Join(err, finder.close())
+		finder.close()
+		return nil, err
 	}
 	return &networkLocaliser{
 		finder: finder, closer: closer, rectifier: newRectifier(),
-		halved: gocv.NewMat(), scaled: gocv.NewMat(), blob: gocv.NewMat(),
+		halved: gocv.NewMat(), scaled: gocv.NewMat(),
 	}, nil
 }
 
 // Close gives the network back.
 func (l *networkLocaliser) Close() error {
 	l.rectifier.close()
-	return errors.Join(l.finder.close(), l.closer.close(), l.halved.Close(), l.scaled.Close(), l.blob.Close())
+	l.finder.close()
+	l.closer.close()
+	return errors.Join(l.halved.Close(), l.scaled.Close())
 }
 
 // Localise searches the image, and looks at each plate that it finds again.
@@ -186,13 +189,10 @@ func inImage(found []Plate, toImage matrix, w, h int) []Plate {
 // of the picture.
 func (l *networkLocaliser) search(n *network, picture gocv.Mat, least float64) ([]Plate, error) {
 	w, h := picture.Cols(), picture.Rows()
-	const shift = 0.45 * 255
-	gocv.BlobFromImages([]gocv.Mat{picture}, &l.blob, 1.0/255, image.Pt(w, h), gocv.NewScalar(shift, shift, shift, 0), false, false, gocv.MatTypeCV32F)
-	out, values, err := n.run(l.blob, 1, 9, h/stride, w/stride)
+	values, err := n.run(picture, 0.45*255, 1.0/255, [4]int{1, 9, h / stride, w / stride})
 	if err != nil {
 		return nil, err
 	}
-	defer out.Close()
 	m := plateMap{values: values, w: w / stride, h: h / stride}
 	return m.plates(least), nil
 }

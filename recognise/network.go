@@ -1,17 +1,25 @@
 package recognise
 
+// #include <stdlib.h>
+// #include "network.h"
+import "C"
+
 import (
 	"crypto/sha256"
+	"errors"
 	"fmt"
+	"unsafe"
 
 	"gocv.io/x/gocv"
 
 	"nrd/recognise/model"
 )
 
-// network is one of our own networks, run by OpenCV on the processor.
+// network is one of our own networks, run by OpenCV on the processor. gocv's own
+// way takes pictures as floats, copies them three times and lets what OpenCV
+// throws end the program; the few lines of network.cpp do neither.
 type network struct {
-	net gocv.Net
+	p unsafe.Pointer
 	// version names the weights by the beginning of their checksum.
 	version string
 }
@@ -22,32 +30,43 @@ func openNetwork(name string) (*network, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNetwork, err)
 	}
-	net, err := gocv.ReadNetFromONNXBytes(weights)
-	if err != nil {
+	n := &network{version: fmt.Sprintf("%x", sha256.Sum256(weights))[:8]}
+	if err := thrown(C.nrd_network_open(unsafe.Pointer(unsafe.SliceData(weights)), C.size_t(len(weights)), &n.p)); err != nil {
 		return nil, fmt.Errorf("%w: %s: %w", ErrNetwork, name, err)
 	}
-	if net.Empty() {
-		return nil, fmt.Errorf("%w: %s holds no layers", ErrNetwork, name)
-	}
-	return &network{net: net, version: fmt.Sprintf("%x", sha256.Sum256(weights))[:8]}, nil
+	return n, nil
 }
 
-// run sends a blob through the network. The caller closes the result, which has
-// the sizes want.
-func (n *network) run(blob gocv.Mat, want ...int) (gocv.Mat, []float32, error) {
-	n.net.SetInput(blob, "")
-	out := n.net.Forward("")
-	sizes := out.Size()
-	if fmt.Sprint(sizes) != fmt.Sprint(want) {
-		_ = out.Close() // never fails
-		return gocv.Mat{}, nil, fmt.Errorf("%w: its output has the sizes %v instead of %v", ErrNetwork, sizes, want)
+// run sends a picture of 8 bits through the network, its values taken as
+// (value - shift) * scale. The result has the sizes want; it is valid until the
+// next run.
+func (n *network) run(picture gocv.Mat, shift, scale float64, want [4]int) ([]float32, error) {
+	var sizes [4]C.int
+	var values *C.float
+	if err := thrown(C.nrd_network_run(n.p, unsafe.Pointer(picture.Ptr()), C.double(shift), C.double(scale), &sizes[0], &values)); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrNetwork, err)
 	}
-	values, err := out.DataPtrFloat32()
-	if err != nil {
-		_ = out.Close() // never fails
-		return gocv.Mat{}, nil, fmt.Errorf("%w: %w", ErrNetwork, err)
+	length := 1
+	for i, s := range sizes {
+		if int(s) != want[i] {
+			return nil, fmt.Errorf("%w: its output has the sizes %v instead of %v", ErrNetwork, sizes, want)
+		}
+		length *= want[i]
 	}
-	return out, values, nil
+	return unsafe.Slice((*float32)(values), length), nil
 }
 
-func (n *network) close() error { return n.net.Close() }
+// close gives the network back. A closed one can be closed again.
+func (n *network) close() {
+	C.nrd_network_close(n.p)
+	n.p = nil
+}
+
+// thrown is what OpenCV complained of, nil where it did not.
+func thrown(message *C.char) error {
+	if message == nil {
+		return nil
+	}
+	defer C.free(unsafe.Pointer(message))
+	return errors.New(C.GoString(message))
+}

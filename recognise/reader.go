@@ -1,7 +1,6 @@
 package recognise
 
 import (
-	"errors"
 	"image/color"
 	"math"
 
@@ -33,7 +32,6 @@ var looks = [...]struct{ x, y float64 }{{0, 0}, {0.03, 0.06}, {-0.025, -0.05}}
 type networkReader struct {
 	network   *network
 	rectifier *rectifier
-	blob      gocv.Mat
 	line      gocv.Mat
 }
 
@@ -46,7 +44,6 @@ func NewNetworkReader() (Reader, error) {
 	return &networkReader{
 		network:   n,
 		rectifier: newRectifier(),
-		blob:      gocv.NewMatWithSizes([]int{1, 1, cropHeight, cropWidth}, gocv.MatTypeCV32F),
 		line:      gocv.NewMat(),
 	}, nil
 }
@@ -57,7 +54,8 @@ func (r *networkReader) Engine() string { return "network " + r.network.version 
 // Close gives the network back.
 func (r *networkReader) Close() error {
 	r.rectifier.close()
-	return errors.Join(r.network.close(), r.blob.Close(), r.line.Close())
+	r.network.close()
+	return r.line.Close()
 }
 
 // Read reads a plate, looking again with other margins while it is not sure.
@@ -154,38 +152,31 @@ func (r *networkReader) readLine(img gocv.Mat, quad nrd.Quad, line part) ([]Glyp
 	return r.frames(r.line)
 }
 
-// frames sends a grey crop of the network's input size through it.
+// frames sends a grey crop of the network's input size through it, its brightness
+// and contrast made the same for every plate.
 func (r *networkReader) frames(crop gocv.Mat) ([]Glyphs, error) {
 	pixels, err := crop.DataPtrUint8()
 	if err != nil {
 		return nil, err
 	}
-	input, err := r.blob.DataPtrFloat32()
+	mean, deviation := contrast(pixels)
+	logits, err := r.network.run(crop, mean, 1/(deviation+4), [4]int{1, classes, 1, cropFrames})
 	if err != nil {
 		return nil, err
 	}
-	normalise(pixels, input)
-	out, logits, err := r.network.run(r.blob, 1, classes, 1, cropFrames)
-	if err != nil {
-		return nil, err
-	}
-	defer out.Close()
 	return decode(logits), nil
 }
 
-// normalise makes brightness and contrast of the crop the same for every plate.
-func normalise(pixels []uint8, input []float32) {
-	var sum, squares float64
+// contrast is the mean of the pixels and their deviation from it.
+func contrast(pixels []uint8) (mean, deviation float64) {
+	var sum, squares int
 	for _, p := range pixels {
-		sum += float64(p)
-		squares += float64(p) * float64(p)
+		sum += int(p)
+		squares += int(p) * int(p)
 	}
 	n := float64(len(pixels))
-	mean := sum / n
-	deviation := math.Sqrt(max(0, squares/n-mean*mean))
-	for i, p := range pixels {
-		input[i] = float32((float64(p) - mean) / (deviation + 4))
-	}
+	mean = float64(sum) / n
+	return mean, math.Sqrt(max(0, float64(squares)/n-mean*mean))
 }
 
 // median is the grey that half of the crop's pixels are darker than.
