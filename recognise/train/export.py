@@ -1,4 +1,5 @@
-"""Export: the averaged weights as ONNX (opset 11, batch normalisation folded), checked in OpenCV.
+"""Export: the averaged weights as ONNX (opset 11, batch normalisation folded), checked in OpenCV. A network
+without a checkpoint in DIR keeps its file.
 
 python3 export.py --data DIR --out ../model
 """
@@ -44,11 +45,16 @@ def main():
     a = a.parse_args()
     torch.set_num_threads(1)
     os.makedirs(a.out, exist_ok=True)
-    sums = []
+    sums = {}
+    if os.path.exists(a.out + "/SHA256SUMS"):   # what is not exported keeps its line
+        with open(a.out + "/SHA256SUMS") as f:
+            sums = {name: value for value, name in map(str.split, f)}
     for name, model, shape, names, shapes in (
             ("finder", localiser.Finder(), (1, 3, 256, 320), ["image", "map"], [(1, 3, h, w) for h, w in SIZES]),
             ("localiser", localiser.Localiser(), (1, 3, 256, 320), ["image", "map"], [(1, 3, h, w) for h, w in SIZES]),
             ("reader", reader.Reader(), (1, 1, 32, 128), ["crop", "frames"], [(1, 1, 32, 128)])):
+        if not os.path.exists("%s/%s.pt" % (a.data, name)):
+            continue
         load(model, "%s/%s.pt" % (a.data, name))
         path = "%s/%s.onnx" % (a.out, name)
         write(model, shape, path, names)
@@ -57,14 +63,10 @@ def main():
             print("%s %s: OpenCV and torch differ by at most %.1e" % (name, "x".join(map(str, s)), d))
             assert d < 1e-3
         with open(path, "rb") as f:
-            sums.append("%s  %s.onnx" % (hashlib.sha256(f.read()).hexdigest(), name))
+            sums["%s.onnx" % name] = hashlib.sha256(f.read()).hexdigest()
         print("%s: %d parameters, %d bytes" % (name, sum(p.numel() for p in model.parameters()), os.path.getsize(path)))
-    path = a.out + "/SHA256SUMS"
-    if os.path.exists(path):  # the lines of files that are made elsewhere stay
-        with open(path) as f:
-            sums += [line for line in f.read().splitlines() if not line.endswith(".onnx")]
-    with open(path, "w") as f:
-        f.write("\n".join(sums) + "\n")
+    with open(a.out + "/SHA256SUMS", "w") as f:
+        f.writelines("%s  %s\n" % (value, name) for name, value in sums.items())
 
 
 if __name__ == "__main__":

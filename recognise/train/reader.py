@@ -83,10 +83,11 @@ def main():
     a.add_argument("--data", required=True)
     a.add_argument("--steps", type=int, default=9000)
     a.add_argument("--stop", type=int, help="pause at this step; a later call resumes")
-    a.add_argument("--fade", type=int, default=1400, help="step at which supervision of frames has faded")
+    a.add_argument("--fade", type=int, default=1400, help="step at which supervision of frames has faded; 1 for a thawed network, which needs none")
+    a.add_argument("--rate", type=float, default=2e-3, help="highest learning rate; a third of it for a thawed network")
     a = a.parse_args()
     torch.set_num_threads(1)
-    run = net.Run(Reader, a.data + "/reader.pt", 2e-3, 1e-2)
+    run = net.Run(Reader, a.data + "/reader.pt", a.rate, 1e-2)
     print("reader: %d parameters, from step %d" % (sum(p.numel() for p in run.net.parameters()), run.step), flush=True)
     chunks = dataset.Chunks(a.data, "reader")
     while chunks.refresh() < 2:
