@@ -42,7 +42,7 @@ func Mount(t testing.TB) *Disk {
 		t.Fatal(err)
 	}
 	for _, command := range [][]string{{"mkfs.ext4", "-q", "-F", d.image}, {"mount", "-o", "loop", d.image, d.Dir}} {
-		if out, err := exec.Command(command[0], command[1:]...).CombinedOutput(); err != nil {
+		if out, err := exec.CommandContext(t.Context(), command[0], command[1:]...).CombinedOutput(); err != nil {
 			t.Logf("mounting a file system in a file is not permitted here, so what was removed is not looked at: %v: %s", err, out)
 			d.image = ""
 			return d
