@@ -182,7 +182,7 @@ FAULTS_KILLS ?= 1000
 faults: deps-build deps-test ## each kind of fault alone, then mixed, FAULTS_KILLS kills: nothing may be lost
 	go run ./internal/faults -time $(FAULTS_TIME) -kills $(FAULTS_KILLS)
 
-faults-short: deps-build deps-test ## a minute of kills, power cuts and a bad link
+faults-short: deps-build deps-test ## a minute of kills, power cuts, a full disk and a bad link, and one planted bug that must be found
 	go run ./internal/faults -short
 
 faults-planted: deps-build deps-test ## planted bugs of each kind, each of which must be found

@@ -63,6 +63,8 @@ type central struct {
 	mu sync.Mutex
 	// answer decides what becomes of an item; UNSPECIFIED: no receipt.
 	answer func(arrived) wire.Receipt_Outcome
+	// forbidden are topics to which nobody may listen.
+	forbidden []string
 	// swallow ends the connection instead of taking an item.
 	swallow func(arrived) bool
 	all     []arrived
@@ -191,7 +193,9 @@ func (c *central) OnSessionEstablished(cl *mochi.Client, _ packets.Packet) {
 	}
 }
 
-func (c *central) OnACLCheck(*mochi.Client, string, bool) bool { return true }
+func (c *central) OnACLCheck(_ *mochi.Client, topic string, write bool) bool {
+	return write || !slices.Contains(c.forbidden, topic)
+}
 
 func (c *central) OnPublish(cl *mochi.Client, pk packets.Packet) (packets.Packet, error) {
 	device, kind, err := wire.ParseTopic(pk.TopicName)
@@ -270,6 +274,13 @@ func (c *central) arrivals() []arrived {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.Clone(c.all)
+}
+
+// came is how many connections there were.
+func (c *central) came() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.visits
 }
 
 // until waits until central has got something that satisfies enough.

@@ -7,6 +7,7 @@ import (
 
 	"google.golang.org/protobuf/encoding/protowire"
 
+	"nrd"
 	"nrd/uplink/wire"
 )
 
@@ -44,5 +45,42 @@ func TestANewerCentralIsObeyedAsFarAsItIsUnderstood(t *testing.T) {
 	eventually(t, "the buffer is empty", func() bool { return waiting(t, b) == 0 })
 	if strings.Contains(log.String(), "not understood") {
 		t.Errorf("the log: %s", log.String())
+	}
+}
+
+func TestAnOlderCentralGetsEveryRecordAndRefusesOnlyWhatItDoesNotKnow(t *testing.T) {
+	conf := config(t)
+	b, c := open(t, conf), newCentral(t)
+	// It has no notices, and knows no events of officers.
+	c.forbidden = []string{wire.TopicNoticeLists}
+	c.reply(func(a arrived) wire.Receipt_Outcome {
+		if a.kind == wire.KindEvent {
+			return wire.Receipt_REFUSED
+		}
+		return wire.Receipt_STORED
+	})
+	if err := b.Tell(nrd.OfficerEvent{Action: nrd.OfficerChecked, At: conf.Clock.Now(), VRM: "AB12CDE"}); err != nil {
+		t.Fatal(err)
+	}
+	client := c.client(b)
+	client.OnNotice = func(uint64) { t.Error("a notice came that nobody listens to") }
+	start(t, client)
+	add(t, b, read(conf.Clock, "AB12CDE"))
+	add(t, b, text(hit(conf.Clock, "CD34EFG")))
+	eventually(t, "the buffer is empty", func() bool { return waiting(t, b) == 0 })
+	c.send(wire.TopicNoticeLists, marshal(t, &wire.Notice{Number: 7}))
+	c.statuses(t, b, 5)
+	if p := client.Problems(); len(p) != 0 {
+		t.Errorf("an older central makes problems: %v", p)
+	}
+	if n := c.came(); n != 1 {
+		t.Errorf("the unit came %d times: what it may not listen to ends its connection", n)
+	}
+	letters, err := b.DeadLetters()
+	if err != nil || len(letters) != 1 || letters[0].Kind != wire.KindEvent {
+		t.Errorf("dead letters are %v, %v; want the event that central refused", letters, err)
+	}
+	if n := len(c.arrivals()); n != 5 {
+		t.Errorf("central got %d items, want 3 of a read, a hit and an event", n)
 	}
 }

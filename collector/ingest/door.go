@@ -53,7 +53,7 @@ const (
 )
 
 func newDoor(in *Ingest) *door {
-	return &door{in: in, queue: newQueue(), inside: map[string]*mqtt.Client{}, fights: map[string]fight{}}
+	return &door{in: in, queue: newQueue(in.patience()), inside: map[string]*mqtt.Client{}, fights: map[string]fight{}}
 }
 
 // ID names the hook.

@@ -62,7 +62,7 @@ func (in *Ingest) runExternal(ctx context.Context) error {
 	if err != nil || broker.Scheme != "tls" || broker.Hostname() == "" || broker.Port() == "" || in.Broker.TLS == nil {
 		return errors.New("ingest needs the broker's address as tls://host:port, and a TLS configuration for it")
 	}
-	e := &external{in: in, queue: newQueue(), inside: map[string]bool{}}
+	e := &external{in: in, queue: newQueue(in.patience()), inside: map[string]bool{}}
 	e.set(nil)
 	connecting, hangUp := context.WithCancel(context.WithoutCancel(ctx))
 	var connection sync.WaitGroup

@@ -25,6 +25,7 @@
 package ingest
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -32,6 +33,7 @@ import (
 	"log/slog"
 	"net"
 	"sync/atomic"
+	"time"
 
 	mqtt "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/listeners"
@@ -74,10 +76,15 @@ type Ingest struct {
 	OnImage   func(nrd.Key, nrd.ImageKind)
 	OnOfficer func(nrd.OfficerEvent)
 
+	// queuePatience is replaced by tests.
+	queuePatience time.Duration
+
 	address atomic.Pointer[net.Addr]
 	counts  counts
 	notice  notice
 }
+
+func (in *Ingest) patience() time.Duration { return cmp.Or(in.queuePatience, queuePatience) }
 
 // Counts is what happened since the start. Takeovers counts connections ended by
 // another one with the same certificate, Refused connections that were turned

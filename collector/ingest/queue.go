@@ -10,9 +10,9 @@ import (
 const (
 	maxQueue = 500
 	company  = 5 * time.Millisecond
-	// patience is how long a full queue holds a device up, which the device
+	// queuePatience is how long a full queue holds a device up, which the device
 	// notices by TCP; after that its connection is cut and it comes again.
-	patience = 10 * time.Second
+	queuePatience = 10 * time.Second
 )
 
 // message is one publish as it came, or with topic "" a device that began to
@@ -26,13 +26,14 @@ type message struct {
 // queue stands between the broker and the commits.
 type queue struct {
 	messages chan message
+	patience time.Duration
 	closing  chan struct{}
 	senders  sync.RWMutex // held for reading while something is put in
 	once     sync.Once
 }
 
-func newQueue() *queue {
-	return &queue{messages: make(chan message, maxQueue), closing: make(chan struct{})}
+func newQueue(patience time.Duration) *queue {
+	return &queue{messages: make(chan message, maxQueue), patience: patience, closing: make(chan struct{})}
 }
 
 // put reports whether the message was taken; one that was taken is answered.
@@ -49,7 +50,7 @@ func (q *queue) put(m message) bool {
 		return true
 	default:
 	}
-	wait := time.NewTimer(patience)
+	wait := time.NewTimer(q.patience)
 	defer wait.Stop()
 	select {
 	case q.messages <- m:

@@ -33,7 +33,14 @@ type enrolled struct {
 
 func (s *site) enrol(name string) *enrolled {
 	s.t.Helper()
-	u := &enrolled{t: s.t, site: s, name: name, dir: s.t.TempDir()}
+	dir := s.t.TempDir()
+	return s.enrolIn(name, dir, filepath.Join(dir, "storage.key"))
+}
+
+// enrolIn enrols a unit in a folder, with its storage key at a place.
+func (s *site) enrolIn(name, dir, keyFile string) *enrolled {
+	s.t.Helper()
+	u := &enrolled{t: s.t, site: s, name: name, dir: dir}
 	var e collector.Enrolment
 	s.desk(func(ctx context.Context, d *collector.Desk) {
 		var err error
@@ -42,7 +49,7 @@ func (s *site) enrol(name string) *enrolled {
 	})
 	token, err := identity.ParseToken(e.Token)
 	must(s.t, err)
-	key, err := sealed.CreateKey(filepath.Join(u.dir, "storage.key"))
+	key, err := sealed.CreateKey(keyFile)
 	must(s.t, err)
 	must(s.t, identity.Enrol(s.t.Context(), s.fleet, token, filepath.Join(u.dir, "identity"), key, clock.System()))
 	u.file = filepath.Join(u.dir, "nrd-agent.toml")
@@ -50,7 +57,7 @@ func (s *site) enrol(name string) *enrolled {
 device = %q
 controller = "Test Constabulary"
 data = "data"
-key = "storage.key"
+key = %q
 [[camera]]
 footage = "rtsp://127.0.0.1:9/none"
 [[list]]
@@ -61,7 +68,7 @@ broker = "tls://%s"
 https = %q
 ca = "identity/ca.pem"
 certificate = "identity/device.pem"
-`, name, s.devices, s.fleet)), 0o600))
+`, name, keyFile, s.devices, s.fleet)), 0o600))
 	must(s.t, os.WriteFile(filepath.Join(u.dir, "local.dat"), []byte(entry("AB12CDE", "HIGH", "1")+"\n"), 0o600))
 	return u
 }

@@ -19,7 +19,13 @@ type books struct {
 	kept    map[uint64]promise
 	refused map[uint64]bool
 	keys    map[string]uint64
-	last    uint64
+	// dropped are the items that the buffer was about to let go; where it was
+	// killed meanwhile it may have kept them.
+	dropped map[itemKey]bool
+	// keptAtDrop is the last record that was kept when a read was let go last,
+	// lastKept the last one of all.
+	keptAtDrop, lastKept uint64
+	last                 uint64
 	// waiting is what the buffer held when it was asked last.
 	waiting int
 	// excused are kept records that went with a buffer that was taken away.
@@ -36,7 +42,7 @@ type promise struct {
 func newBooks() *books {
 	return &books{
 		begun: map[uint64]bool{}, kept: map[uint64]promise{}, refused: map[uint64]bool{}, keys: map[string]uint64{},
-		excused: map[uint64]bool{}, waiting: -1,
+		dropped: map[itemKey]bool{}, excused: map[uint64]bool{}, waiting: -1,
 	}
 }
 
@@ -47,6 +53,13 @@ func (b *books) line(text string) {
 	defer b.mu.Unlock()
 	if len(words) < 2 {
 		b.complain("the unit wrote %q", text)
+		return
+	}
+	if words[0] == "dropped" && len(words) == 3 {
+		b.dropped[itemKey{words[1], words[2]}] = true
+		if words[2] == "record" {
+			b.keptAtDrop = b.lastKept
+		}
 		return
 	}
 	n, err := strconv.ParseUint(words[1], 10, 64)
@@ -68,7 +81,7 @@ func (b *books) line(text string) {
 		if other, ok := b.keys[words[2]]; ok {
 			b.complain("the key %s was given out twice: to the records %d and %d", words[2], other, n)
 		}
-		b.keys[words[2]], b.kept[n] = n, promise{words[2], payload}
+		b.keys[words[2]], b.kept[n], b.lastKept = n, promise{words[2], payload}, max(b.lastKept, n)
 	}
 }
 
@@ -90,11 +103,13 @@ func (b *books) awaitFirst(ctx context.Context) {
 	}
 }
 
-// excuse notes that the unit's buffer is taken away with what is in it.
+// excuse notes that the unit's buffer is taken away with what is in it, its
+// counts among that.
 func (b *books) excuse() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for n := range b.kept {
 		b.excused[n] = true
 	}
+	clear(b.dropped)
 }

@@ -5,9 +5,9 @@ import "fmt"
 // bugEdits are the edits of all planted bugs: each is in the programs of every
 // run, asleep until a run asks for it by name.
 func bugEdits() (all []edit) {
-	for _, s := range scenarios() {
-		if s.bug != "" {
-			all = append(all, s.edit)
+	for _, s := range scenarios(0) {
+		for _, b := range s.bugs {
+			all = append(all, b.edit)
 		}
 	}
 	return all

@@ -169,7 +169,7 @@ type judge struct {
 	count   counted
 	wrong   []string
 	// gone are the records and images that are nowhere.
-	gone, goneImages []string
+	gone, goneImages []missing
 }
 
 func (j *judge) complain(format string, args ...any) {
@@ -193,6 +193,9 @@ func (w *world) verdict(f *findings) (counted, []string) {
 	j.drops()
 	if j.plan.hitsFirst {
 		j.order()
+	}
+	if j.plan.dropsFirst {
+		j.dropOrder()
 	}
 	return j.count, j.wrong
 }
@@ -221,7 +224,7 @@ func (j *judge) promise(n uint64, p promise) {
 	case j.books.excused[n]:
 		j.count.TakenAway++
 	default:
-		j.gone = append(j.gone, fmt.Sprintf("%d, %s", n, p.key))
+		j.gone = append(j.gone, missing{itemKey{p.key, "record"}, n, generate.Record(j.seed, n, nrd.Stamp{})})
 	}
 }
 
@@ -245,7 +248,7 @@ func (j *judge) same(n uint64, stored *store.StoredRecord, payload []byte) {
 			j.complain("the %s of record %d, %s, is stored with other bytes", kind, n, r.Key)
 		case there || j.quarantined[id] > 0 || j.dead[id] != "" || j.books.excused[n]:
 		default:
-			j.goneImages = append(j.goneImages, fmt.Sprintf("%s of %d, %s", kind, n, r.Key))
+			j.goneImages = append(j.goneImages, missing{id, n, made})
 		}
 	}
 }
@@ -293,25 +296,6 @@ func (j *judge) foreign(key nrd.Key, r *store.StoredRecord) {
 	}
 }
 
-// drops checks that what is nowhere was let go for lack of room and counted, and
-// that central knows.
-func (j *judge) drops() {
-	for kind, gone := range map[string][]string{"record": j.gone, "image": j.goneImages} {
-		dropped := j.stats.Dropped[kind]
-		if uint64(len(gone)) > dropped+uint64(j.count.Strangers) {
-			j.complain("%d %ss were kept and are nowhere, and %d were counted as dropped and %d as damaged: %s", len(gone), kind, dropped, j.count.Strangers, first(gone))
-		}
-		if dropped > 0 && !j.plan.mayDrop() {
-			j.complain("%d %ss were dropped, and there was room, and none was old", dropped, kind)
-		}
-		if j.reported[kind] != dropped {
-			j.complain("the unit has dropped %d %ss, and central was told of %d", dropped, kind, j.reported[kind])
-		}
-	}
-	j.count.Dropped, j.count.DroppedImages = int(j.stats.Dropped["record"]), int(j.stats.Dropped["image"])
-	j.count.Lost = max(0, len(j.gone)-j.count.Dropped-j.count.Strangers)
-}
-
 // setAside checks that no item was damaged unless somebody damaged it, and that no
 // more than could have been.
 func (j *judge) setAside() {
@@ -350,13 +334,4 @@ func (j *judge) order() {
 	if firstRead.IsZero() || lastHit.After(firstRead) {
 		j.complain("a hit came at %s, after a read that is none at %s: hits go first", lastHit, firstRead)
 	}
-}
-
-// first gives some of many names.
-func first(all []string) string {
-	text := fmt.Sprint(all[:min(len(all), 5)])
-	if len(all) > 5 {
-		text += " and more"
-	}
-	return text
 }

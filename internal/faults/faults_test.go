@@ -78,6 +78,16 @@ func (f *findings) store(r *nrd.Record) {
 	f.totals.Records++
 }
 
+// letGo is a buffer that counts drops, has told central, and was about to let go
+// of some records.
+func letGo(w *world, f *findings, counts uint64, records ...uint64) {
+	w.plan.quota = "2MB"
+	f.stats.Dropped, f.reported = map[string]uint64{"record": counts}, map[string]uint64{"record": counts}
+	for _, n := range records {
+		w.books.line("dropped " + w.books.kept[n].key + " record")
+	}
+}
+
 func TestTheVerdictKnowsEachWayToBreakThePromise(t *testing.T) {
 	first := nrd.Key{Device: device, Epoch: 5, Sequence: 1}
 	for _, c := range []struct {
@@ -87,9 +97,18 @@ func TestTheVerdictKnowsEachWayToBreakThePromise(t *testing.T) {
 	}{
 		{"all is well", "", 20, func(*world, *findings) {}},
 		{"one is nowhere", "1 records were kept and are nowhere", 21, func(*world, *findings) {}},
-		{"one is nowhere and counted", "", 21, func(w *world, f *findings) {
-			w.plan.quota = "2MB"
-			f.stats.Dropped, f.reported = map[string]uint64{"record": 1}, map[string]uint64{"record": 1}
+		{"one is nowhere and counted", "", 21, func(w *world, f *findings) { letGo(w, f, 1, 21) }},
+		{"one is nowhere and another was let go", "the buffer has not let go of them", 21, func(w *world, f *findings) { letGo(w, f, 1, 20) }},
+		{"one was let go and two are counted", "the buffer counts 2 drops", 21, func(w *world, f *findings) { letGo(w, f, 2, 21) }},
+		{"two were let go and one is counted", "the buffer counts 1 drops", 22, func(w *world, f *findings) { letGo(w, f, 1, 21, 22) }},
+		{"a drop was meant and the power cut came before", "", 21, func(w *world, f *findings) { letGo(w, f, 1, 20, 21) }},
+		{"a hit was let go", "hits are never let go", 26, func(w *world, f *findings) { letGo(w, f, 6, 21, 22, 23, 24, 25, 26) }},
+		{"a newer one was let go before an older one", "the oldest go first", 21, func(w *world, f *findings) {
+			w.plan.dropsFirst = true
+			letGo(w, f, 1, 21)
+		}},
+		{"a read was let go while images were there", "images go first", 20, func(w *world, f *findings) {
+			w.plan.dropsFirst, w.books.keptAtDrop = true, 20
 		}},
 		{"central does not know of a drop", "central was told of 0", 21, func(w *world, f *findings) {
 			w.plan.quota = "2MB"

@@ -3,7 +3,7 @@
 // whose Append returned is, at the end, at central exactly once, or set aside and
 // counted as that, and that nothing else is stored.
 //
-//	faults -short        one plan of a minute
+//	faults -short        one plan and one planted bug, in a minute
 //	faults -time 20m     each kind of fault alone, then mixed plans for so long
 //	faults -kills 1000   the same, until so many processes have been killed
 //	faults -seed 7       the mixed plan of that seed, again
@@ -26,6 +26,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -53,7 +54,7 @@ func command() int {
 	flag.IntVar(&o.kills, "kills", 0, "go on with new seeds until so many processes have been killed")
 	flag.IntVar(&o.size, "size", 30, "how many times the unit is killed in a mixed plan; central three times as often")
 	flag.Uint64Var(&o.seed, "seed", 0, "the seed of the first mixed plan (default: drawn)")
-	flag.BoolVar(&o.short, "short", false, "one plan of a minute")
+	flag.BoolVar(&o.short, "short", false, "one plan and one planted bug, in a minute")
 	flag.BoolVar(&o.planted, "planted", false, "plant bugs, each of which must be found")
 	flag.StringVar(&o.only, "only", "", "only the scenarios whose names have this text in them")
 	flag.BoolVar(&o.json, "json", false, "print the result as JSON")
@@ -92,9 +93,11 @@ func run(ctx context.Context, o options) error {
 	h := &harness{options: o, dir: dir, programs: p, tally: newTally(o.seed)}
 	switch {
 	case o.planted:
-		err = h.findBugs(ctx)
+		err = h.findBugs(ctx, func(bug) bool { return true })
 	case o.short:
-		err = h.must(ctx, "short", short(o.seed), o.seed)
+		if err = h.must(ctx, "short", short(o.seed), o.seed); err == nil {
+			err = h.findBugs(ctx, func(b bug) bool { return b.name == shortBug })
+		}
 	default:
 		err = h.everything(ctx)
 	}
@@ -131,7 +134,7 @@ func (h *harness) everything(ctx context.Context) error {
 }
 
 func (h *harness) chosen() (chosen []scenario) {
-	for _, s := range scenarios() {
+	for _, s := range scenarios(h.seed) {
 		if strings.Contains(s.name, h.only) {
 			chosen = append(chosen, s)
 		}
@@ -148,28 +151,25 @@ func (h *harness) must(ctx context.Context, name string, p plan, seed uint64) er
 	return fmt.Errorf("%s: %w:\n  %s\nthe plan was:\n%s", name, errWrong, strings.Join(wrong, "\n  "), p)
 }
 
-// findBugs runs each scenario with its bug, which the harness has to find.
-func (h *harness) findBugs(ctx context.Context) error {
+// findBugs runs scenarios with their bugs, each of which the harness has to find.
+func (h *harness) findBugs(ctx context.Context, wanted func(bug) bool) error {
 	var errs []error
 	for _, s := range h.chosen() {
-		if s.bug == "" {
-			continue
-		}
-		wrong, err := h.world(ctx, s.bug, s.plan, h.seed, s.bug)
-		if err != nil {
-			return err
-		}
-		found := ""
-		for _, w := range wrong {
-			if regexp.MustCompile(s.complaint).MatchString(w) {
-				found = w
+		for _, b := range s.bugs {
+			if !wanted(b) {
+				continue
 			}
+			wrong, err := h.world(ctx, b.name, s.plan, h.seed, b.name)
+			if err != nil {
+				return err
+			}
+			found := slices.IndexFunc(wrong, regexp.MustCompile(b.complaint).MatchString)
+			if found < 0 {
+				errs = append(errs, fmt.Errorf("the planted bug %q was not found; the harness said %q", b.name, wrong))
+				continue
+			}
+			fmt.Printf("found: %s\n       %s\n", b.name, wrong[found])
 		}
-		if found == "" {
-			errs = append(errs, fmt.Errorf("the planted bug %q was not found; the harness said %q", s.bug, wrong))
-			continue
-		}
-		fmt.Printf("found: %s\n       %s\n", s.bug, found)
 	}
 	return errors.Join(errs...)
 }
@@ -179,7 +179,11 @@ func (h *harness) findBugs(ctx context.Context) error {
 func (h *harness) world(ctx context.Context, name string, p plan, seed uint64, bug string) (wrong []string, err error) {
 	fmt.Fprintf(os.Stderr, "faults: %s\n", name)
 	dir := filepath.Join(h.dir, strings.NewReplacer(" ", "-", ",", "", "'", "").Replace(name))
-	w, err := newWorld(ctx, dir, h.programs, seed, bug, p, h.tally)
+	counts := h.tally
+	if bug != "" {
+		counts = newTally(seed) // what is wrong then is no finding
+	}
+	w, err := newWorld(ctx, dir, h.programs, seed, bug, p, counts)
 	if err != nil {
 		return nil, err
 	}

@@ -50,6 +50,7 @@ var seams = []edit{
 	{"internal/link/link.go", "writeTimeout   = 15 * time.Second", "writeTimeout   = 4 * time.Second"},
 	{"internal/link/link.go", "keepAlive      = 30 * time.Second", "keepAlive      = 2 * time.Second"},
 	{"internal/link/link.go", "pingTimeout    = 15 * time.Second", "pingTimeout    = 3 * time.Second"},
+	before("uplink/quota.go", "w.tally.drop(id)\n", `plant.Say("dropped " + w.keyOf(id).String() + " " + kinds[id.part])`),
 	before("collector/ingest/ingest.go", "in.Log.Info(\"devices can come in\"", "plant.Say(\"up\")"),
 	{"collector/ingest/commit.go", "err = c.way.publish(topic, payload)",
 		"err = plant.Publish(c.way.publish, topic, payload); plant.Crash(\"central: an answer is published\")"},

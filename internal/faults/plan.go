@@ -31,6 +31,9 @@ type plan struct {
 	troubles [][]trouble
 	// hitsFirst says that all went in the order of the queue, and is checked.
 	hitsFirst bool
+	// dropsFirst says that the unit let go of reads before central had any, and
+	// in which order is checked.
+	dropsFirst bool
 }
 
 // life is how a process ends.
@@ -163,7 +166,7 @@ func mixed(seed uint64, size int) plan {
 		p.quota = "2MB"
 	}
 	p.troubles = append(p.troubles, troublesOf(rng, slices.Sorted(maps.Keys(evils)), size/3, 1500*time.Millisecond))
-	var others []string
+	others := []string{backlog}
 	for way := range steppedBy {
 		others = append(others, clockOf("unit", way), clockOf("central", way))
 	}

@@ -91,8 +91,12 @@ func newWorld(ctx context.Context, dir string, p programs, seed uint64, bug stri
 	if w.centralDisk, err = mountDisk(plan.centralDisk, filepath.Join(w.site(), "data", "store")); err != nil {
 		return nil, errors.Join(err, w.unitDisk.unmount())
 	}
+	starts := 0
 	w.central = &program{name: "central", line: func(string) {}, command: func() (*exec.Cmd, error) {
-		return w.command(p.central, "central", "serve", "-c", filepath.Join(w.site(), "central.toml")), nil
+		starts++
+		cmd := w.command(p.central, "central", "serve", "-c", filepath.Join(w.site(), "central.toml"))
+		cmd.Env = append(cmd.Env, fmt.Sprintf("%s=%d %d", plant.EnvSeed, w.seed, starts))
+		return cmd, nil
 	}}
 	w.unit = &program{name: "unit", line: w.books.line, command: func() (*exec.Cmd, error) {
 		cmd := w.command(p.agent, "unit", "run", "--json", "-c", filepath.Join(w.unitDir(), "nrd-agent.toml"))

@@ -37,12 +37,18 @@ const EnvRecords = "NRD_FAULTS_RECORDS"
 //	kept N KEY RECORD   Append has returned; RECORD is as on the wire, in base64
 //	failed N            Append has refused it
 //	waiting N           how many items are in the buffer, while none are made
+//	dropped KEY KIND    the buffer is about to let go of an item
 
 // Wanted are the marks that are on the unit's list.
 const Wanted = 50
 
 // WantedMark is a mark on the list.
 func WantedMark(n int) nrd.VRM { return nrd.VRM(fmt.Sprintf("WN%02dTED", n)) }
+
+// IsWanted reports whether a mark is on the list.
+func IsWanted(mark nrd.VRM) bool {
+	return strings.HasPrefix(string(mark), "WN") && strings.HasSuffix(string(mark), "TED")
+}
 
 // Record gives the record of a number: a fifth are hits, two thirds have a patch
 // and a third an overview. The stamp is the unit's.

@@ -9,6 +9,7 @@
 //	NRD_FAULTS_CONTROL   the file of the shared memory
 //	NRD_FAULTS_CRASH     "NAME N": the process kills itself when it comes to NAME for the Nth time
 //	NRD_FAULTS_BUG       the planted bug that this run has
+//	NRD_FAULTS_SEED      what the fate of receipts is drawn from: "SEED START"
 package plant
 
 import (
@@ -30,6 +31,7 @@ const (
 	EnvControl = "NRD_FAULTS_CONTROL"
 	EnvCrash   = "NRD_FAULTS_CRASH"
 	EnvBug     = "NRD_FAULTS_BUG"
+	EnvSeed    = "NRD_FAULTS_SEED"
 )
 
 // Control is memory that the harness writes and a program reads at any time.
@@ -141,24 +143,37 @@ func Crash(name string) {
 // Bug reports whether this run has the planted bug of that name.
 func Bug(name string) bool { return os.Getenv(EnvBug) == name }
 
+// Later does something a while after now, if the process still lives.
+func Later(f func()) { time.AfterFunc(time.Second/2, f) }
+
+// fate draws what becomes of receipts.
+var fate = sync.OnceValue(func() *rand.Rand {
+	var seed, start uint64
+	if _, err := fmt.Sscan(os.Getenv(EnvSeed), &seed, &start); err != nil {
+		panic(fmt.Sprintf("%s=%q: %v", EnvSeed, os.Getenv(EnvSeed), err))
+	}
+	return rand.New(rand.NewPCG(seed, start))
+})
+
 // lateMost is how late a receipt may come.
 const lateMost = 10 * time.Second
 
 // Publish publishes for central: receipts twice, late, in another order or not at
-// all, as often as the harness wants.
+// all, as often as the harness wants. One goroutine calls it.
 func Publish(publish func(topic string, payload []byte) error, topic string, payload []byte) error {
-	if !strings.HasSuffix(topic, "/receipt") || rand.Int64N(100) >= control().Receipts.Load() {
+	if !strings.HasSuffix(topic, "/receipt") || fate().Int64N(100) >= control().Receipts.Load() {
 		return publish(topic, payload)
 	}
+	what, late := fate().IntN(3), time.Duration(fate().Int64N(int64(lateMost)))
 	again := func() { _ = publish(topic, payload) } // the device may have gone
-	switch rand.IntN(3) {
+	switch what {
 	case 0:
 		return nil
 	case 1:
-		time.AfterFunc(rand.N(lateMost), again)
+		time.AfterFunc(late, again)
 		return nil
 	default:
-		time.AfterFunc(rand.N(lateMost), again)
+		time.AfterFunc(late, again)
 		return publish(topic, payload)
 	}
 }

@@ -6,6 +6,7 @@ package linktest
 
 import (
 	"crypto/tls"
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -69,6 +70,20 @@ func (s *Site) Client(name string) *tls.Config {
 		s.t.Fatal(err)
 	}
 	return config
+}
+
+// Expired is the configuration of a device whose certificate has ended.
+func (s *Site) Expired(device string) *tls.Config {
+	s.t.Helper()
+	site, err := identity.OpenSite(s.Dir, clock.NewManual(time.Now().AddDate(-2, 0, 0)))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	old := Site{Dir: s.t.TempDir(), t: s.t}
+	if err := errors.Join(site.IssueDevice(old.Dir, device), os.Symlink(filepath.Join(s.Dir, "ca.pem"), filepath.Join(old.Dir, "ca.pem"))); err != nil {
+		s.t.Fatal(err)
+	}
+	return old.Client(device)
 }
 
 // Server is central's configuration of its own broker.

@@ -34,7 +34,7 @@ func Run(t *testing.T, w *Way, connect Connect) {
 	t.Run("a second connection ends the first", s.second)
 	t.Run("nobody publishes for another device", s.foreignTopic)
 	t.Run("nobody listens to another device", s.foreignReceipt)
-	t.Run("a certificate of another site opens nothing", s.foreignSite)
+	t.Run("a certificate of another site, or one that has ended, opens nothing", s.badCertificate)
 	t.Run("a rate holds", s.rate)
 }
 
@@ -283,7 +283,7 @@ func (s *suite) foreignReceipt(t *testing.T) {
 	}
 }
 
-func (s *suite) foreignSite(t *testing.T) {
+func (s *suite) badCertificate(t *testing.T) {
 	elsewhere := NewSite(t, Device)
 	theirs := elsewhere.Client(Device)
 	theirs.RootCAs = s.Site.Client(Device).RootCAs
@@ -291,6 +291,7 @@ func (s *suite) foreignSite(t *testing.T) {
 		"another site's device": theirs,
 		"no certificate":        {RootCAs: theirs.RootCAs, MinVersion: tls.VersionTLS13},
 		"another site's broker": elsewhere.Client(Device),
+		"one that has ended":    s.Site.Expired(Device),
 	} {
 		c := s.config(Device, s.Address)
 		c.TLS = config
