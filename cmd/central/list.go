@@ -189,7 +189,7 @@ func (p *program) listAddCommand() *cobra.Command {
 	c.Flags().StringVar(&e.Force, "force", "", "force and area")
 	c.Flags().StringVar(&e.Marking, "marking", "", "protective marking")
 	c.Flags().StringVar(&e.CAD, "cad", "", "CAD information")
-	c.Flags().BoolVar(&e.Covert, "covert", false, "matched at central only; it goes to no vehicle")
+	c.Flags().BoolVar(&e.Covert, "covert", false, "matched at central only; it goes to no vehicle, and stays so for good")
 	c.Flags().StringVar(&days.weed, "weed", "", "the last `DAY` on which it matches")
 	c.Flags().StringVar(&days.review, "review", "", "the `DAY` on which it must be looked at again (default: in 4 weeks)")
 	return p.needsDesk(c, func(ctx context.Context, d *collector.Desk, _ *collector.Config, args []string) (err error) {
@@ -242,7 +242,7 @@ replaces all. Central reads the file itself, so its system user must be able to.
 	c.Flags().StringVar(&f.Rationale, "rationale", "", "local lists: why the entries have their priority")
 	c.Flags().StringVar(&days.weed, "weed", "", "local lists: the weed `DAY` of lines that have none")
 	c.Flags().StringVar(&days.review, "review", "", "local lists: the `DAY` on which the entries must be looked at again")
-	c.Flags().BoolVar(&f.Covert, "covert", false, "local lists: the entries go to no vehicle")
+	c.Flags().BoolVar(&f.Covert, "covert", false, "local lists: the entries go to no vehicle, and stay so for good")
 	c.Flags().BoolVar(&f.Sure, "sure", false, "local lists: even if the list loses much")
 	return p.needsDesk(c, func(ctx context.Context, d *collector.Desk, _ *collector.Config, args []string) (err error) {
 		f.List, f.Path = args[0], args[1]

@@ -226,8 +226,8 @@ func (l *Lists) Withdraw(ctx context.Context, by access.By, name, reason string)
 	return errors.Join(err, l.watch(ctx))
 }
 
-// PutEntry adds an entry to a local list, or changes the one with its ID. The error
-// is ErrInvalid where something is wrong with it, store.ErrExists where the list has
+// PutEntry adds an entry to a local list, or changes the one with its ID; a covert
+// one stays so. The error is ErrInvalid where something is wrong with it, store.ErrExists where the list has
 // its mark and reference already.
 func (l *Lists) PutEntry(ctx context.Context, by access.By, name string, e store.ListEntry) error {
 	action := "list entry add"
@@ -246,15 +246,15 @@ func (l *Lists) PutEntry(ctx context.Context, by access.By, name string, e store
 		return err
 	}
 	if e.ID != 0 {
-		if err := l.keepMaker(ctx, name, &e); err != nil {
+		if err := l.keep(ctx, name, &e); err != nil {
 			return err
 		}
 	}
 	return l.change(ctx, name, by, store.EntryChange{Put: []store.ListEntry{e}}, []nrd.VRM{e.VRM}, e.Rationale)
 }
 
-// keepMaker keeps who made the entry that is changed.
-func (l *Lists) keepMaker(ctx context.Context, name string, e *store.ListEntry) error {
+// keep keeps who made the entry that is changed, and that it is covert.
+func (l *Lists) keep(ctx context.Context, name string, e *store.ListEntry) error {
 	var after store.EntryKey
 	for {
 		page, err := l.Store.Entries(ctx, store.EntryQuery{List: name, After: after, Limit: store.MaxLimit})
@@ -262,6 +262,9 @@ func (l *Lists) keepMaker(ctx context.Context, name string, e *store.ListEntry) 
 			return err
 		}
 		for _, held := range page {
+			if held.ID == e.ID && held.Covert && !e.Covert {
+				return fmt.Errorf("%w: entry %d is covert and stays so; for vehicles to have it, remove it and add it anew", ErrInvalid, e.ID)
+			}
 			if held.ID == e.ID {
 				e.Creator, e.Created = held.Creator, held.Created
 				return nil

@@ -148,33 +148,43 @@ func (l *Lists) allEntries(ctx context.Context, name string) (map[store.EntryKey
 }
 
 // merge gives what a file changes of the entries held, and the marks that it adds.
-// Whoever made an entry that is there already stays its maker.
+// Whoever made an entry that is there already stays its maker. No file makes a covert
+// entry open, and none with another reference in its place: the sixteen columns do not
+// say what is covert, so that what was exported would come back open.
 func merge(held map[store.EntryKey]store.ListEntry, entries []store.ListEntry, operation voi.Operation, report *voi.Report) (c store.EntryChange, added []nrd.VRM) {
 	named := map[store.EntryKey]bool{}
 	for _, e := range entries {
-		key := store.EntryKey{VRM: e.VRM, Reference: e.Reference}
-		named[key] = true
-		before, there := held[key]
-		switch {
-		case operation == voi.Delete && there:
-			c.Remove = append(c.Remove, before.ID)
-		case operation == voi.Delete:
-			report.Warn(e.Line, "", "is not in the list")
-		case there:
+		named[store.EntryKey{VRM: e.VRM, Reference: e.Reference}] = true
+	}
+	wasCovert := map[nrd.VRM]bool{}
+	if operation == voi.Replace {
+		for key, e := range held {
+			if !named[key] {
+				c.Remove = append(c.Remove, e.ID)
+				wasCovert[key.VRM] = wasCovert[key.VRM] || e.Covert
+			}
+		}
+	}
+	for _, e := range entries {
+		before, there := held[store.EntryKey{VRM: e.VRM, Reference: e.Reference}]
+		if operation == voi.Delete {
+			if there {
+				c.Remove = append(c.Remove, before.ID)
+			} else {
+				report.Warn(e.Line, "", "is not in the list")
+			}
+			continue
+		}
+		if !e.Covert && (before.Covert || !there && wasCovert[e.VRM]) {
+			e.Covert = true
+			report.Warn(e.Line, "", "stays covert: it goes to no vehicle")
+		}
+		if there {
 			e.ID, e.Creator, e.Created = before.ID, before.Creator, before.Created
-			c.Put = append(c.Put, e)
-		default:
-			c.Put = append(c.Put, e)
+		} else {
 			added = append(added, e.VRM)
 		}
-	}
-	if operation != voi.Replace {
-		return c, added
-	}
-	for key, e := range held {
-		if !named[key] {
-			c.Remove = append(c.Remove, e.ID)
-		}
+		c.Put = append(c.Put, e)
 	}
 	return c, added
 }
