@@ -116,7 +116,7 @@ func (l *Lists) Initialize(ctx context.Context) error {
 	}
 	l.importing.Lock()
 	defer l.importing.Unlock()
-	if err := l.tidy(ctx); err != nil {
+	if err := errors.Join(l.tidy(ctx), l.remember(ctx)); err != nil {
 		return fmt.Errorf("lists: %w", err)
 	}
 	all, err := l.Store.Lists(ctx)
