@@ -106,6 +106,7 @@ type ListImport struct {
 	Why       string     `json:"why,omitempty"`
 	Before    int        `json:"before"`
 	Entries   int        `json:"entries"`
+	Expired   int        `json:"expired,omitempty"`
 	Accepted  int        `json:"accepted"`
 	Refused   int        `json:"refused"`
 	Report    []string   `json:"report,omitempty"`
@@ -288,7 +289,7 @@ func (d *deskServer) showImport(ctx context.Context, by access.By, q listAct) (L
 func importOf(i *store.ListImport, whole bool) ListImport {
 	shown := ListImport{
 		ID: i.ID, List: i.List, File: i.File, By: i.By, Operation: i.Operation, Received: i.Received, State: string(i.State), Why: i.Why, Before: i.Before,
-		Entries: i.Entries, Accepted: i.Report.Accepted, Refused: i.Report.Refused, Decided: known(i.Decided), DecidedBy: i.DecidedBy, Reason: i.Reason,
+		Entries: i.Entries, Expired: i.Expired, Accepted: i.Report.Accepted, Refused: i.Report.Refused, Decided: known(i.Decided), DecidedBy: i.DecidedBy, Reason: i.Reason,
 	}
 	if whole {
 		for _, p := range i.Report.Problems {

@@ -266,7 +266,11 @@ func (p *program) sayImport(i *collector.ListImport) error {
 	if i.Why != "" {
 		text += " " + i.Why + "."
 	}
-	text += fmt.Sprintf(" %d lines accepted, %d refused; the list had %d entries, with this file %d.\n", i.Accepted, i.Refused, i.Before, i.Entries)
+	text += fmt.Sprintf(" %d lines accepted, %d refused; the list had %d entries, with this file %d", i.Accepted, i.Refused, i.Before, i.Entries)
+	if i.Expired > 0 {
+		text += fmt.Sprintf(", of which %d have expired", i.Expired)
+	}
+	text += ".\n"
 	for _, line := range i.Report {
 		text += "  " + line + "\n"
 	}

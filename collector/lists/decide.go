@@ -64,13 +64,13 @@ func (l *Lists) approve(ctx context.Context, i *store.ListImport) error {
 	}
 	candidate := i.Candidate
 	i.Before = list.InForce.Entries
-	name, marks, err := l.version(ctx, &list, i)
+	v, err := l.version(ctx, &list, i)
 	if err != nil {
 		return err
 	}
-	i.State = store.ImportApproved
-	if err := l.putInForce(ctx, i, name, marks); err != nil {
+	i.State, i.Expired = store.ImportApproved, i.Entries-v.after
+	if err := l.putInForce(ctx, i, v); err != nil {
 		return err
 	}
-	return l.dropUnless(candidate, name)
+	return l.dropUnless(candidate, v.file)
 }

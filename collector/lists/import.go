@@ -143,19 +143,20 @@ func (l *Lists) drop(name string) error {
 // decide puts the candidate in force, or holds it.
 func (l *Lists) decide(ctx context.Context, list *store.List, i *store.ListImport) error {
 	candidate := i.Candidate
-	name, marks, err := l.version(ctx, list, i)
+	v, err := l.version(ctx, list, i)
 	if err != nil {
 		return errors.Join(err, l.drop(candidate))
 	}
-	why, err := l.doubt(ctx, list, i)
+	i.Expired = i.Entries - v.after
+	why, err := l.doubt(ctx, list, i, v)
 	if err == nil && why == "" {
 		i.State = store.ImportLoaded
-		if err := l.putInForce(ctx, i, name, marks); err != nil {
+		if err := l.putInForce(ctx, i, v); err != nil {
 			return err
 		}
-		return l.dropUnless(candidate, name)
+		return l.dropUnless(candidate, v.file)
 	}
-	err = errors.Join(err, l.dropUnless(name, candidate))
+	err = errors.Join(err, l.dropUnless(v.file, candidate))
 	if err == nil {
 		i.State, i.Why = store.ImportHeld, why
 		*i, err = l.Store.PutImport(ctx, *i)
@@ -175,41 +176,59 @@ func (l *Lists) dropUnless(name, kept string) error {
 	return l.drop(name)
 }
 
+// version is the next one of a list: its file, the marks that are new on it, and how
+// many entries match now in the one before and in this one, the expired left out.
+type version struct {
+	file          string
+	marks         []nrd.VRM
+	before, after int
+}
+
 // version makes the next version of a list from the candidate, which is that version
-// itself where it replaces the list, and gives the marks that are new on it.
-func (l *Lists) version(ctx context.Context, list *store.List, i *store.ListImport) (name string, marks []nrd.VRM, err error) {
+// itself where it replaces the list.
+func (l *Lists) version(ctx context.Context, list *store.List, i *store.ListImport) (v version, err error) {
 	changes, err := openFile(l.path(i.Candidate), l.keyOf(i.Candidate))
 	if err != nil {
-		return "", nil, err
+		return v, err
 	}
 	defer func() { err = errors.Join(err, changes.close()) }()
 	old, err := l.entriesOf(list, i)
 	if err != nil {
-		return "", nil, err
+		return v, err
 	}
 	if old != nil {
 		defer old.close() //nolint:errcheck // it was only read
 	}
-	added := &newcomers{old: peeked{from: rowsOf(old)}, from: peeked{from: &cursor{file: changes}}}
+	day := daySince1970(l.Clock.Now())
+	before := &living{from: rowsOf(old), day: day}
+	added := &newcomers{old: peeked{from: before}, from: peeked{from: &cursor{file: changes}}}
+	after := &living{from: added, day: day}
 	if i.Operation == operations[voi.Replace] {
-		name, err = i.Candidate, drain(ctx, added)
+		v.file, err = i.Candidate, errors.Join(drain(ctx, after), drain(ctx, before))
 		if errors.Is(err, ErrDamaged) { // the old list is, and goes
-			return name, nil, nil
+			after = &living{from: &cursor{file: changes}, day: day}
+			v.before, err = list.InForce.Entries, drain(ctx, after)
+			v.after = after.n
+			return v, err
 		}
 	} else {
 		added.from = peeked{from: &changed{
 			old: peeked{from: rowsOf(old)}, changes: added.from, remove: i.Operation == operations[voi.Delete], report: &i.Report,
 		}}
-		name = newName()
-		i.Entries, err = l.write(ctx, name, added)
+		v.file = newName()
+		i.Entries, err = l.write(ctx, v.file, after)
+		if err == nil {
+			err = drain(ctx, before)
+		}
 		if errors.Is(err, ErrDamaged) {
-			return "", nil, lost(err)
+			return v, lost(err)
 		}
 	}
-	if err != nil || added.more {
-		return name, nil, err
+	v.before, v.after = before.n, after.n
+	if !added.more {
+		v.marks = added.marks
 	}
-	return name, added.marks, nil
+	return v, err
 }
 
 // entriesOf opens what a file changes; nil where there is nothing and need not be.
@@ -256,13 +275,15 @@ func drain(ctx context.Context, s stream) error {
 }
 
 // doubt says why a person must look at an import first, or "".
-func (l *Lists) doubt(ctx context.Context, list *store.List, i *store.ListImport) (string, error) {
-	r, before := &i.Report, list.InForce.Entries
-	switch lost := before - i.Entries; {
+func (l *Lists) doubt(ctx context.Context, list *store.List, i *store.ListImport, v version) (string, error) {
+	r := &i.Report
+	switch {
 	case i.Entries == 0:
 		return "it would empty the list", nil
-	case before > 0 && float64(lost) > l.Limits.Shrink*float64(before):
-		return fmt.Sprintf("the list would shrink from %d to %d entries", before, i.Entries), nil
+	case v.after == 0:
+		return fmt.Sprintf("it would empty the list: all %d entries have expired", i.Entries), nil
+	case float64(v.before-v.after) > l.Limits.Shrink*float64(v.before):
+		return fmt.Sprintf("the list would shrink from %d to %d entries%s", v.before, v.after, expired(i.Expired)), nil
 	case float64(r.Refused) > l.Limits.Shrink*float64(r.Lines):
 		return fmt.Sprintf("%d of its %d lines are refused", r.Refused, r.Lines), nil
 	}
@@ -274,6 +295,14 @@ func (l *Lists) doubt(ctx context.Context, list *store.List, i *store.ListImport
 		return fmt.Sprintf("import %d of the same list waits, and this file changes what that one makes", waiting[0].ID), err
 	}
 	return "", err
+}
+
+// expired says how many entries do not count because they have.
+func expired(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", %d expired ones not counted", n)
 }
 
 func (l *Lists) heldOf(ctx context.Context, list string) ([]store.ListImport, error) {
@@ -288,17 +317,17 @@ func (l *Lists) heldOf(ctx context.Context, list string) ([]store.ListImport, er
 }
 
 // putInForce makes a file the list's version in force.
-func (l *Lists) putInForce(ctx context.Context, i *store.ListImport, name string, marks []nrd.VRM) error {
+func (l *Lists) putInForce(ctx context.Context, i *store.ListImport, v version) error {
 	var before string
 	var after store.List
 	now := l.Clock.Now()
 	i.Candidate = ""
-	retrospect := store.Retrospect{List: i.List, At: now, By: i.By, Reason: fmt.Sprintf("added by the file %s", i.File), Marks: marks}
+	retrospect := store.Retrospect{List: i.List, At: now, By: i.By, Reason: fmt.Sprintf("added by the file %s", i.File), Marks: v.marks}
 	if l.Limits.Retrospect <= 0 {
 		retrospect.Marks = nil
 	}
 	err := l.Store.PutInForce(ctx, *i, retrospect, func(list *store.List) error {
-		before, list.File = list.File, name
+		before, list.File = list.File, v.file
 		list.InForce = nrd.ListVersion{
 			List: list.Name, Version: list.InForce.Version + 1, Issued: i.Issued, Loaded: now, Expires: l.expires(list, i.Issued), Entries: i.Entries,
 		}

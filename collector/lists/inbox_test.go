@@ -165,6 +165,7 @@ func (s *site) onlyInForce() {
 }
 
 func TestAFileThatShrinksOrEmptiesAListWaitsForAPerson(t *testing.T) {
+	gone := func(lines string) string { return strings.ReplaceAll(lines, "2027-01-31", "2026-11-22") }
 	for name, c := range map[string]struct {
 		file, text, why string
 	}{
@@ -172,6 +173,9 @@ func TestAFileThatShrinksOrEmptiesAListWaitsForAPerson(t *testing.T) {
 		"deletes of a quarter":          {"NAT_WANTED_D.dat", many(0, 25), "shrink from 100 to 75"},
 		"deletes of all":                {"NAT_WANTED_D.dat", many(0, 100), "empty"},
 		"a list cut off in its middle":  {"NAT_WANTED_R.dat", many(0, 100)[:3000], "shrink"},
+		"a list that has expired":       {"NAT_WANTED_R.dat", gone(many(0, 100)), "all 100 entries have expired"},
+		"half of a list has expired":    {"NAT_WANTED_R.dat", gone(many(0, 50)) + many(50, 50), "shrink from 100 to 50 entries, 50 expired ones not counted"},
+		"inserts that end a quarter":    {"NAT_WANTED_I.dat", gone(many(0, 25)), "shrink from 100 to 75 entries, 25 expired ones not counted"},
 		"a third of the lines is wrong": {"NAT_WANTED_R.dat", many(0, 100) + strings.Repeat("rubbish\n", 50), "50 of its 150 lines"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -206,6 +210,22 @@ func TestAFileThatShrinksOrEmptiesAListWaitsForAPerson(t *testing.T) {
 			}
 			s.onlyInForce()
 		})
+	}
+}
+
+func TestEntriesThatExpiredMeanwhileOrAlwaysComeExpiredHoldNothingUp(t *testing.T) {
+	s := newSite(t)
+	s.national()
+	old := strings.ReplaceAll(many(0, 50), "2027-01-31", "2026-11-23")
+	s.arrives("NAT_WANTED_R.dat", old+many(50, 50))
+	s.clock.Advance(24 * time.Hour)
+	if i := s.arrives("NAT_WANTED_R.dat", many(50, 50)); i.State != store.ImportLoaded {
+		t.Errorf("without those that expired it is %s: %s", i.State, i.Why)
+	}
+	for range 2 {
+		if i := s.arrives("NAT_WANTED_R.dat", old+many(50, 50)+line("ZZ1", s.clock.Now().String())); i.State != store.ImportLoaded || i.Entries != 101 || i.Expired != 50 {
+			t.Errorf("with them it is %s: %s, %d entries, %d expired", i.State, i.Why, i.Entries, i.Expired)
+		}
 	}
 }
 

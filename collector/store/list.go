@@ -123,9 +123,10 @@ type ListImport struct {
 	State     ImportState
 	// Why says why it was refused or held.
 	Why string
-	// Before and Entries are how many entries the list had, and has with it.
-	Before, Entries int
-	Report          voi.Report
+	// Before and Entries are how many entries the list had, and has with it; Expired
+	// of these match no more.
+	Before, Entries, Expired int
+	Report                   voi.Report
 	// Decided, DecidedBy and Reason are of who approved or rejected it.
 	Decided           time.Time
 	DecidedBy, Reason string
