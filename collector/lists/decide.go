@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"nrd/collector/access"
 	"nrd/collector/store"
@@ -59,8 +58,11 @@ func (l *Lists) approve(ctx context.Context, i *store.ListImport) error {
 	if err != nil {
 		return err
 	}
-	if i.Issued.Before(list.InForce.Issued) {
-		return fmt.Errorf("%w: it is of %s, the list of %s", ErrOlder, i.Issued.Format(time.RFC3339), list.InForce.Issued.Format(time.RFC3339))
+	if !l.told(i.Issued) {
+		i.Issued = l.Clock.Now() // whoever approves it vouches for it now
+	}
+	if err := l.older(i, &list); err != nil {
+		return err
 	}
 	candidate := i.Candidate
 	i.Before = list.InForce.Entries

@@ -63,8 +63,8 @@ func refusal(err error) (why string, refused bool) {
 
 // take reads the file, judges what it would do, and puts it in force or holds it.
 func (l *Lists) take(ctx context.Context, list *store.List, i *store.ListImport, f *voi.File, work string) error {
-	if i.Issued.Before(list.InForce.Issued) {
-		return fmt.Errorf("%w: it is of %s, the list of %s", ErrOlder, i.Issued.Format(time.RFC3339), list.InForce.Issued.Format(time.RFC3339))
+	if err := l.older(i, list); err != nil {
+		return err
 	}
 	i.Candidate, i.Base = newName(), list.InForce.Version
 	if err := l.read(ctx, list, i, f, work); err != nil {
@@ -354,7 +354,7 @@ func (l *Lists) putInForce(ctx context.Context, i *store.ListImport, v version) 
 func (l *Lists) supersede(ctx context.Context, by *store.ListImport) {
 	waiting, err := l.heldOf(ctx, by.List)
 	for _, i := range waiting {
-		if i.ID == by.ID || i.Issued.After(by.Issued) {
+		if i.ID == by.ID || i.Issued.After(by.Issued) && !l.ahead(i.Issued) {
 			continue
 		}
 		candidate := i.Candidate

@@ -62,8 +62,11 @@ func (l *Lists) publish(ctx context.Context) error {
 
 // reissue makes the next version of a local list out of the same entries.
 func (l *Lists) reissue(ctx context.Context, list *store.List) error {
-	now := l.Clock.Now()
-	if !list.Local() || list.File == "" || !list.Withdrawn.IsZero() || now.Sub(list.InForce.Issued) < list.InForce.Expires.Sub(list.InForce.Issued)/2 {
+	now, issued := l.Clock.Now(), list.InForce.Issued
+	if !list.Local() || list.File == "" || !list.Withdrawn.IsZero() {
+		return nil
+	}
+	if now.Sub(issued) < list.InForce.Expires.Sub(issued)/2 && !l.ahead(issued) {
 		return nil
 	}
 	l.importing.Lock()

@@ -104,8 +104,11 @@ func (l *Lists) wrong(ctx context.Context, list *store.List) (string, error) {
 	if from.IsZero() {
 		from, what = list.Created, "none has come since the list was made"
 	}
-	if len(last) == 1 && last[0].State == store.ImportHeld && last[0].Received.After(from) {
-		from = last[0].Received // it came, and another alarm says that it waits
+	if len(last) == 1 && last[0].State == store.ImportHeld && (last[0].Received.After(from) || !l.told(from)) {
+		from, what = last[0].Received, "the last file came" // it did, and another alarm says that it waits
+	}
+	if !l.told(from) {
+		return "central's clock was or is wrong, so that nobody knows how old the list is and whether a file is late: send it again", nil
 	}
 	if now.Before(from.Add(list.Every + l.Limits.Late)) {
 		return "", nil
