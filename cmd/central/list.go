@@ -243,7 +243,7 @@ replaces all. Central reads the file itself, so its system user must be able to.
 	c.Flags().StringVar(&days.weed, "weed", "", "local lists: the weed `DAY` of lines that have none")
 	c.Flags().StringVar(&days.review, "review", "", "local lists: the `DAY` on which the entries must be looked at again")
 	c.Flags().BoolVar(&f.Covert, "covert", false, "local lists: the entries go to no vehicle, and stay so for good")
-	c.Flags().BoolVar(&f.Sure, "sure", false, "local lists: even if the list loses much")
+	c.Flags().BoolVar(&f.Sure, "sure", false, "local lists: even if the list loses much, or the file ends within a line")
 	return p.needsDesk(c, func(ctx context.Context, d *collector.Desk, _ *collector.Config, args []string) (err error) {
 		f.List, f.Path = args[0], args[1]
 		if f.Weed, err = day(days.weed); err != nil {

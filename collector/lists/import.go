@@ -284,6 +284,8 @@ func (l *Lists) doubt(ctx context.Context, list *store.List, i *store.ListImport
 		return fmt.Sprintf("it would empty the list: all %d entries have expired", i.Entries), nil
 	case float64(v.before-v.after) > l.Limits.Shrink*float64(v.before):
 		return fmt.Sprintf("the list would shrink from %d to %d entries%s", v.before, v.after, expired(i.Expired)), nil
+	case r.Cut:
+		return "it ends within a line: the rest seems to have been cut off", nil
 	case float64(r.Refused) > l.Limits.Shrink*float64(r.Lines):
 		return fmt.Sprintf("%d of its %d lines are refused", r.Refused, r.Lines), nil
 	}

@@ -176,6 +176,8 @@ func TestAFileThatShrinksOrEmptiesAListWaitsForAPerson(t *testing.T) {
 		"a list that has expired":       {"NAT_WANTED_R.dat", gone(many(0, 100)), "all 100 entries have expired"},
 		"half of a list has expired":    {"NAT_WANTED_R.dat", gone(many(0, 50)) + many(50, 50), "shrink from 100 to 50 entries, 50 expired ones not counted"},
 		"inserts that end a quarter":    {"NAT_WANTED_I.dat", gone(many(0, 25)), "shrink from 100 to 75 entries, 25 expired ones not counted"},
+		"a list cut off near its end":   {"NAT_WANTED_R.dat", many(0, 100)[:len(many(0, 99))+20], "ends within a line"},
+		"inserts that are cut off":      {"NAT_WANTED_I.dat", (line("ZZ1", "") + line("ZZ2", ""))[:100], "ends within a line"},
 		"a third of the lines is wrong": {"NAT_WANTED_R.dat", many(0, 100) + strings.Repeat("rubbish\n", 50), "50 of its 150 lines"},
 	} {
 		t.Run(name, func(t *testing.T) {

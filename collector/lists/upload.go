@@ -29,7 +29,7 @@ const maxLocal = 100_000
 
 // Import loads a file that a person brings into a list, and says what became of it:
 // the import has its report. What is broken is refused, and changes nothing. The
-// error is ErrShrinks where a local list would lose much; a list that comes in files
+// error is ErrShrinks where a local list would lose much, or a file for one is cut off; a list that comes in files
 // then waits for whoever may approve it.
 func (l *Lists) Import(ctx context.Context, by access.By, name string, f *voi.File, u Upload) (store.ListImport, error) {
 	if err := l.authorise(ctx, by, access.ManageLists, "list import", fmt.Sprintf("list %s: %s", name, f.Name), u.Rationale); err != nil {
@@ -77,6 +77,8 @@ func (l *Lists) importLocal(ctx context.Context, by access.By, name string, f *v
 	switch {
 	case i.Entries > maxLocal:
 		return i, fmt.Errorf("%w: a local list has at most %d entries", ErrInvalid, maxLocal)
+	case !u.Sure && i.Report.Cut:
+		return i, fmt.Errorf("%w: %w: %s ends within a line, the rest seems to have been cut off", ErrInvalid, ErrShrinks, f.Name)
 	case !u.Sure && float64(len(held)-i.Entries) > l.Limits.Shrink*float64(len(held)):
 		return i, fmt.Errorf("%w: %w: from %d to %d entries", ErrInvalid, ErrShrinks, len(held), i.Entries)
 	}
