@@ -2,8 +2,11 @@ package lists
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"time"
 
@@ -66,7 +69,16 @@ func (l *Lists) take(ctx context.Context, list *store.List, i *store.ListImport,
 	if err := l.older(i, list); err != nil {
 		return err
 	}
-	i.Candidate, i.Base = newName(), list.InForce.Version
+	if i.Operation != operations[voi.Replace] {
+		waiting, err := l.heldOf(ctx, list.Name)
+		if err != nil {
+			return err
+		}
+		if len(waiting) >= maxWaiting {
+			return fmt.Errorf("%w: %d files of the list wait already; send the whole list", ErrInvalid, len(waiting))
+		}
+	}
+	i.Candidate = newName()
 	if err := l.read(ctx, list, i, f, work); err != nil {
 		return errors.Join(err, l.drop(i.Candidate))
 	}
@@ -77,13 +89,14 @@ func (l *Lists) take(ctx context.Context, list *store.List, i *store.ListImport,
 func (l *Lists) read(ctx context.Context, list *store.List, i *store.ListImport, f *voi.File, work string) (err error) {
 	s := newSorter(work)
 	defer func() { err = errors.Join(err, s.close()) }()
-	report, err := voi.Parse(f, voi.Options{File: f.Name, List: list.Name, Now: l.Clock.Now()}, func(e nrd.Entry) error {
+	text := sha256.New()
+	report, err := voi.Parse(io.TeeReader(f, text), voi.Options{File: f.Name, List: list.Name, Now: l.Clock.Now()}, func(e nrd.Entry) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		return s.add(rowOf(&item{Entry: e}))
 	})
-	i.Report = *report
+	i.Report, i.Text = *report, hex.EncodeToString(text.Sum(nil))
 	if err != nil {
 		return err
 	}
@@ -166,6 +179,9 @@ func (l *Lists) decide(ctx context.Context, list *store.List, i *store.ListImpor
 		return errors.Join(err, l.drop(candidate))
 	}
 	l.Log.Warn("a list file waits for a person", "list", list.Name, "file", i.File, "import", i.ID, "why", why)
+	if i.Operation == operations[voi.Replace] {
+		l.supersede(ctx, i, fmt.Sprintf("the newer file %s waits in its place", i.File))
+	}
 	return nil
 }
 
@@ -274,50 +290,6 @@ func drain(ctx context.Context, s stream) error {
 	}
 }
 
-// doubt says why a person must look at an import first, or "".
-func (l *Lists) doubt(ctx context.Context, list *store.List, i *store.ListImport, v version) (string, error) {
-	r := &i.Report
-	switch {
-	case i.Entries == 0:
-		return "it would empty the list", nil
-	case v.after == 0:
-		return fmt.Sprintf("it would empty the list: all %d entries have expired", i.Entries), nil
-	case float64(v.before-v.after) > l.Limits.Shrink*float64(v.before):
-		return fmt.Sprintf("the list would shrink from %d to %d entries%s", v.before, v.after, expired(i.Expired)), nil
-	case r.Cut:
-		return "it ends within a line: the rest seems to have been cut off", nil
-	case float64(r.Refused) > l.Limits.Shrink*float64(r.Lines):
-		return fmt.Sprintf("%d of its %d lines are refused", r.Refused, r.Lines), nil
-	}
-	if i.Operation == operations[voi.Replace] {
-		return "", nil
-	}
-	waiting, err := l.heldOf(ctx, list.Name)
-	if len(waiting) > 0 {
-		return fmt.Sprintf("import %d of the same list waits, and this file changes what that one makes", waiting[0].ID), err
-	}
-	return "", err
-}
-
-// expired says how many entries do not count because they have.
-func expired(n int) string {
-	if n == 0 {
-		return ""
-	}
-	return fmt.Sprintf(", %d expired ones not counted", n)
-}
-
-func (l *Lists) heldOf(ctx context.Context, list string) ([]store.ListImport, error) {
-	all, err := l.Store.HeldImports(ctx)
-	var of []store.ListImport
-	for _, i := range all {
-		if i.List == list {
-			of = append(of, i)
-		}
-	}
-	return of, err
-}
-
 // putInForce makes a file the list's version in force.
 func (l *Lists) putInForce(ctx context.Context, i *store.ListImport, v version) error {
 	var before string
@@ -329,7 +301,10 @@ func (l *Lists) putInForce(ctx context.Context, i *store.ListImport, v version) 
 		retrospect.Marks = nil
 	}
 	err := l.Store.PutInForce(ctx, *i, retrospect, func(list *store.List) error {
-		before, list.File = list.File, v.file
+		before, list.File, list.Text = list.File, v.file, ""
+		if i.Operation == operations[voi.Replace] {
+			list.Text = i.Text
+		}
 		list.InForce = nrd.ListVersion{
 			List: list.Name, Version: list.InForce.Version + 1, Issued: i.Issued, Loaded: now, Expires: l.expires(list, i.Issued), Entries: i.Entries,
 		}
@@ -347,28 +322,7 @@ func (l *Lists) putInForce(ctx context.Context, i *store.ListImport, v version) 
 	wake(l.publishing)
 	wake(l.searching)
 	if i.Operation == operations[voi.Replace] {
-		l.supersede(ctx, i)
+		l.supersede(ctx, i, fmt.Sprintf("the newer file %s is in force", i.File))
 	}
 	return nil
-}
-
-// supersede ends the waiting of files that a newer whole list makes pointless.
-func (l *Lists) supersede(ctx context.Context, by *store.ListImport) {
-	waiting, err := l.heldOf(ctx, by.List)
-	for _, i := range waiting {
-		if i.ID == by.ID || i.Issued.After(by.Issued) && !l.ahead(i.Issued) {
-			continue
-		}
-		candidate := i.Candidate
-		i.State, i.Decided, i.DecidedBy, i.Candidate = store.ImportRejected, l.Clock.Now(), "central", ""
-		i.Reason = fmt.Sprintf("the newer file %s is in force", by.File)
-		_, putErr := l.Store.PutImport(ctx, i)
-		if putErr == nil {
-			putErr = l.drop(candidate)
-		}
-		err = errors.Join(err, putErr)
-	}
-	if err != nil {
-		l.Log.Error("files that wait for nothing any more are still listed", "list", by.List, "error", err)
-	}
 }

@@ -2,6 +2,7 @@ package lists
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -251,6 +252,61 @@ func TestARejectedFileIsGoneAndANewerOneEndsTheWaiting(t *testing.T) {
 	}
 	if after, err := s.store.Import(t.Context(), i.ID); err != nil || after.State != store.ImportRejected || !strings.Contains(after.Reason, "newer") {
 		t.Errorf("what waited is %+v, %v", after, err)
+	}
+	s.onlyInForce()
+}
+
+func TestAnOldListThatIsSentAgainWaitsForAPerson(t *testing.T) {
+	s := newSite(t)
+	s.national()
+	old := many(0, 100)
+	first := s.arrives("NAT_WANTED_R.dat", old)
+	if i := s.arrives("NAT_WANTED_R.dat", old); i.State != store.ImportLoaded {
+		t.Fatalf("the list in force, sent again, is %s: %s", i.State, i.Why)
+	}
+	s.arrives("NAT_WANTED_R.dat", many(1, 100))
+	for name, text := range map[string]string{"NAT_WANTED_R.dat": old, "other.zip": zipped("NAT_WANTED_R.dat", old)} {
+		i := s.arrives(name, text)
+		if i.State != store.ImportHeld || !strings.Contains(i.Why, fmt.Sprintf("the file of import %d (2026", first.ID+1)) {
+			t.Errorf("an old list as %s is %s: %s", name, i.State, i.Why)
+		}
+		s.hits("AB10AAA")
+	}
+	i := s.arrives("NAT_WANTED_R.dat", old)
+	s.must(s.Approve(t.Context(), jane, i.ID, "the sender went back to it"))
+	s.hits("AB10AAA", "national 0")
+	s.arrives("NAT_WANTED_D.dat", line("AB10AAA", "0"))
+	if i := s.arrives("NAT_WANTED_R.dat", old); i.State != store.ImportHeld {
+		t.Errorf("the whole list without what changed it since is %s: %s", i.State, i.Why)
+	}
+}
+
+func TestNoMoreFilesWaitThanAPersonCanDecideAbout(t *testing.T) {
+	s := newSite(t)
+	s.national()
+	s.arrives("NAT_WANTED_R.dat", many(0, 100))
+	var last store.ListImport
+	for n := range 3 {
+		last = s.arrives("NAT_WANTED_R.dat", many(0, n+1))
+		if held, err := s.store.HeldImports(t.Context()); err != nil || len(held) != 1 || held[0].ID != last.ID {
+			t.Fatalf("%d whole lists wait, %v", len(held), err)
+		}
+	}
+	if before, err := s.store.Import(t.Context(), last.ID-1); err != nil || before.State != store.ImportRejected || !strings.Contains(before.Reason, "waits in its place") {
+		t.Errorf("the one before is %+v, %v", before, err)
+	}
+	for n := range maxWaiting - 1 {
+		if i := s.arrives("NAT_WANTED_I.dat", line("ZZ1", fmt.Sprint(n))); i.State != store.ImportHeld {
+			t.Fatalf("change %d of what waits is %s: %s", n, i.State, i.Why)
+		}
+	}
+	if i := s.arrives("NAT_WANTED_I.dat", line("ZZ2", "")); i.State != store.ImportRefused || !strings.Contains(i.Why, "send the whole list") {
+		t.Errorf("one more is %s: %s", i.State, i.Why)
+	}
+	s.onlyInForce()
+	s.arrives("NAT_WANTED_R.dat", many(0, 101))
+	if held, err := s.store.HeldImports(t.Context()); err != nil || len(held) != 0 {
+		t.Errorf("the whole list came, and %d files wait, %v", len(held), err)
 	}
 	s.onlyInForce()
 }

@@ -222,7 +222,7 @@ func (l *Lists) Withdraw(ctx context.Context, by access.By, name, reason string)
 	err = l.open(list)
 	l.discard(file)
 	wake(l.publishing)
-	l.supersede(ctx, &store.ListImport{List: name, File: "(none: the list was withdrawn)", Issued: l.Clock.Now()})
+	l.supersede(ctx, &store.ListImport{List: name, Issued: l.Clock.Now()}, "the list was withdrawn")
 	return errors.Join(err, l.watch(ctx))
 }
 

@@ -58,7 +58,7 @@ func (l *Lists) importLocal(ctx context.Context, by access.By, name string, f *v
 	}
 	now := l.Clock.Now()
 	i := store.ListImport{
-		List: name, By: by.Account, File: f.Name, Operation: operations[f.Operation], Received: now, Issued: now, Before: list.InForce.Entries, Base: list.InForce.Version,
+		List: name, By: by.Account, File: f.Name, Operation: operations[f.Operation], Received: now, Issued: now, Before: list.InForce.Entries,
 	}
 	entries, err := l.readLocal(ctx, name, f, u, by.Account, &i)
 	if why, refused := refusal(err); refused {

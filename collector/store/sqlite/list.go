@@ -211,6 +211,16 @@ func (s *Store) HeldImports(ctx context.Context) ([]store.ListImport, error) {
 	return list(ctx, s.site.db, scanImport, `SELECT id, data FROM list_import WHERE state='held' ORDER BY id DESC`)
 }
 
+// WholeImport is documented at [store.Store].
+func (s *Store) WholeImport(ctx context.Context, name, text string) (store.ListImport, error) {
+	i, err := scanImport(s.site.db.QueryRowContext(ctx, `SELECT id, data FROM list_import WHERE list=? AND state IN ('loaded', 'approved')
+		AND data->>'Operation'='replace' AND data->>'Text'=? ORDER BY id DESC LIMIT 1`, name, text).Scan)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = fmt.Errorf("a whole file of %s with this text: %w", name, store.ErrNotFound)
+	}
+	return i, err
+}
+
 // PutInForce is documented at [store.Store].
 func (s *Store) PutInForce(ctx context.Context, i store.ListImport, r store.Retrospect, change func(*store.List) error) error {
 	return write(ctx, s.site.db, func(tx *sql.Tx) error {
