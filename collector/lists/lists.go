@@ -90,6 +90,9 @@ type Lists struct {
 	matching matching
 	// publishing and searching wake the goroutines that do so.
 	publishing, searching chan struct{}
+	// searched are the searches in retrospect that are in the access log and not at
+	// their end; only the goroutine that searches uses it.
+	searched map[uint64]bool
 }
 
 // inForce is a list with its entries opened.
@@ -108,7 +111,7 @@ func (l *Lists) Initialize(ctx context.Context) error {
 	l.inForce = map[string]*inForce{}
 	l.publishing, l.searching = make(chan struct{}, 1), make(chan struct{}, 1)
 	l.matching.queue, l.matching.behind = make(chan store.StoredRecord, matchQueue), make(chan struct{}, 1)
-	l.inbox.seen = map[string]arrival{}
+	l.inbox.seen, l.searched = map[string]arrival{}, map[uint64]bool{}
 	for _, dir := range []string{l.Dir, l.Inbox} {
 		if err := sealed.MakeDir(dir); err != nil {
 			return fmt.Errorf("lists: %w", err)
