@@ -82,7 +82,7 @@ func (l *Lists) supersede(ctx context.Context, by *store.ListImport, reason stri
 			continue
 		}
 		candidate := i.Candidate
-		i.State, i.Decided, i.DecidedBy, i.Candidate = store.ImportRejected, l.Clock.Now(), "central", ""
+		i.State, i.Decided, i.DecidedBy, i.Candidate = store.ImportRejected, l.Clock.Now(), byCentral, ""
 		i.Reason = reason
 		_, putErr := l.Store.PutImport(ctx, i)
 		if putErr == nil {

@@ -53,6 +53,8 @@ type Limits struct {
 	// Retrospect is how far back stored records are searched when an entry is added;
 	// 0: they are not.
 	Retrospect time.Duration
+	// Expired is how long an entry of a local list is kept after its weed date.
+	Expired time.Duration
 }
 
 // NearLimit keeps look-alikes away from national lists, of which they would make a
@@ -93,6 +95,9 @@ type Lists struct {
 	// searched are the searches in retrospect that are in the access log and not at
 	// their end; only the goroutine that searches uses it.
 	searched map[uint64]bool
+	// weeded is the last day, counted from 1970, on which it was looked for entries to
+	// be removed; only the goroutine that looks after the lists uses it.
+	weeded int64
 }
 
 // inForce is a list with its entries opened.

@@ -66,7 +66,7 @@ func (l *Lists) lookBack(ctx context.Context, r store.Retrospect) error {
 	since := now.Add(-l.Limits.Retrospect)
 	if !l.searched[r.ID] {
 		_, err := l.Store.Log(ctx, store.Access{
-			At: now, Account: r.By, Action: "retrospective match", From: "central", Reason: r.Reason, Outcome: "ok",
+			At: now, Account: r.By, Action: "retrospective match", From: byCentral, Reason: r.Reason, Outcome: "ok",
 			Subject: fmt.Sprintf("list %s, %d marks, records since %s", r.List, len(r.Marks), since.UTC().Format(time.RFC3339)),
 		})
 		if err != nil {

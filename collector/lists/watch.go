@@ -16,7 +16,8 @@ const watchEvery = time.Minute
 // about names a list in its alarms; no device can be called so.
 func about(list string) string { return "list " + list }
 
-// lookAfter builds anew what local lists have lost, and looks at the alarms.
+// lookAfter builds anew what local lists have lost, removes what expired long ago, and
+// looks at the alarms.
 func (l *Lists) lookAfter(ctx context.Context) error {
 	all, err := l.Store.Lists(ctx)
 	if err != nil {
@@ -26,7 +27,7 @@ func (l *Lists) lookAfter(ctx context.Context) error {
 	for i := range all {
 		errs = append(errs, l.heal(ctx, &all[i]))
 	}
-	return errors.Join(append(errs, l.watch(ctx))...)
+	return errors.Join(append(errs, l.weed(ctx), l.watch(ctx))...)
 }
 
 // heal builds a local list whose entries are damaged, or whose last change is not
