@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -34,7 +36,7 @@ func (p *program) listShowCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return table(p, all, "NAME\tKIND\tPURPOSE\tOWNER\tENTRIES\tVERSION\tISSUED\tPUBLISHED\tUNITS\tHITS\tHELD\tREVIEW\tPROBLEM", func(l collector.ListState) string {
+			return table(p, all, "NAME\tKIND\tPURPOSE\tOWNER\tENTRIES\tVERSION\tISSUED\tPUBLISHED\tUNITS\tMATCHING\tHITS\tBECAME\tHELD\tREVIEWED\tREVIEW\tPROBLEM", func(l collector.ListState) string {
 				kind, units, review := "local", "all", c.Day(&l.Review)
 				if l.Source != "" {
 					kind = "files " + l.Source
@@ -48,8 +50,19 @@ func (p *program) listShowCommand() *cobra.Command {
 				if l.Withdrawn != nil {
 					kind += ", withdrawn"
 				}
+				matching := "exact"
+				switch {
+				case l.NearRefused:
+					matching = "exact (too large for look-alikes)"
+				case l.Near:
+					matching = "look-alikes too"
+				}
+				var became []string
+				for _, what := range slices.Sorted(maps.Keys(l.Dispositions)) {
+					became = append(became, fmt.Sprintf("%s %d", what, l.Dispositions[what]))
+				}
 				return row(l.Name, kind, l.Purpose, l.Owner, fmt.Sprint(l.Entries), fmt.Sprint(l.Version), c.Moment(l.Issued), fmt.Sprint(l.Published), units,
-					fmt.Sprint(l.Hits), fmt.Sprint(l.Held), review, l.Problem)
+					matching, fmt.Sprint(l.Hits), strings.Join(became, ", "), fmt.Sprint(l.Held), c.Day(l.Reviewed), review, l.Problem)
 			})
 		})
 }

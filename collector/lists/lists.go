@@ -61,6 +61,10 @@ type Limits struct {
 // flood of near matches: a list with more entries is matched exactly.
 const NearLimit = 50_000
 
+// near says whether a list is matched with look-alikes: it asks for them, and is not
+// too large.
+func near(list *store.List) bool { return list.Near && list.InForce.Entries <= NearLimit }
+
 // Lists are the site's lists. Fill the fields, then call Initialize.
 type Lists struct {
 	Store  store.Store

@@ -139,9 +139,12 @@ func (l *Lists) hand(ctx context.Context, list store.List) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.close()) }()
-	v := list.InForce
+	v, alike := list.InForce, near(&list)
+	if list.Near && !alike {
+		l.Log.Warn("a list is too large for look-alikes, and is matched exactly", "list", list.Name, "entries", v.Entries, "limit", NearLimit)
+	}
 	return l.Publisher.Publish(ctx, Publication{
-		Name: list.Name, Version: v.Version, Made: v.Issued, Expires: v.Expires, Near: list.Near && v.Entries <= NearLimit,
+		Name: list.Name, Version: v.Version, Made: v.Issued, Expires: v.Expires, Near: alike,
 		Recipients: list.Recipients, Entries: v.Entries,
 	}, l.forUnits(f, list.Name))
 }

@@ -90,12 +90,12 @@ func (l *Lists) lookBack(ctx context.Context, r store.Retrospect) error {
 func (l *Lists) readsOf(r store.Retrospect) map[nrd.VRM]bool {
 	l.mu.RLock()
 	f := l.inForce[r.List]
-	near := f != nil && f.Near && f.InForce.Entries <= NearLimit
+	alike := f != nil && near(&f.List)
 	l.mu.RUnlock()
 	reads := map[nrd.VRM]bool{}
 	for _, mark := range r.Marks {
 		reads[mark] = true
-		if !near {
+		if !alike {
 			continue
 		}
 		for _, like := range l.alike.Near(mark) {
