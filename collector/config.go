@@ -102,6 +102,8 @@ type ListsConfig struct {
 	Late config.Duration `toml:"late"`
 	// Retrospect is how far back stored records are searched when an entry is added.
 	Retrospect config.Duration `toml:"retrospect"`
+	// Expired is how long an entry of a local list is kept after its weed date.
+	Expired config.Duration `toml:"expired"`
 }
 
 // MetricsConfig is where Prometheus is answered, over HTTP without a password;
@@ -127,7 +129,7 @@ func LoadConfig(file string) (*Config, error) {
 		Alarm: AlarmConfig{
 			Silent: config.Duration(5 * time.Minute), Backlog: config.Duration(30 * time.Minute), Clock: config.Duration(time.Second), DiskFree: 1e9,
 		},
-		Lists: ListsConfig{Shrink: 0.2, Late: config.Duration(time.Hour), Retrospect: config.Duration(30 * 24 * time.Hour)},
+		Lists: ListsConfig{Shrink: 0.2, Late: config.Duration(time.Hour), Retrospect: config.Duration(30 * 24 * time.Hour), Expired: config.Duration(28 * 24 * time.Hour)},
 	}
 	err := config.Load(file, c)
 	if err == nil {

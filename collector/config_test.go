@@ -37,7 +37,7 @@ func TestTheSampleIsAConfiguration(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Data != bare.Data || c.Ingest.Listen != bare.Ingest.Listen || c.Page.Listen != bare.Page.Listen || c.Session != bare.Session || c.Profile != bare.Profile || c.TimeZone != bare.TimeZone {
+	if c.Data != bare.Data || c.Ingest.Listen != bare.Ingest.Listen || c.Page.Listen != bare.Page.Listen || c.Session != bare.Session || c.Profile != bare.Profile || c.TimeZone != bare.TimeZone || c.Lists != bare.Lists {
 		t.Errorf("the sample has %+v, the program %+v", c, bare)
 	}
 }

@@ -41,6 +41,7 @@ type ListState struct {
 	Reviewed     *time.Time        `json:"reviewed,omitempty"`
 	ReviewedBy   string            `json:"reviewed_by,omitempty"`
 	Overdue      bool              `json:"review_overdue,omitempty"`
+	NearRefused  bool              `json:"near_refused,omitempty"`
 	Withdrawn    *time.Time        `json:"withdrawn,omitempty"`
 	Hits         uint64            `json:"hits_30d"`
 	Dispositions map[string]uint64 `json:"dispositions_30d,omitempty"`
@@ -106,6 +107,7 @@ type ListImport struct {
 	Why       string     `json:"why,omitempty"`
 	Before    int        `json:"before"`
 	Entries   int        `json:"entries"`
+	Expired   int        `json:"expired,omitempty"`
 	Accepted  int        `json:"accepted"`
 	Refused   int        `json:"refused"`
 	Report    []string   `json:"report,omitempty"`
@@ -168,7 +170,7 @@ func listStateOf(s *lists.Summary) ListState {
 			Name: s.Name, Source: s.Source, Every: int64(s.Every.Seconds()), Owner: s.Owner, Purpose: string(s.Purpose), Recipients: s.Recipients, Near: s.Near, Review: s.List.Review,
 		},
 		Version: s.InForce.Version, Entries: s.InForce.Entries, Issued: known(s.InForce.Issued), Published: s.Published, Created: s.Created, CreatedBy: s.CreatedBy,
-		Reviewed: known(s.Reviewed), ReviewedBy: s.ReviewedBy, Overdue: s.ReviewOverdue, Withdrawn: known(s.Withdrawn), Hits: s.Hits, Held: s.Held, Problem: s.Problem,
+		Reviewed: known(s.Reviewed), ReviewedBy: s.ReviewedBy, Overdue: s.ReviewOverdue, NearRefused: s.NearRefused, Withdrawn: known(s.Withdrawn), Hits: s.Hits, Held: s.Held, Problem: s.Problem,
 	}
 	for what, n := range s.Dispositions {
 		if state.Dispositions == nil {
@@ -288,7 +290,7 @@ func (d *deskServer) showImport(ctx context.Context, by access.By, q listAct) (L
 func importOf(i *store.ListImport, whole bool) ListImport {
 	shown := ListImport{
 		ID: i.ID, List: i.List, File: i.File, By: i.By, Operation: i.Operation, Received: i.Received, State: string(i.State), Why: i.Why, Before: i.Before,
-		Entries: i.Entries, Accepted: i.Report.Accepted, Refused: i.Report.Refused, Decided: known(i.Decided), DecidedBy: i.DecidedBy, Reason: i.Reason,
+		Entries: i.Entries, Expired: i.Expired, Accepted: i.Report.Accepted, Refused: i.Report.Refused, Decided: known(i.Decided), DecidedBy: i.DecidedBy, Reason: i.Reason,
 	}
 	if whole {
 		for _, p := range i.Report.Problems {

@@ -63,7 +63,7 @@ func openRooms(c *Config, log *slog.Logger) (*rooms, error) {
 	}
 	l := &lists.Lists{
 		Store: st, Access: door, Dir: c.lists(), Inbox: c.Lists.Inbox, Key: key, Profile: c.profile, Clock: c.Clock, Log: log,
-		Limits: lists.Limits{Shrink: c.Lists.Shrink, Late: time.Duration(c.Lists.Late), Retrospect: time.Duration(c.Lists.Retrospect)},
+		Limits: lists.Limits{Shrink: c.Lists.Shrink, Late: time.Duration(c.Lists.Late), Retrospect: time.Duration(c.Lists.Retrospect), Expired: time.Duration(c.Lists.Expired)},
 	}
 	if err := l.Initialize(context.Background()); err != nil {
 		return nil, errors.Join(err, st.Close())

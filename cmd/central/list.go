@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -34,7 +36,7 @@ func (p *program) listShowCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return table(p, all, "NAME\tKIND\tPURPOSE\tOWNER\tENTRIES\tVERSION\tISSUED\tPUBLISHED\tUNITS\tHITS\tHELD\tREVIEW\tPROBLEM", func(l collector.ListState) string {
+			return table(p, all, "NAME\tKIND\tPURPOSE\tOWNER\tENTRIES\tVERSION\tISSUED\tPUBLISHED\tUNITS\tMATCHING\tHITS\tBECAME\tHELD\tREVIEWED\tREVIEW\tPROBLEM", func(l collector.ListState) string {
 				kind, units, review := "local", "all", c.Day(&l.Review)
 				if l.Source != "" {
 					kind = "files " + l.Source
@@ -48,8 +50,19 @@ func (p *program) listShowCommand() *cobra.Command {
 				if l.Withdrawn != nil {
 					kind += ", withdrawn"
 				}
+				matching := "exact"
+				switch {
+				case l.NearRefused:
+					matching = "exact (too large for look-alikes)"
+				case l.Near:
+					matching = "look-alikes too"
+				}
+				var became []string
+				for _, what := range slices.Sorted(maps.Keys(l.Dispositions)) {
+					became = append(became, fmt.Sprintf("%s %d", what, l.Dispositions[what]))
+				}
 				return row(l.Name, kind, l.Purpose, l.Owner, fmt.Sprint(l.Entries), fmt.Sprint(l.Version), c.Moment(l.Issued), fmt.Sprint(l.Published), units,
-					fmt.Sprint(l.Hits), fmt.Sprint(l.Held), review, l.Problem)
+					matching, fmt.Sprint(l.Hits), strings.Join(became, ", "), fmt.Sprint(l.Held), c.Day(l.Reviewed), review, l.Problem)
 			})
 		})
 }
@@ -189,7 +202,7 @@ func (p *program) listAddCommand() *cobra.Command {
 	c.Flags().StringVar(&e.Force, "force", "", "force and area")
 	c.Flags().StringVar(&e.Marking, "marking", "", "protective marking")
 	c.Flags().StringVar(&e.CAD, "cad", "", "CAD information")
-	c.Flags().BoolVar(&e.Covert, "covert", false, "matched at central only; it goes to no vehicle")
+	c.Flags().BoolVar(&e.Covert, "covert", false, "matched at central only; it goes to no vehicle, and stays so for good")
 	c.Flags().StringVar(&days.weed, "weed", "", "the last `DAY` on which it matches")
 	c.Flags().StringVar(&days.review, "review", "", "the `DAY` on which it must be looked at again (default: in 4 weeks)")
 	return p.needsDesk(c, func(ctx context.Context, d *collector.Desk, _ *collector.Config, args []string) (err error) {
@@ -242,8 +255,8 @@ replaces all. Central reads the file itself, so its system user must be able to.
 	c.Flags().StringVar(&f.Rationale, "rationale", "", "local lists: why the entries have their priority")
 	c.Flags().StringVar(&days.weed, "weed", "", "local lists: the weed `DAY` of lines that have none")
 	c.Flags().StringVar(&days.review, "review", "", "local lists: the `DAY` on which the entries must be looked at again")
-	c.Flags().BoolVar(&f.Covert, "covert", false, "local lists: the entries go to no vehicle")
-	c.Flags().BoolVar(&f.Sure, "sure", false, "local lists: even if the list loses much")
+	c.Flags().BoolVar(&f.Covert, "covert", false, "local lists: the entries go to no vehicle, and stay so for good")
+	c.Flags().BoolVar(&f.Sure, "sure", false, "local lists: even if the list loses much, or the file ends within a line")
 	return p.needsDesk(c, func(ctx context.Context, d *collector.Desk, _ *collector.Config, args []string) (err error) {
 		f.List, f.Path = args[0], args[1]
 		if f.Weed, err = day(days.weed); err != nil {
@@ -266,7 +279,11 @@ func (p *program) sayImport(i *collector.ListImport) error {
 	if i.Why != "" {
 		text += " " + i.Why + "."
 	}
-	text += fmt.Sprintf(" %d lines accepted, %d refused; the list had %d entries, with this file %d.\n", i.Accepted, i.Refused, i.Before, i.Entries)
+	text += fmt.Sprintf(" %d lines accepted, %d refused; the list had %d entries, with this file %d", i.Accepted, i.Refused, i.Before, i.Entries)
+	if i.Expired > 0 {
+		text += fmt.Sprintf(", of which %d have expired", i.Expired)
+	}
+	text += ".\n"
 	for _, line := range i.Report {
 		text += "  " + line + "\n"
 	}

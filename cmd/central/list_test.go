@@ -106,10 +106,10 @@ func TestALocalListIsKeptFromTheCommandLine(t *testing.T) {
 	if o := s.do("list", "export", "burglars"); o.code != exitRefused {
 		t.Errorf("an export without a reason: %+v", o)
 	}
-	s.must("list", "change", "burglars", "--owner", "DI Black", "--purpose", "intelligence")
+	s.must("list", "change", "burglars", "--owner", "DI Black", "--purpose", "intelligence", "--near")
 	s.must("list", "remove", "burglars", "1", "--reason", "arrested")
 	s.must("list", "review", "burglars", "--reason", "still needed", "--next", "2099-01-01")
-	if text := s.must("list", "show"); !strings.Contains(text, "DI Black") || !strings.Contains(text, "2099-01-01") {
+	if text := s.must("list", "show"); !strings.Contains(text, "DI Black") || !strings.Contains(text, "2099-01-01") || !strings.Contains(text, time.Now().Format("2006-01-")) || !strings.Contains(text, "look-alikes too") {
 		t.Errorf("the lists are\n%s", text)
 	}
 	s.must("list", "withdraw", "burglars", "--reason", "no longer needed")

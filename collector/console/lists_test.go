@@ -75,6 +75,8 @@ func TestAListIsMadeFilledExportedAndWithdrawnOnThePage(t *testing.T) {
 		t.Errorf("the look is logged as %+v", line)
 	}
 	status, page = jane.post("/lists/burglars/entries", "id", "1", "vrm", "AB12 CDF", "priority", "low", "rationale", "another", "weed", "2027-01-31")
+	wants(t, "a covert entry made open", status, 422, page, "is covert and stays so")
+	status, page = jane.post("/lists/burglars/entries", "id", "1", "vrm", "AB12 CDF", "priority", "low", "rationale", "another", "weed", "2027-01-31", "covert", "on")
 	wants(t, "changed", status, 200, page, "AB12 CDF", "Low")
 	status, page = jane.upload("/lists/burglars/import", "B_X_I.dat", listLine+"rubbish\r\n", "rationale", "operation Foo")
 	wants(t, "a file", status, 200, page, "B_X_I.dat", "loaded", "columns where 16 are needed", "<td>2</td>")

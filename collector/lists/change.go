@@ -111,6 +111,21 @@ func (c *changed) step() (r row, stays bool, err error) {
 	return r, stays, c.changes.advance()
 }
 
+// living passes rows on and counts those that have not expired by a day.
+type living struct {
+	from stream
+	day  int64
+	n    int
+}
+
+func (l *living) next() (row, bool, error) {
+	r, ok, err := l.from.next()
+	if ok && !r.expired(l.day) {
+		l.n++
+	}
+	return r, ok, err
+}
+
 // newcomers passes rows on and notes the marks of entries that old does not have,
 // as far as there is room.
 type newcomers struct {

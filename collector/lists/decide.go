@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"nrd/collector/access"
 	"nrd/collector/store"
@@ -59,18 +58,21 @@ func (l *Lists) approve(ctx context.Context, i *store.ListImport) error {
 	if err != nil {
 		return err
 	}
-	if i.Issued.Before(list.InForce.Issued) {
-		return fmt.Errorf("%w: it is of %s, the list of %s", ErrOlder, i.Issued.Format(time.RFC3339), list.InForce.Issued.Format(time.RFC3339))
+	if !l.told(i.Issued) {
+		i.Issued = l.Clock.Now() // whoever approves it vouches for it now
+	}
+	if err := l.older(i, &list); err != nil {
+		return err
 	}
 	candidate := i.Candidate
 	i.Before = list.InForce.Entries
-	name, marks, err := l.version(ctx, &list, i)
+	v, err := l.version(ctx, &list, i)
 	if err != nil {
 		return err
 	}
-	i.State = store.ImportApproved
-	if err := l.putInForce(ctx, i, name, marks); err != nil {
+	i.State, i.Expired = store.ImportApproved, i.Entries-v.after
+	if err := l.putInForce(ctx, i, v); err != nil {
 		return err
 	}
-	return l.dropUnless(candidate, name)
+	return l.dropUnless(candidate, v.file)
 }

@@ -22,5 +22,5 @@ var ErrOlder = errors.New("the file is older than the list that is in force")
 var ErrPublished = errors.New("a higher version of the list was published before")
 
 // ErrShrinks says that an import would take more from a local list than is let
-// pass without a word.
+// pass without a word, or brings less than there was in the file.
 var ErrShrinks = errors.New("the list would lose more than is let pass without saying so")

@@ -2,8 +2,11 @@ package lists
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"time"
 
@@ -63,10 +66,19 @@ func refusal(err error) (why string, refused bool) {
 
 // take reads the file, judges what it would do, and puts it in force or holds it.
 func (l *Lists) take(ctx context.Context, list *store.List, i *store.ListImport, f *voi.File, work string) error {
-	if i.Issued.Before(list.InForce.Issued) {
-		return fmt.Errorf("%w: it is of %s, the list of %s", ErrOlder, i.Issued.Format(time.RFC3339), list.InForce.Issued.Format(time.RFC3339))
+	if err := l.older(i, list); err != nil {
+		return err
 	}
-	i.Candidate, i.Base = newName(), list.InForce.Version
+	if i.Operation != operations[voi.Replace] {
+		waiting, err := l.heldOf(ctx, list.Name)
+		if err != nil {
+			return err
+		}
+		if len(waiting) >= maxWaiting {
+			return fmt.Errorf("%w: %d files of the list wait already; send the whole list", ErrInvalid, len(waiting))
+		}
+	}
+	i.Candidate = newName()
 	if err := l.read(ctx, list, i, f, work); err != nil {
 		return errors.Join(err, l.drop(i.Candidate))
 	}
@@ -77,13 +89,14 @@ func (l *Lists) take(ctx context.Context, list *store.List, i *store.ListImport,
 func (l *Lists) read(ctx context.Context, list *store.List, i *store.ListImport, f *voi.File, work string) (err error) {
 	s := newSorter(work)
 	defer func() { err = errors.Join(err, s.close()) }()
-	report, err := voi.Parse(f, voi.Options{File: f.Name, List: list.Name, Now: l.Clock.Now()}, func(e nrd.Entry) error {
+	text := sha256.New()
+	report, err := voi.Parse(io.TeeReader(f, text), voi.Options{File: f.Name, List: list.Name, Now: l.Clock.Now()}, func(e nrd.Entry) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		return s.add(rowOf(&item{Entry: e}))
 	})
-	i.Report = *report
+	i.Report, i.Text = *report, hex.EncodeToString(text.Sum(nil))
 	if err != nil {
 		return err
 	}
@@ -143,19 +156,20 @@ func (l *Lists) drop(name string) error {
 // decide puts the candidate in force, or holds it.
 func (l *Lists) decide(ctx context.Context, list *store.List, i *store.ListImport) error {
 	candidate := i.Candidate
-	name, marks, err := l.version(ctx, list, i)
+	v, err := l.version(ctx, list, i)
 	if err != nil {
 		return errors.Join(err, l.drop(candidate))
 	}
-	why, err := l.doubt(ctx, list, i)
+	i.Expired = i.Entries - v.after
+	why, err := l.doubt(ctx, list, i, v)
 	if err == nil && why == "" {
 		i.State = store.ImportLoaded
-		if err := l.putInForce(ctx, i, name, marks); err != nil {
+		if err := l.putInForce(ctx, i, v); err != nil {
 			return err
 		}
-		return l.dropUnless(candidate, name)
+		return l.dropUnless(candidate, v.file)
 	}
-	err = errors.Join(err, l.dropUnless(name, candidate))
+	err = errors.Join(err, l.dropUnless(v.file, candidate))
 	if err == nil {
 		i.State, i.Why = store.ImportHeld, why
 		*i, err = l.Store.PutImport(ctx, *i)
@@ -165,6 +179,9 @@ func (l *Lists) decide(ctx context.Context, list *store.List, i *store.ListImpor
 		return errors.Join(err, l.drop(candidate))
 	}
 	l.Log.Warn("a list file waits for a person", "list", list.Name, "file", i.File, "import", i.ID, "why", why)
+	if i.Operation == operations[voi.Replace] {
+		l.supersede(ctx, i, fmt.Sprintf("the newer file %s waits in its place", i.File))
+	}
 	return nil
 }
 
@@ -175,41 +192,59 @@ func (l *Lists) dropUnless(name, kept string) error {
 	return l.drop(name)
 }
 
+// version is the next one of a list: its file, the marks that are new on it, and how
+// many entries match now in the one before and in this one, the expired left out.
+type version struct {
+	file          string
+	marks         []nrd.VRM
+	before, after int
+}
+
 // version makes the next version of a list from the candidate, which is that version
-// itself where it replaces the list, and gives the marks that are new on it.
-func (l *Lists) version(ctx context.Context, list *store.List, i *store.ListImport) (name string, marks []nrd.VRM, err error) {
+// itself where it replaces the list.
+func (l *Lists) version(ctx context.Context, list *store.List, i *store.ListImport) (v version, err error) {
 	changes, err := openFile(l.path(i.Candidate), l.keyOf(i.Candidate))
 	if err != nil {
-		return "", nil, err
+		return v, err
 	}
 	defer func() { err = errors.Join(err, changes.close()) }()
 	old, err := l.entriesOf(list, i)
 	if err != nil {
-		return "", nil, err
+		return v, err
 	}
 	if old != nil {
 		defer old.close() //nolint:errcheck // it was only read
 	}
-	added := &newcomers{old: peeked{from: rowsOf(old)}, from: peeked{from: &cursor{file: changes}}}
+	day := daySince1970(l.Clock.Now())
+	before := &living{from: rowsOf(old), day: day}
+	added := &newcomers{old: peeked{from: before}, from: peeked{from: &cursor{file: changes}}}
+	after := &living{from: added, day: day}
 	if i.Operation == operations[voi.Replace] {
-		name, err = i.Candidate, drain(ctx, added)
+		v.file, err = i.Candidate, errors.Join(drain(ctx, after), drain(ctx, before))
 		if errors.Is(err, ErrDamaged) { // the old list is, and goes
-			return name, nil, nil
+			after = &living{from: &cursor{file: changes}, day: day}
+			v.before, err = list.InForce.Entries, drain(ctx, after)
+			v.after = after.n
+			return v, err
 		}
 	} else {
 		added.from = peeked{from: &changed{
 			old: peeked{from: rowsOf(old)}, changes: added.from, remove: i.Operation == operations[voi.Delete], report: &i.Report,
 		}}
-		name = newName()
-		i.Entries, err = l.write(ctx, name, added)
+		v.file = newName()
+		i.Entries, err = l.write(ctx, v.file, after)
+		if err == nil {
+			err = drain(ctx, before)
+		}
 		if errors.Is(err, ErrDamaged) {
-			return "", nil, lost(err)
+			return v, lost(err)
 		}
 	}
-	if err != nil || added.more {
-		return name, nil, err
+	v.before, v.after = before.n, after.n
+	if !added.more {
+		v.marks = added.marks
 	}
-	return name, added.marks, nil
+	return v, err
 }
 
 // entriesOf opens what a file changes; nil where there is nothing and need not be.
@@ -255,50 +290,21 @@ func drain(ctx context.Context, s stream) error {
 	}
 }
 
-// doubt says why a person must look at an import first, or "".
-func (l *Lists) doubt(ctx context.Context, list *store.List, i *store.ListImport) (string, error) {
-	r, before := &i.Report, list.InForce.Entries
-	switch lost := before - i.Entries; {
-	case i.Entries == 0:
-		return "it would empty the list", nil
-	case before > 0 && float64(lost) > l.Limits.Shrink*float64(before):
-		return fmt.Sprintf("the list would shrink from %d to %d entries", before, i.Entries), nil
-	case float64(r.Refused) > l.Limits.Shrink*float64(r.Lines):
-		return fmt.Sprintf("%d of its %d lines are refused", r.Refused, r.Lines), nil
-	}
-	if i.Operation == operations[voi.Replace] {
-		return "", nil
-	}
-	waiting, err := l.heldOf(ctx, list.Name)
-	if len(waiting) > 0 {
-		return fmt.Sprintf("import %d of the same list waits, and this file changes what that one makes", waiting[0].ID), err
-	}
-	return "", err
-}
-
-func (l *Lists) heldOf(ctx context.Context, list string) ([]store.ListImport, error) {
-	all, err := l.Store.HeldImports(ctx)
-	var of []store.ListImport
-	for _, i := range all {
-		if i.List == list {
-			of = append(of, i)
-		}
-	}
-	return of, err
-}
-
 // putInForce makes a file the list's version in force.
-func (l *Lists) putInForce(ctx context.Context, i *store.ListImport, name string, marks []nrd.VRM) error {
+func (l *Lists) putInForce(ctx context.Context, i *store.ListImport, v version) error {
 	var before string
 	var after store.List
 	now := l.Clock.Now()
 	i.Candidate = ""
-	retrospect := store.Retrospect{List: i.List, At: now, By: i.By, Reason: fmt.Sprintf("added by the file %s", i.File), Marks: marks}
+	retrospect := store.Retrospect{List: i.List, At: now, By: i.By, Reason: fmt.Sprintf("added by the file %s", i.File), Marks: v.marks}
 	if l.Limits.Retrospect <= 0 {
 		retrospect.Marks = nil
 	}
 	err := l.Store.PutInForce(ctx, *i, retrospect, func(list *store.List) error {
-		before, list.File = list.File, name
+		before, list.File, list.Text = list.File, v.file, ""
+		if i.Operation == operations[voi.Replace] {
+			list.Text = i.Text
+		}
 		list.InForce = nrd.ListVersion{
 			List: list.Name, Version: list.InForce.Version + 1, Issued: i.Issued, Loaded: now, Expires: l.expires(list, i.Issued), Entries: i.Entries,
 		}
@@ -316,28 +322,7 @@ func (l *Lists) putInForce(ctx context.Context, i *store.ListImport, name string
 	wake(l.publishing)
 	wake(l.searching)
 	if i.Operation == operations[voi.Replace] {
-		l.supersede(ctx, i)
+		l.supersede(ctx, i, fmt.Sprintf("the newer file %s is in force", i.File))
 	}
 	return nil
-}
-
-// supersede ends the waiting of files that a newer whole list makes pointless.
-func (l *Lists) supersede(ctx context.Context, by *store.ListImport) {
-	waiting, err := l.heldOf(ctx, by.List)
-	for _, i := range waiting {
-		if i.ID == by.ID || i.Issued.After(by.Issued) {
-			continue
-		}
-		candidate := i.Candidate
-		i.State, i.Decided, i.DecidedBy, i.Candidate = store.ImportRejected, l.Clock.Now(), "central", ""
-		i.Reason = fmt.Sprintf("the newer file %s is in force", by.File)
-		_, putErr := l.Store.PutImport(ctx, i)
-		if putErr == nil {
-			putErr = l.drop(candidate)
-		}
-		err = errors.Join(err, putErr)
-	}
-	if err != nil {
-		l.Log.Error("files that wait for nothing any more are still listed", "list", by.List, "error", err)
-	}
 }

@@ -24,7 +24,12 @@ const inboxEvery = 5 * time.Second
 const byInbox = "inbox"
 
 // inbox is what was seen of the files in the watched folder.
-type inbox struct{ seen map[string]arrival }
+type inbox struct {
+	seen map[string]arrival
+	// broken says why the last file was refused, where it was so broken that no list
+	// knew it for its own; "" where it was not.
+	broken string
+}
 
 // arrival is a file as it was at the last look.
 type arrival struct {
@@ -65,11 +70,23 @@ func (l *Lists) lookIntoInbox(ctx context.Context) error {
 		seen[e.Name()] = now
 	}
 	l.inbox.seen = seen
-	text := ""
-	if len(unclaimed) > 0 {
-		text = "files lie in it that no list takes, or that central may not read: " + strings.Join(unclaimed, ", ")
+	var wrong []string
+	if l.inbox.broken != "" {
+		wrong = append(wrong, "the last file was refused, and nobody knows whose it is: "+l.inbox.broken)
 	}
-	return errors.Join(append(errs, l.say(ctx, byInbox, alarm.Extract, text))...)
+	if len(unclaimed) > 0 {
+		wrong = append(wrong, "files lie in it that no list takes, or that central may not read: "+strings.Join(unclaimed, ", "))
+	}
+	return errors.Join(append(errs, l.say(ctx, byInbox, alarm.Extract, strings.Join(wrong, "; ")))...)
+}
+
+// remember finds out whether the last file before this start was broken.
+func (l *Lists) remember(ctx context.Context) error {
+	last, err := l.Store.Imports(ctx, "", 1)
+	if err == nil && len(last) == 1 && last[0].List == "" {
+		l.inbox.broken = last[0].Why
+	}
+	return err
 }
 
 // unfinished says that a name is one that copying programs give until they are done.
@@ -101,26 +118,47 @@ func (l *Lists) takeFromInbox(ctx context.Context, name string) error {
 	if _, err := l.load(ctx, list, f, byInbox); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
+	l.inbox.broken = ""
 	return errors.Join(l.removeFromInbox(path), l.watch(ctx))
 }
 
-// unreadable deals with what is no list file.
+// unreadable deals with what is no list file. Whose it was to be, its name may tell.
 func (l *Lists) unreadable(ctx context.Context, path string, cause error) error {
 	why, refused := refusal(cause)
 	if !refused {
 		return cause
 	}
-	l.Log.Warn("a file in the inbox is refused", "file", filepath.Base(path), "why", why)
-	now := l.Clock.Now()
-	i := store.ListImport{By: byInbox, File: filepath.Base(path), Received: now, Issued: now, State: store.ImportRefused, Why: why}
+	name, now := filepath.Base(path), l.Clock.Now()
+	list, err := l.named(ctx, name)
+	if err != nil {
+		return err
+	}
+	l.Log.Warn("a file in the inbox is refused", "list", list, "file", name, "why", why)
+	i := store.ListImport{List: list, By: byInbox, File: name, Received: now, Issued: now, State: store.ImportRefused, Why: why}
 	if _, err := l.Store.PutImport(ctx, i); err != nil {
 		return err
+	}
+	if l.inbox.broken = ""; list == "" {
+		l.inbox.broken = why
 	}
 	return errors.Join(l.removeFromInbox(path), l.watch(ctx))
 }
 
 func (l *Lists) removeFromInbox(path string) error {
 	return errors.Join(os.Remove(path), sealed.SyncDir(l.Inbox))
+}
+
+// named finds the list whose source a file's name begins with; "" for none.
+func (l *Lists) named(ctx context.Context, file string) (string, error) {
+	all, err := l.Store.Lists(ctx)
+	var name, source string
+	for _, list := range all {
+		rest, begins := strings.CutPrefix(file, list.Source)
+		if begins && strings.IndexAny(rest, "_.-") == 0 && len(list.Source) > len(source) && list.Withdrawn.IsZero() {
+			name, source = list.Name, list.Source
+		}
+	}
+	return name, err
 }
 
 // listOf finds the list that takes the files of a source.

@@ -2,6 +2,7 @@ package lists
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -96,14 +97,17 @@ func itoa(n int) string { return string(rune('0'+n/10)) + string(rune('0'+n%10))
 func TestABrokenFileChangesNothingAndIsReported(t *testing.T) {
 	whole := zipped("NAT_WANTED_R.dat", many(0, 500))
 	bomb := zipped("NAT_WANTED_R.dat", strings.Repeat(strings.Repeat("0", 4000)+"\n", 3000))
-	for name, c := range map[string]struct{ file, text, why string }{
-		"a truncated ZIP":       {"a.zip", whole[:len(whole)/2], "ZIP"},
-		"a garbled ZIP":         {"a.zip", whole[:200] + strings.Repeat("x", 300) + whole[500:], "ZIP"},
-		"UTF-16":                {"NAT_WANTED_R.dat", "\xff\xfeA\x00B\x00,\x00", "UTF-16"},
-		"noise":                 {"NAT_WANTED_R.dat", "\x00\x01\x02\x03 noise \xff\n\x80\x81\n", "no entry"},
-		"nothing":               {"NAT_WANTED_R.dat", "", "no entry"},
-		"a bomb":                {"a.zip", bomb, "too large"},
-		"a ZIP of another name": {"a.zip", zipped("readme.txt", many(0, 5)), "not named"},
+	const list, inbox = "list national: extract", "inbox: extract"
+	for name, c := range map[string]struct{ file, text, why, alarm string }{
+		"a truncated ZIP":               {"a.zip", whole[:len(whole)/2], "ZIP", inbox},
+		"a truncated ZIP with its name": {"NAT_WANTED_R.zip", whole[:len(whole)/2], "ZIP", list},
+		"a ZIP with a longer name":      {"NAT_WANTEDLY.zip", whole[:len(whole)/2], "ZIP", inbox},
+		"a garbled ZIP":                 {"a.zip", whole[:200] + strings.Repeat("x", 300) + whole[500:], "ZIP", list},
+		"UTF-16":                        {"NAT_WANTED_R.dat", "\xff\xfeA\x00B\x00,\x00", "UTF-16", list},
+		"noise":                         {"NAT_WANTED_R.dat", "\x00\x01\x02\x03 noise \xff\n\x80\x81\n", "no entry", list},
+		"nothing":                       {"NAT_WANTED_R.dat", "", "no entry", list},
+		"a bomb":                        {"a.zip", bomb, "too large", list},
+		"a ZIP of another name":         {"a.zip", zipped("readme.txt", many(0, 5)), "not named", inbox},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newSite(t)
@@ -118,8 +122,12 @@ func TestABrokenFileChangesNothingAndIsReported(t *testing.T) {
 				t.Errorf("the list is %+v, was %+v", after.InForce, before.InForce)
 			}
 			s.hits("ZZ1", "national 7")
-			if i.List != "" && !slices.Contains(s.alarms(), "list national: extract") {
-				t.Errorf("nobody is told: %v", s.alarms())
+			for range 2 { // the second time after a restart
+				if !slices.Equal(s.alarms(), []string{c.alarm}) {
+					t.Errorf("told is %v, want %q", s.alarms(), c.alarm)
+				}
+				s.again()
+				s.look()
 			}
 			s.arrives("NAT_WANTED_R.dat", many(0, 500))
 			if len(s.alarms()) != 0 {
@@ -158,6 +166,7 @@ func (s *site) onlyInForce() {
 }
 
 func TestAFileThatShrinksOrEmptiesAListWaitsForAPerson(t *testing.T) {
+	gone := func(lines string) string { return strings.ReplaceAll(lines, "2027-01-31", "2026-11-22") }
 	for name, c := range map[string]struct {
 		file, text, why string
 	}{
@@ -165,6 +174,11 @@ func TestAFileThatShrinksOrEmptiesAListWaitsForAPerson(t *testing.T) {
 		"deletes of a quarter":          {"NAT_WANTED_D.dat", many(0, 25), "shrink from 100 to 75"},
 		"deletes of all":                {"NAT_WANTED_D.dat", many(0, 100), "empty"},
 		"a list cut off in its middle":  {"NAT_WANTED_R.dat", many(0, 100)[:3000], "shrink"},
+		"a list that has expired":       {"NAT_WANTED_R.dat", gone(many(0, 100)), "all 100 entries have expired"},
+		"half of a list has expired":    {"NAT_WANTED_R.dat", gone(many(0, 50)) + many(50, 50), "shrink from 100 to 50 entries, 50 expired ones not counted"},
+		"inserts that end a quarter":    {"NAT_WANTED_I.dat", gone(many(0, 25)), "shrink from 100 to 75 entries, 25 expired ones not counted"},
+		"a list cut off near its end":   {"NAT_WANTED_R.dat", many(0, 100)[:len(many(0, 99))+20], "ends within a line"},
+		"inserts that are cut off":      {"NAT_WANTED_I.dat", (line("ZZ1", "") + line("ZZ2", ""))[:100], "ends within a line"},
 		"a third of the lines is wrong": {"NAT_WANTED_R.dat", many(0, 100) + strings.Repeat("rubbish\n", 50), "50 of its 150 lines"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -202,6 +216,22 @@ func TestAFileThatShrinksOrEmptiesAListWaitsForAPerson(t *testing.T) {
 	}
 }
 
+func TestEntriesThatExpiredMeanwhileOrAlwaysComeExpiredHoldNothingUp(t *testing.T) {
+	s := newSite(t)
+	s.national()
+	old := strings.ReplaceAll(many(0, 50), "2027-01-31", "2026-11-23")
+	s.arrives("NAT_WANTED_R.dat", old+many(50, 50))
+	s.clock.Advance(24 * time.Hour)
+	if i := s.arrives("NAT_WANTED_R.dat", many(50, 50)); i.State != store.ImportLoaded {
+		t.Errorf("without those that expired it is %s: %s", i.State, i.Why)
+	}
+	for range 2 {
+		if i := s.arrives("NAT_WANTED_R.dat", old+many(50, 50)+line("ZZ1", s.clock.Now().String())); i.State != store.ImportLoaded || i.Entries != 101 || i.Expired != 50 {
+			t.Errorf("with them it is %s: %s, %d entries, %d expired", i.State, i.Why, i.Entries, i.Expired)
+		}
+	}
+}
+
 func TestARejectedFileIsGoneAndANewerOneEndsTheWaiting(t *testing.T) {
 	s := newSite(t)
 	s.national()
@@ -222,6 +252,61 @@ func TestARejectedFileIsGoneAndANewerOneEndsTheWaiting(t *testing.T) {
 	}
 	if after, err := s.store.Import(t.Context(), i.ID); err != nil || after.State != store.ImportRejected || !strings.Contains(after.Reason, "newer") {
 		t.Errorf("what waited is %+v, %v", after, err)
+	}
+	s.onlyInForce()
+}
+
+func TestAnOldListThatIsSentAgainWaitsForAPerson(t *testing.T) {
+	s := newSite(t)
+	s.national()
+	old := many(0, 100)
+	first := s.arrives("NAT_WANTED_R.dat", old)
+	if i := s.arrives("NAT_WANTED_R.dat", old); i.State != store.ImportLoaded {
+		t.Fatalf("the list in force, sent again, is %s: %s", i.State, i.Why)
+	}
+	s.arrives("NAT_WANTED_R.dat", many(1, 100))
+	for name, text := range map[string]string{"NAT_WANTED_R.dat": old, "other.zip": zipped("NAT_WANTED_R.dat", old)} {
+		i := s.arrives(name, text)
+		if i.State != store.ImportHeld || !strings.Contains(i.Why, fmt.Sprintf("the file of import %d (2026", first.ID+1)) {
+			t.Errorf("an old list as %s is %s: %s", name, i.State, i.Why)
+		}
+		s.hits("AB10AAA")
+	}
+	i := s.arrives("NAT_WANTED_R.dat", old)
+	s.must(s.Approve(t.Context(), jane, i.ID, "the sender went back to it"))
+	s.hits("AB10AAA", "national 0")
+	s.arrives("NAT_WANTED_D.dat", line("AB10AAA", "0"))
+	if i := s.arrives("NAT_WANTED_R.dat", old); i.State != store.ImportHeld {
+		t.Errorf("the whole list without what changed it since is %s: %s", i.State, i.Why)
+	}
+}
+
+func TestNoMoreFilesWaitThanAPersonCanDecideAbout(t *testing.T) {
+	s := newSite(t)
+	s.national()
+	s.arrives("NAT_WANTED_R.dat", many(0, 100))
+	var last store.ListImport
+	for n := range 3 {
+		last = s.arrives("NAT_WANTED_R.dat", many(0, n+1))
+		if held, err := s.store.HeldImports(t.Context()); err != nil || len(held) != 1 || held[0].ID != last.ID {
+			t.Fatalf("%d whole lists wait, %v", len(held), err)
+		}
+	}
+	if before, err := s.store.Import(t.Context(), last.ID-1); err != nil || before.State != store.ImportRejected || !strings.Contains(before.Reason, "waits in its place") {
+		t.Errorf("the one before is %+v, %v", before, err)
+	}
+	for n := range maxWaiting - 1 {
+		if i := s.arrives("NAT_WANTED_I.dat", line("ZZ1", fmt.Sprint(n))); i.State != store.ImportHeld {
+			t.Fatalf("change %d of what waits is %s: %s", n, i.State, i.Why)
+		}
+	}
+	if i := s.arrives("NAT_WANTED_I.dat", line("ZZ2", "")); i.State != store.ImportRefused || !strings.Contains(i.Why, "send the whole list") {
+		t.Errorf("one more is %s: %s", i.State, i.Why)
+	}
+	s.onlyInForce()
+	s.arrives("NAT_WANTED_R.dat", many(0, 101))
+	if held, err := s.store.HeldImports(t.Context()); err != nil || len(held) != 0 {
+		t.Errorf("the whole list came, and %d files wait, %v", len(held), err)
 	}
 	s.onlyInForce()
 }

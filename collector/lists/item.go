@@ -17,14 +17,21 @@ type item struct {
 	covert bool
 }
 
-// row is an item in the form of the files: what it is sorted and found by, and
-// all of it.
+// row is an item in the form of the files: what it is sorted and found by, when it
+// ends, and all of it.
 type row struct {
 	vrm       nrd.VRM
 	reference string
 	line      int
+	weed      int64 // in days since 1970 and one, 0 for none
 	data      []byte
 }
+
+// daySince1970 is the day of a moment as rows count them.
+func daySince1970(t time.Time) int64 { return t.Unix() / 86400 }
+
+// expired says that the entry's weed date had passed on a day.
+func (r *row) expired(day int64) bool { return r.weed != 0 && day >= r.weed }
 
 // compare orders rows by VRM and reference, and those that have the same by line.
 func (r *row) compare(other *row) int {
@@ -54,7 +61,7 @@ func rowOf(it *item) row {
 	data = append(data, covert, byte(e.Priority))
 	weed := int64(0)
 	if !e.Weed.IsZero() {
-		weed = e.Weed.Unix()/86400 + 1
+		weed = daySince1970(e.Weed) + 1
 	}
 	data = binary.AppendVarint(data, weed)
 	markers := ""
@@ -64,7 +71,7 @@ func rowOf(it *item) row {
 	for _, text := range [...]string{e.Make, e.Model, e.Colour, e.Action, markers, e.Reason, e.Intelligence, e.Information, e.Force, e.NationalID, e.Marking, e.CAD, e.Instructions} {
 		data = appendText(data, text)
 	}
-	return row{vrm: e.VRM, reference: e.Reference, line: e.Line, data: data}
+	return row{vrm: e.VRM, reference: e.Reference, line: e.Line, weed: weed, data: data}
 }
 
 func appendText(b []byte, text string) []byte {
@@ -99,10 +106,13 @@ func (r *row) item(list string) (it item, err error) {
 	return it, nil
 }
 
-// keyed reads what a row is found by.
+// keyed reads what a row is found by, and when it ends.
 func keyed(data []byte) (row, error) {
 	u := unpacker{rest: data}
 	r := row{vrm: nrd.VRM(u.text()), reference: u.text(), line: int(u.number()), data: data}
+	u.byte() // whether it is covert
+	u.byte() // its priority
+	r.weed = u.signed()
 	if u.failed {
 		return row{}, errItem
 	}

@@ -53,11 +53,17 @@ type Limits struct {
 	// Retrospect is how far back stored records are searched when an entry is added;
 	// 0: they are not.
 	Retrospect time.Duration
+	// Expired is how long an entry of a local list is kept after its weed date.
+	Expired time.Duration
 }
 
 // NearLimit keeps look-alikes away from national lists, of which they would make a
 // flood of near matches: a list with more entries is matched exactly.
 const NearLimit = 50_000
+
+// near says whether a list is matched with look-alikes: it asks for them, and is not
+// too large.
+func near(list *store.List) bool { return list.Near && list.InForce.Entries <= NearLimit }
 
 // Lists are the site's lists. Fill the fields, then call Initialize.
 type Lists struct {
@@ -90,6 +96,12 @@ type Lists struct {
 	matching matching
 	// publishing and searching wake the goroutines that do so.
 	publishing, searching chan struct{}
+	// searched are the searches in retrospect that are in the access log and not at
+	// their end; only the goroutine that searches uses it.
+	searched map[uint64]bool
+	// weeded is the last day, counted from 1970, on which it was looked for entries to
+	// be removed; only the goroutine that looks after the lists uses it.
+	weeded int64
 }
 
 // inForce is a list with its entries opened.
@@ -108,7 +120,7 @@ func (l *Lists) Initialize(ctx context.Context) error {
 	l.inForce = map[string]*inForce{}
 	l.publishing, l.searching = make(chan struct{}, 1), make(chan struct{}, 1)
 	l.matching.queue, l.matching.behind = make(chan store.StoredRecord, matchQueue), make(chan struct{}, 1)
-	l.inbox.seen = map[string]arrival{}
+	l.inbox.seen, l.searched = map[string]arrival{}, map[uint64]bool{}
 	for _, dir := range []string{l.Dir, l.Inbox} {
 		if err := sealed.MakeDir(dir); err != nil {
 			return fmt.Errorf("lists: %w", err)
@@ -116,7 +128,7 @@ func (l *Lists) Initialize(ctx context.Context) error {
 	}
 	l.importing.Lock()
 	defer l.importing.Unlock()
-	if err := l.tidy(ctx); err != nil {
+	if err := errors.Join(l.tidy(ctx), l.remember(ctx)); err != nil {
 		return fmt.Errorf("lists: %w", err)
 	}
 	all, err := l.Store.Lists(ctx)

@@ -80,7 +80,7 @@ func open(ctx context.Context, dir string, key *sealed.Key, c nrd.Clock) (*Lists
 	door := &access.Service{Store: st, Profile: profile, Clock: c, Log: log, Idle: time.Hour, Absolute: time.Hour}
 	l := &Lists{
 		Store: st, Access: door, Dir: filepath.Join(dir, "lists"), Inbox: filepath.Join(dir, "inbox"), Key: key, Profile: profile,
-		Limits: Limits{Shrink: 0.2, Late: time.Hour, Retrospect: 30 * 24 * time.Hour}, Clock: c, Log: log,
+		Limits: Limits{Shrink: 0.2, Late: time.Hour, Retrospect: 30 * 24 * time.Hour, Expired: 28 * 24 * time.Hour}, Clock: c, Log: log,
 	}
 	if err := errors.Join(door.Initialize(), l.Initialize(ctx)); err != nil {
 		return nil, nil, errors.Join(err, st.Close())

@@ -222,12 +222,12 @@ func (l *Lists) Withdraw(ctx context.Context, by access.By, name, reason string)
 	err = l.open(list)
 	l.discard(file)
 	wake(l.publishing)
-	l.supersede(ctx, &store.ListImport{List: name, File: "(none: the list was withdrawn)", Issued: l.Clock.Now()})
+	l.supersede(ctx, &store.ListImport{List: name, Issued: l.Clock.Now()}, "the list was withdrawn")
 	return errors.Join(err, l.watch(ctx))
 }
 
-// PutEntry adds an entry to a local list, or changes the one with its ID. The error
-// is ErrInvalid where something is wrong with it, store.ErrExists where the list has
+// PutEntry adds an entry to a local list, or changes the one with its ID; a covert
+// one stays so. The error is ErrInvalid where something is wrong with it, store.ErrExists where the list has
 // its mark and reference already.
 func (l *Lists) PutEntry(ctx context.Context, by access.By, name string, e store.ListEntry) error {
 	action := "list entry add"
@@ -246,15 +246,15 @@ func (l *Lists) PutEntry(ctx context.Context, by access.By, name string, e store
 		return err
 	}
 	if e.ID != 0 {
-		if err := l.keepMaker(ctx, name, &e); err != nil {
+		if err := l.keep(ctx, name, &e); err != nil {
 			return err
 		}
 	}
 	return l.change(ctx, name, by, store.EntryChange{Put: []store.ListEntry{e}}, []nrd.VRM{e.VRM}, e.Rationale)
 }
 
-// keepMaker keeps who made the entry that is changed.
-func (l *Lists) keepMaker(ctx context.Context, name string, e *store.ListEntry) error {
+// keep keeps who made the entry that is changed, and that it is covert.
+func (l *Lists) keep(ctx context.Context, name string, e *store.ListEntry) error {
 	var after store.EntryKey
 	for {
 		page, err := l.Store.Entries(ctx, store.EntryQuery{List: name, After: after, Limit: store.MaxLimit})
@@ -262,6 +262,9 @@ func (l *Lists) keepMaker(ctx context.Context, name string, e *store.ListEntry) 
 			return err
 		}
 		for _, held := range page {
+			if held.ID == e.ID && held.Covert && !e.Covert {
+				return fmt.Errorf("%w: entry %d is covert and stays so; for vehicles to have it, remove it and add it anew", ErrInvalid, e.ID)
+			}
 			if held.ID == e.ID {
 				e.Creator, e.Created = held.Creator, held.Created
 				return nil
@@ -348,63 +351,4 @@ func (l *Lists) complete(e *store.ListEntry, account string) error {
 		return say("%v", err)
 	}
 	return nil
-}
-
-// build makes the next version of a local list from its entries in the store.
-func (l *Lists) build(ctx context.Context, name string) error {
-	list, err := l.Store.List(ctx, name)
-	if err != nil {
-		return err
-	}
-	before, now := list.File, l.Clock.Now()
-	file := newName()
-	entries, err := l.write(ctx, file, &stored{ctx: ctx, store: l.Store, list: name})
-	if err != nil {
-		return err
-	}
-	err = l.Store.ChangeList(ctx, name, func(held *store.List) error {
-		held.File, held.Built = file, list.Changes
-		held.InForce = nrd.ListVersion{
-			List: name, Version: held.InForce.Version + 1, Issued: now, Loaded: now, Expires: l.expires(held, now), Entries: entries,
-		}
-		list = *held
-		return nil
-	})
-	if err != nil {
-		return errors.Join(err, l.drop(file))
-	}
-	if err := l.open(list); err != nil {
-		return err
-	}
-	l.discard(before)
-	wake(l.publishing)
-	wake(l.searching)
-	return nil
-}
-
-// stored gives the entries of a local list in the store, which are in order.
-type stored struct {
-	ctx   context.Context // of one build
-	store store.Store
-	list  string
-	page  []store.ListEntry
-	after store.EntryKey
-	ended bool
-}
-
-func (s *stored) next() (row, bool, error) {
-	if len(s.page) == 0 && !s.ended {
-		page, err := s.store.Entries(s.ctx, store.EntryQuery{List: s.list, After: s.after, Limit: 1000})
-		if err != nil {
-			return row{}, false, err
-		}
-		s.page, s.ended = page, len(page) < 1000
-	}
-	if len(s.page) == 0 {
-		return row{}, false, nil
-	}
-	e := &s.page[0]
-	s.page = s.page[1:]
-	s.after = store.EntryKey{VRM: e.VRM, Reference: e.Reference}
-	return rowOf(&item{e.Entry, e.Covert}), true, nil
 }

@@ -280,6 +280,9 @@ func TestALocalListIsLoadedFromAFileWithAReport(t *testing.T) {
 	if e := s.entries("burglars")[0]; !e.Covert || !e.Created.Equal(made) {
 		t.Errorf("the entry that stayed is %+v", e)
 	}
+	if _, err = load("A_B_I.dat", (line("ZZ1", "") + line("ZZ2", ""))[:100], why); !errors.Is(err, ErrShrinks) || len(s.entries("burglars")) != 1 {
+		t.Errorf("a file that is cut off, without a word: %v", err)
+	}
 	if i, err = load("x.csv", "\xff\xfeA\x00", why); err != nil || i.State != store.ImportRefused {
 		t.Errorf("UTF-16: %+v, %v", i, err)
 	}

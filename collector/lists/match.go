@@ -228,7 +228,7 @@ func (l *Lists) matched(v nrd.VRM, now nrd.Stamp, only *wanted) []found {
 
 func (l *Lists) matchedIn(f *inForce, v nrd.VRM, now nrd.Stamp, only *wanted) ([]found, error) {
 	marks := []nrd.VRM{v}
-	if f.Near && f.InForce.Entries <= NearLimit {
+	if near(&f.List) {
 		marks = append(marks, l.alike.Near(v)...)
 	}
 	var all []found

@@ -193,55 +193,6 @@ func TestHowFarTheMatchingIsIsNotedOnlyWhereNothingWaits(t *testing.T) {
 	}
 }
 
-func TestStoredRecordsAreMatchedInRetrospectWithinBoundsAndTheAccessLogSaysSo(t *testing.T) {
-	s := newSite(t)
-	s.localList("burglars")
-	s.put("burglars", entry("ZZ1", "other"))
-	s.must(s.search(t.Context()))
-	old := s.clock.Now()
-	s.keeps(1, "AB12CDE")
-	s.clock.Advance(31 * 24 * time.Hour)
-	s.keeps(2, "AB12CDE")
-	s.clock.Advance(time.Hour)
-	s.keeps(3, "AB12CDE", unitHit("AB12CDE", "burglars", "1"))
-	s.keeps(4, "ZZ1")
-	e := entry("AB12CDE", "1")
-	e.Weed = s.clock.Now().AddDate(0, 1, 0).Truncate(24 * time.Hour)
-	s.put("burglars", e)
-	s.again() // what was not searched is searched after a restart
-	s.must(s.search(t.Context()))
-	want := []string{"AB12CDE burglars 1 retrospect", "AB12CDE burglars 1 unit"}
-	if got := s.raised(2); !slices.Equal(got, want) {
-		t.Errorf("raised %q, want %q: not the record of %s, and of the other mark nothing", got, want, old)
-	}
-	lines := s.lines()
-	if got := lines[len(lines)-1]; got != "jane.doe: retrospective match: ok" {
-		t.Errorf("the log ends with %q", got)
-	}
-	log, err := s.store.AccessLog(t.Context(), uint64(len(lines)), 1)
-	if err != nil || !strings.Contains(log[0].Subject, "burglars, 1 marks, records since") || log[0].Reason != "seen at three burglaries" {
-		t.Errorf("the line says %q for %q, %v", log[0].Subject, log[0].Reason, err)
-	}
-	s.must(s.search(t.Context()))
-	if again := s.lines(); len(again) != len(lines) {
-		t.Errorf("it was searched again: %q", again[len(again)-1])
-	}
-}
-
-func TestWhatAFileAddsIsLookedForInRetrospectAndWhatWasThereIsNot(t *testing.T) {
-	s := newSite(t)
-	s.national()
-	s.arrives("NAT_WANTED_R.dat", many(0, 10)+line("ZZ1", "old"))
-	s.must(s.search(t.Context()))
-	s.keeps(1, "ZZ1")
-	s.keeps(2, "ZZ2")
-	s.arrives("NAT_WANTED_R.dat", many(0, 10)+line("ZZ1", "old")+line("ZZ2", "new"))
-	s.must(s.search(t.Context()))
-	if got := s.raised(1); !slices.Equal(got, []string{"ZZ2 national new retrospect"}) {
-		t.Errorf("raised %q", got)
-	}
-}
-
 func TestALookAlikeIsMatchedWhereTheListAsksForIt(t *testing.T) {
 	s := newSite(t)
 	s.must(s.Create(t.Context(), jane, NewList{Name: "near", Owner: "X", Purpose: store.ForResponse, Near: true}))

@@ -62,8 +62,11 @@ func (l *Lists) publish(ctx context.Context) error {
 
 // reissue makes the next version of a local list out of the same entries.
 func (l *Lists) reissue(ctx context.Context, list *store.List) error {
-	now := l.Clock.Now()
-	if !list.Local() || list.File == "" || !list.Withdrawn.IsZero() || now.Sub(list.InForce.Issued) < list.InForce.Expires.Sub(list.InForce.Issued)/2 {
+	now, issued := l.Clock.Now(), list.InForce.Issued
+	if !list.Local() || list.File == "" || !list.Withdrawn.IsZero() {
+		return nil
+	}
+	if now.Sub(issued) < list.InForce.Expires.Sub(issued)/2 && !l.ahead(issued) {
 		return nil
 	}
 	l.importing.Lock()
@@ -136,9 +139,12 @@ func (l *Lists) hand(ctx context.Context, list store.List) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.close()) }()
-	v := list.InForce
+	v, alike := list.InForce, near(&list)
+	if list.Near && !alike {
+		l.Log.Warn("a list is too large for look-alikes, and is matched exactly", "list", list.Name, "entries", v.Entries, "limit", NearLimit)
+	}
 	return l.Publisher.Publish(ctx, Publication{
-		Name: list.Name, Version: v.Version, Made: v.Issued, Expires: v.Expires, Near: list.Near && v.Entries <= NearLimit,
+		Name: list.Name, Version: v.Version, Made: v.Issued, Expires: v.Expires, Near: alike,
 		Recipients: list.Recipients, Entries: v.Entries,
 	}, l.forUnits(f, list.Name))
 }

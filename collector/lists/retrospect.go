@@ -15,35 +15,64 @@ const searchEvery = time.Minute
 
 // search makes the searches of stored records that entries were added for. Each is
 // bounded in time, has its line in the access log, and is made again from its
-// beginning where it was interrupted: an alarm is raised once all the same.
+// beginning where it was interrupted: an alarm is raised once all the same. One that
+// fails keeps no other up, and one of a list that is not in force as it was changed
+// waits until it is.
 func (l *Lists) search(ctx context.Context) error {
 	due, err := l.Store.Retrospects(ctx)
 	if err != nil {
 		return err
 	}
+	var errs []error
 	for _, r := range due {
-		if err := l.lookBack(ctx, r); err != nil {
-			return fmt.Errorf("retrospect of list %s: %w", r.List, err)
-		}
-		if err := l.Store.RemoveRetrospect(ctx, r.ID); err != nil {
-			return err
+		if err := l.searchOne(ctx, r); err != nil {
+			errs = append(errs, fmt.Errorf("retrospect of list %s: %w", r.List, err))
 		}
 	}
-	return nil
+	return errors.Join(errs...)
+}
+
+func (l *Lists) searchOne(ctx context.Context, r store.Retrospect) error {
+	list, err := l.Store.List(ctx, r.List)
+	if err != nil {
+		return err
+	}
+	if l.Limits.Retrospect > 0 && list.Withdrawn.IsZero() {
+		if !l.current(&list) {
+			return nil
+		}
+		if err := l.lookBack(ctx, r); err != nil {
+			return err
+		}
+		if !l.isOpen(r.List) { // it was found to be damaged on the way
+			return nil
+		}
+	}
+	delete(l.searched, r.ID)
+	return l.Store.RemoveRetrospect(ctx, r.ID)
+}
+
+// current says that what is matched of a list is its newest version, with its last
+// change.
+func (l *Lists) current(list *store.List) bool {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	f := l.inForce[list.Name]
+	return f != nil && f.File == list.File && list.Built == list.Changes
 }
 
 func (l *Lists) lookBack(ctx context.Context, r store.Retrospect) error {
-	if l.Limits.Retrospect <= 0 || !l.isOpen(r.List) {
-		return nil
-	}
 	now := l.Clock.Now()
 	since := now.Add(-l.Limits.Retrospect)
-	_, err := l.Store.Log(ctx, store.Access{
-		At: now, Account: r.By, Action: "retrospective match", From: "central", Reason: r.Reason, Outcome: "ok",
-		Subject: fmt.Sprintf("list %s, %d marks, records since %s", r.List, len(r.Marks), since.UTC().Format(time.RFC3339)),
-	})
-	if err != nil {
-		return err
+	if !l.searched[r.ID] {
+		_, err := l.Store.Log(ctx, store.Access{
+			At: now, Account: r.By, Action: "retrospective match", From: byCentral, Reason: r.Reason, Outcome: "ok",
+			Subject: fmt.Sprintf("list %s, %d marks, records since %s", r.List, len(r.Marks), since.UTC().Format(time.RFC3339)),
+		})
+		if err != nil {
+			return err
+		}
+		l.searched[r.ID] = true
 	}
 	only := &wanted{list: r.List, marks: map[nrd.VRM]bool{}}
 	for _, mark := range r.Marks {
@@ -61,12 +90,12 @@ func (l *Lists) lookBack(ctx context.Context, r store.Retrospect) error {
 func (l *Lists) readsOf(r store.Retrospect) map[nrd.VRM]bool {
 	l.mu.RLock()
 	f := l.inForce[r.List]
-	near := f != nil && f.Near && f.InForce.Entries <= NearLimit
+	alike := f != nil && near(&f.List)
 	l.mu.RUnlock()
 	reads := map[nrd.VRM]bool{}
 	for _, mark := range r.Marks {
 		reads[mark] = true
-		if !near {
+		if !alike {
 			continue
 		}
 		for _, like := range l.alike.Near(mark) {

@@ -29,7 +29,7 @@ const maxLocal = 100_000
 
 // Import loads a file that a person brings into a list, and says what became of it:
 // the import has its report. What is broken is refused, and changes nothing. The
-// error is ErrShrinks where a local list would lose much; a list that comes in files
+// error is ErrShrinks where a local list would lose much, or a file for one is cut off; a list that comes in files
 // then waits for whoever may approve it.
 func (l *Lists) Import(ctx context.Context, by access.By, name string, f *voi.File, u Upload) (store.ListImport, error) {
 	if err := l.authorise(ctx, by, access.ManageLists, "list import", fmt.Sprintf("list %s: %s", name, f.Name), u.Rationale); err != nil {
@@ -58,7 +58,7 @@ func (l *Lists) importLocal(ctx context.Context, by access.By, name string, f *v
 	}
 	now := l.Clock.Now()
 	i := store.ListImport{
-		List: name, By: by.Account, File: f.Name, Operation: operations[f.Operation], Received: now, Issued: now, Before: list.InForce.Entries, Base: list.InForce.Version,
+		List: name, By: by.Account, File: f.Name, Operation: operations[f.Operation], Received: now, Issued: now, Before: list.InForce.Entries,
 	}
 	entries, err := l.readLocal(ctx, name, f, u, by.Account, &i)
 	if why, refused := refusal(err); refused {
@@ -77,6 +77,8 @@ func (l *Lists) importLocal(ctx context.Context, by access.By, name string, f *v
 	switch {
 	case i.Entries > maxLocal:
 		return i, fmt.Errorf("%w: a local list has at most %d entries", ErrInvalid, maxLocal)
+	case !u.Sure && i.Report.Cut:
+		return i, fmt.Errorf("%w: %w: %s ends within a line, the rest seems to have been cut off", ErrInvalid, ErrShrinks, f.Name)
 	case !u.Sure && float64(len(held)-i.Entries) > l.Limits.Shrink*float64(len(held)):
 		return i, fmt.Errorf("%w: %w: from %d to %d entries", ErrInvalid, ErrShrinks, len(held), i.Entries)
 	}
@@ -148,33 +150,43 @@ func (l *Lists) allEntries(ctx context.Context, name string) (map[store.EntryKey
 }
 
 // merge gives what a file changes of the entries held, and the marks that it adds.
-// Whoever made an entry that is there already stays its maker.
+// Whoever made an entry that is there already stays its maker. No file makes a covert
+// entry open, and none with another reference in its place: the sixteen columns do not
+// say what is covert, so that what was exported would come back open.
 func merge(held map[store.EntryKey]store.ListEntry, entries []store.ListEntry, operation voi.Operation, report *voi.Report) (c store.EntryChange, added []nrd.VRM) {
 	named := map[store.EntryKey]bool{}
 	for _, e := range entries {
-		key := store.EntryKey{VRM: e.VRM, Reference: e.Reference}
-		named[key] = true
-		before, there := held[key]
-		switch {
-		case operation == voi.Delete && there:
-			c.Remove = append(c.Remove, before.ID)
-		case operation == voi.Delete:
-			report.Warn(e.Line, "", "is not in the list")
-		case there:
+		named[store.EntryKey{VRM: e.VRM, Reference: e.Reference}] = true
+	}
+	wasCovert := map[nrd.VRM]bool{}
+	if operation == voi.Replace {
+		for key, e := range held {
+			if !named[key] {
+				c.Remove = append(c.Remove, e.ID)
+				wasCovert[key.VRM] = wasCovert[key.VRM] || e.Covert
+			}
+		}
+	}
+	for _, e := range entries {
+		before, there := held[store.EntryKey{VRM: e.VRM, Reference: e.Reference}]
+		if operation == voi.Delete {
+			if there {
+				c.Remove = append(c.Remove, before.ID)
+			} else {
+				report.Warn(e.Line, "", "is not in the list")
+			}
+			continue
+		}
+		if !e.Covert && (before.Covert || !there && wasCovert[e.VRM]) {
+			e.Covert = true
+			report.Warn(e.Line, "", "stays covert: it goes to no vehicle")
+		}
+		if there {
 			e.ID, e.Creator, e.Created = before.ID, before.Creator, before.Created
-			c.Put = append(c.Put, e)
-		default:
-			c.Put = append(c.Put, e)
+		} else {
 			added = append(added, e.VRM)
 		}
-	}
-	if operation != voi.Replace {
-		return c, added
-	}
-	for key, e := range held {
-		if !named[key] {
-			c.Remove = append(c.Remove, e.ID)
-		}
+		c.Put = append(c.Put, e)
 	}
 	return c, added
 }

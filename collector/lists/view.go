@@ -22,6 +22,8 @@ type Summary struct {
 	Held int
 	// Problem is the text of a standing alarm, "" for none.
 	Problem string
+	// NearRefused says that the list asks for look-alikes and is too large for them.
+	NearRefused bool
 	// ReviewOverdue says that somebody should have looked whether it is needed.
 	ReviewOverdue bool
 }
@@ -82,6 +84,7 @@ func (l *Lists) summaries(ctx context.Context, all []store.List) ([]Summary, err
 	summaries := make([]Summary, len(all))
 	for i, list := range all {
 		s := Summary{List: list, Hits: hits[list.Name], Dispositions: dispositions[list.Name]}
+		s.NearRefused = list.Near && !near(&list)
 		s.ReviewOverdue = list.Withdrawn.IsZero() && !list.Review.IsZero() && now.After(list.Review)
 		for _, h := range held {
 			if h.List == list.Name {

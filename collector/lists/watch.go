@@ -16,7 +16,8 @@ const watchEvery = time.Minute
 // about names a list in its alarms; no device can be called so.
 func about(list string) string { return "list " + list }
 
-// lookAfter builds anew what local lists have lost, and looks at the alarms.
+// lookAfter builds anew what local lists have lost, removes what expired long ago, and
+// looks at the alarms.
 func (l *Lists) lookAfter(ctx context.Context) error {
 	all, err := l.Store.Lists(ctx)
 	if err != nil {
@@ -26,7 +27,7 @@ func (l *Lists) lookAfter(ctx context.Context) error {
 	for i := range all {
 		errs = append(errs, l.heal(ctx, &all[i]))
 	}
-	return errors.Join(append(errs, l.watch(ctx))...)
+	return errors.Join(append(errs, l.weed(ctx), l.watch(ctx))...)
 }
 
 // heal builds a local list whose entries are damaged, or whose last change is not
@@ -104,8 +105,11 @@ func (l *Lists) wrong(ctx context.Context, list *store.List) (string, error) {
 	if from.IsZero() {
 		from, what = list.Created, "none has come since the list was made"
 	}
-	if len(last) == 1 && last[0].State == store.ImportHeld && last[0].Received.After(from) {
-		from = last[0].Received // it came, and another alarm says that it waits
+	if len(last) == 1 && last[0].State == store.ImportHeld && (last[0].Received.After(from) || !l.told(from)) {
+		from, what = last[0].Received, "the last file came" // it did, and another alarm says that it waits
+	}
+	if !l.told(from) {
+		return "central's clock was or is wrong, so that nobody knows how old the list is and whether a file is late: send it again", nil
 	}
 	if now.Before(from.Add(list.Every + l.Limits.Late)) {
 		return "", nil

@@ -46,6 +46,9 @@ type List struct {
 	InForce   nrd.ListVersion
 	File      string
 	Published uint64
+	// Text is the SHA-256 of the whole file that is in force, in hexadecimal digits;
+	// "" where other files have changed the list since.
+	Text string
 	// Changes counts the changes of a local list's entries, and Built is the one
 	// that is in force.
 	Changes, Built uint64
@@ -123,19 +126,19 @@ type ListImport struct {
 	State     ImportState
 	// Why says why it was refused or held.
 	Why string
-	// Before and Entries are how many entries the list had, and has with it.
-	Before, Entries int
-	Report          voi.Report
+	// Before and Entries are how many entries the list had, and has with it; Expired
+	// of these match no more.
+	Before, Entries, Expired int
+	Report                   voi.Report
 	// Decided, DecidedBy and Reason are of who approved or rejected it.
 	Decided           time.Time
 	DecidedBy, Reason string
 
-	// Candidate is the file that waits, made from version Base and issued at
-	// Issued; Added are marks that it adds.
+	// Candidate is the file that waits, issued at Issued.
 	Candidate string
-	Base      uint64
 	Issued    time.Time
-	Added     []nrd.VRM
+	// Text is the SHA-256 of what the file says, in hexadecimal digits.
+	Text string
 }
 
 // Retrospect is a search of stored records for marks that were put on a list, that
@@ -168,6 +171,9 @@ type Lists interface {
 	Import(ctx context.Context, id uint64) (ListImport, error)
 	Imports(ctx context.Context, list string, limit int) ([]ListImport, error)
 	HeldImports(ctx context.Context) ([]ListImport, error)
+	// WholeImport answers the newest import of a list that was once in force as the
+	// whole list and said this text, or ErrNotFound.
+	WholeImport(ctx context.Context, list, text string) (ListImport, error)
 	// PutInForce puts an import, the list as change makes it, and the retrospect in
 	// one step.
 	PutInForce(ctx context.Context, i ListImport, r Retrospect, change func(*List) error) error

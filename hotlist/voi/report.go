@@ -36,6 +36,9 @@ type Report struct {
 	// Lines counts those that are neither empty nor a heading: each was
 	// accepted or refused.
 	Lines, Accepted, Refused int
+	// Cut says that the file ends within a line that was refused: most likely the
+	// rest of it was lost.
+	Cut bool
 	// Problems are the first 1,000, in the order of lines but for those that
 	// only show when the whole file is known (an entry that is there twice);
 	// Omitted counts the others.

@@ -13,9 +13,10 @@
 // The standard leaves things open; this package decides them so: an entry never
 // goes over the end of its line, not even inside quotes, so that one lost quote
 // costs one line and not the file. A first line that begins with the column name
-// VRM is a heading. A date is yyyy-mm-dd or dd/mm/yyyy. An action that names no
-// priority is taken as high, with a warning: graded too high it is noticed and
-// put right, too low it is missed.
+// VRM is a heading. A last line without a line end is one like the others, with a
+// warning; if it is refused, the file counts as cut off. A date is yyyy-mm-dd or
+// dd/mm/yyyy. An action that names no priority is taken as high, with a warning:
+// graded too high it is noticed and put right, too low it is missed.
 package voi
 
 import (
@@ -87,12 +88,17 @@ func Parse(r io.Reader, o Options, each func(nrd.Entry) error) (*Report, error) 
 			continue
 		}
 		report.Lines++
+		refused := report.Refused
 		if tooLong {
 			report.Refuse(lines.number, "", fmt.Sprintf("longer than %d bytes", maxLine))
-			continue
-		}
-		if err := parseOne(string(line), lines.number, o, report, each); err != nil {
+		} else if err := parseOne(string(line), lines.number, o, report, each); err != nil {
 			return report, fmt.Errorf("%s: line %d: %w", o.File, lines.number, err)
+		}
+		switch {
+		case lines.endless && report.Refused > refused:
+			report.Cut = true
+		case lines.endless:
+			report.Warn(lines.number, "", "has no line end: something may be missing behind it")
 		}
 	}
 	if report.Accepted == 0 {
@@ -142,6 +148,8 @@ func isHeading(line []byte) bool {
 type lineReader struct {
 	r      *bufio.Reader
 	number int
+	// endless says that the line has no end, as the last of a file that was cut off.
+	endless bool
 }
 
 // next gives a line without its end, valid until the following call; tooLong
@@ -156,6 +164,7 @@ func (l *lineReader) next() (line []byte, tooLong bool, err error) {
 		tooLong = true
 		_, err = l.r.ReadSlice('\n')
 	}
+	l.endless = errors.Is(err, io.EOF)
 	switch {
 	case err != nil && !errors.Is(err, io.EOF):
 		return nil, tooLong, err

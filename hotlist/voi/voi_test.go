@@ -99,9 +99,31 @@ func TestWhatIsOddButUsableIsKeptWithAWarning(t *testing.T) {
 		{"an entry that has expired", row(map[int]string{10: "22/11/2026"}), "weed date: has passed"},
 		{"0 where the syntax has O", row(map[int]string{0: "AB12 CD0"}), "VRM: has 0 for O"},
 	} {
-		entries, report, err := parse(t, c.line)
+		entries, report, err := parse(t, c.line+"\n")
 		if err != nil || len(entries) != 1 || len(report.Problems) != 1 || !strings.Contains(report.String(), "line 1: warning: "+c.want) {
 			t.Errorf("%s: %v, %v, %s", c.sentence, entries, err, report)
+		}
+	}
+}
+
+func TestAFileThatEndsWithinALineIsSaidToBeCutOff(t *testing.T) {
+	whole := row(map[int]string{0: "XY1"}) + "\n" + row(nil)
+	for _, c := range []struct {
+		sentence, text string
+		cut            bool
+		want           string
+	}{
+		{"a whole file", whole + "\r\n", false, ""},
+		{"a last line without its end", whole, false, "line 2: warning: has no line end"},
+		{"a last line in its middle", whole[:len(whole)-30], true, "line 2: refused"},
+		{"a last line that is too long", whole + "\n" + strings.Repeat("x", 3*maxLine), true, "line 3: refused"},
+		{"a wrong line that has its end", whole + "\nrubbish\n", false, "line 3: refused"},
+		{"a wrong line before the last", "rubbish\n" + whole, false, "line 1: refused"},
+		{"blanks at the end", whole + "\n  ", false, ""},
+	} {
+		_, report, err := parse(t, c.text)
+		if err != nil || report.Cut != c.cut || !strings.Contains(report.String(), c.want) || c.want == "" && len(report.Problems) > 0 {
+			t.Errorf("%s: cut off %t, %v, %s", c.sentence, report.Cut, err, report)
 		}
 	}
 }

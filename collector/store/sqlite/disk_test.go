@@ -152,6 +152,39 @@ func TestARemovedDayIsGone(t *testing.T) {
 	}
 }
 
+func TestAnEntryThatIsTakenOffAListIsGone(t *testing.T) {
+	dir, key, ctx := t.TempDir(), sealed.NewKey(), context.Background()
+	s := openStore(t, dir, key)
+	put := func(marks ...nrd.VRM) {
+		t.Helper()
+		var c store.EntryChange
+		for _, mark := range marks {
+			c.Put = append(c.Put, store.ListEntry{Entry: nrd.Entry{VRM: mark}})
+		}
+		if err := s.ChangeEntries(ctx, "burglars", c, store.Retrospect{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("GONE1", "STAYS1")
+	entries, err := s.Entries(ctx, store.EntryQuery{List: "burglars", VRM: "GONE1"})
+	if err != nil || len(entries) != 1 {
+		t.Fatal(entries, err)
+	}
+	if err := s.ChangeEntries(ctx, "burglars", store.EntryChange{Remove: []uint64{entries[0].ID}}, store.Retrospect{}); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(filepath.Join(dir, siteFile+"-wal")); err != nil || info.Size() != 0 {
+		t.Errorf("the log still holds what was removed: %v, %v", info, err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	pages := decrypted(t, filepath.Join(dir, siteFile), key.Derive(sitePurpose))
+	if !bytes.Contains(pages, []byte("STAYS1")) || bytes.Contains(pages, []byte("GONE1")) {
+		t.Error("the entry still stands in the site database, or nothing does")
+	}
+}
+
 func sealedKey(t *testing.T, s *Store, day string) (box []byte) {
 	t.Helper()
 	if err := s.site.db.QueryRow(`SELECT key FROM day WHERE day=?`, day).Scan(&box); err != nil {

@@ -47,9 +47,10 @@ func (s *Store) Lists(ctx context.Context) ([]store.List, error) {
 	return list(ctx, s.site.db, scanJSON[store.List], `SELECT data FROM list ORDER BY name`)
 }
 
-// ChangeEntries is documented at [store.Store].
+// ChangeEntries is documented at [store.Store]. What was taken away is gone also from
+// the database's free pages and write-ahead log.
 func (s *Store) ChangeEntries(ctx context.Context, name string, c store.EntryChange, r store.Retrospect) error {
-	return write(ctx, s.site.db, func(tx *sql.Tx) error {
+	err := write(ctx, s.site.db, func(tx *sql.Tx) error {
 		if err := removeEntries(tx, name, c); err != nil {
 			return err
 		}
@@ -66,6 +67,10 @@ func (s *Store) ChangeEntries(ctx context.Context, name string, c store.EntryCha
 			return nil
 		})
 	})
+	if err != nil || len(c.Remove) == 0 && !c.All {
+		return err
+	}
+	return truncateWAL(s.site.db)
 }
 
 func removeEntries(tx *sql.Tx, name string, c store.EntryChange) error {
@@ -209,6 +214,16 @@ func (s *Store) Imports(ctx context.Context, name string, limit int) ([]store.Li
 // HeldImports is documented at [store.Store].
 func (s *Store) HeldImports(ctx context.Context) ([]store.ListImport, error) {
 	return list(ctx, s.site.db, scanImport, `SELECT id, data FROM list_import WHERE state='held' ORDER BY id DESC`)
+}
+
+// WholeImport is documented at [store.Store].
+func (s *Store) WholeImport(ctx context.Context, name, text string) (store.ListImport, error) {
+	i, err := scanImport(s.site.db.QueryRowContext(ctx, `SELECT id, data FROM list_import WHERE list=? AND state IN ('loaded', 'approved')
+		AND data->>'Operation'='replace' AND data->>'Text'=? ORDER BY id DESC LIMIT 1`, name, text).Scan)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = fmt.Errorf("a whole file of %s with this text: %w", name, store.ErrNotFound)
+	}
+	return i, err
 }
 
 // PutInForce is documented at [store.Store].

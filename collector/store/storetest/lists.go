@@ -163,6 +163,24 @@ func importsAreKept(t *testing.T, s Subject) {
 	if some, err := st.Imports(ctx, "other", 2); err != nil || len(some) != 2 {
 		t.Errorf("some imports: %+v, %v", some, err)
 	}
+	earlier := map[string]uint64{}
+	for _, i := range []store.ListImport{
+		{List: "national", State: store.ImportLoaded, Operation: "replace", Text: "a"}, {List: "national", State: store.ImportApproved, Operation: "replace", Text: "a"},
+		{List: "national", State: store.ImportLoaded, Operation: "insert", Text: "a"}, {List: "national", State: store.ImportRejected, Operation: "replace", Text: "b"},
+		{List: "other", State: store.ImportLoaded, Operation: "replace", Text: "a"},
+	} {
+		i, err := st.PutImport(ctx, i)
+		if err != nil {
+			t.Fatal(err)
+		}
+		earlier[i.List+i.Operation+string(i.State)] = i.ID
+	}
+	if i, err := st.WholeImport(ctx, "national", "a"); err != nil || i.ID != earlier["nationalreplaceapproved"] {
+		t.Errorf("the whole file that said the same: %+v, %v", i, err)
+	}
+	if _, err := st.WholeImport(ctx, "national", "b"); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("one that was never in force: %v", err)
+	}
 	if _, err := st.Import(ctx, 4711); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("got %v", err)
 	}

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"reflect"
@@ -14,10 +15,11 @@ import (
 	"nrd/uplink/wire"
 )
 
-// officerItem makes the item of what an officer did, as it comes from a device.
-func officerItem(sequence uint64, e nrd.OfficerEvent) store.Item {
+// OfficerItem makes the item of what an officer did, as it comes from the device of
+// the record, or from unit-1 where there is none.
+func OfficerItem(sequence uint64, e nrd.OfficerEvent) store.Item {
 	m := wire.FromOfficerEvent(e)
-	key := nrd.Key{Device: "unit-1", Epoch: 0xfedcba9876543210, Sequence: sequence}
+	key := nrd.Key{Device: cmp.Or(e.Record.Device, "unit-1"), Epoch: 0xfedcba9876543210, Sequence: sequence}
 	m.Key = wire.FromKey(key)
 	payload, err := proto.MarshalOptions{Deterministic: true}.Marshal(m)
 	if err != nil {
@@ -55,8 +57,8 @@ func officers(t *testing.T, subject Subject) {
 	seen := acted(&first, "1234", "", 10*time.Second, "local")
 	seen.Action = nrd.OfficerAcknowledged
 	items := []store.Item{
-		officerItem(3, seen), officerItem(4, acted(&first, "1234", nrd.DispositionStopped, time.Minute, "local")), officerItem(5, acted(&other, "5678", nrd.DispositionLost, time.Hour, "local")),
-		officerItem(6, nrd.OfficerEvent{Action: nrd.OfficerChecked, At: Noon.Add(2 * time.Hour), Role: "driver", VRM: "KK11KKK", Reason: "at the scene", Hits: 2, Officer: seen.Officer}),
+		OfficerItem(3, seen), OfficerItem(4, acted(&first, "1234", nrd.DispositionStopped, time.Minute, "local")), OfficerItem(5, acted(&other, "5678", nrd.DispositionLost, time.Hour, "local")),
+		OfficerItem(6, nrd.OfficerEvent{Action: nrd.OfficerChecked, At: Noon.Add(2 * time.Hour), Role: "driver", VRM: "KK11KKK", Reason: "at the scene", Hits: 2, Officer: seen.Officer}),
 	}
 	insert(t, s, items, store.Stored)
 	insert(t, s, items, store.Duplicate)
@@ -87,13 +89,13 @@ func officers(t *testing.T, subject Subject) {
 func officersElsewhere(t *testing.T, subject Subject) {
 	s := open(t, subject)
 	before := Record("unit-1", 1, "AB12CDE", Noon.Add(-12*time.Hour-time.Minute))
-	insert(t, s, []store.Item{officerItem(50, acted(&before, "1234", nrd.DispositionStopped, 10*time.Minute, "local"))}, store.Stored)
+	insert(t, s, []store.Item{OfficerItem(50, acted(&before, "1234", nrd.DispositionStopped, 10*time.Minute, "local"))}, store.Stored)
 	add(t, s, before)
 	aside := unproved("unit-1", 2, "boot 1", time.Hour)
 	insert(t, s, aside, store.Quarantined)
 	about := acted(aside[0].Record, "1234", nrd.DispositionLost, 0, "local")
 	about.At = Noon
-	insert(t, s, []store.Item{officerItem(90, about)}, store.Stored)
+	insert(t, s, []store.Item{OfficerItem(90, about)}, store.Stored)
 	if _, err := s.Release(context.Background(), []store.Release{{Key: aside[0].Key, Correction: corrected(Noon.Add(-48 * time.Hour))}}); err != nil {
 		t.Fatal(err)
 	}
@@ -113,8 +115,8 @@ func dispositions(t *testing.T, subject Subject) {
 	seen := acted(&r, "1234", "", 0, "local")
 	seen.Action = nrd.OfficerAcknowledged
 	insert(t, s, []store.Item{
-		officerItem(1, seen), officerItem(2, acted(&r, "1234", nrd.DispositionStopped, 0, "local", "national")),
-		officerItem(3, acted(&r, "1234", nrd.DispositionMisread, 24*time.Hour, "local")), officerItem(4, acted(&r, "5678", nrd.DispositionMisread, 48*time.Hour, "local")),
+		OfficerItem(1, seen), OfficerItem(2, acted(&r, "1234", nrd.DispositionStopped, 0, "local", "national")),
+		OfficerItem(3, acted(&r, "1234", nrd.DispositionMisread, 24*time.Hour, "local")), OfficerItem(4, acted(&r, "5678", nrd.DispositionMisread, 48*time.Hour, "local")),
 	}, store.Stored)
 	for _, c := range []struct {
 		from, to time.Time
