@@ -141,7 +141,7 @@ func (a *Agent) work(ctx context.Context) (Summary, error) {
 
 // open opens what the unit keeps and the link to central.
 func (a *Agent) open() error {
-	if err := a.Config.unwiped(); err != nil {
+	if err := a.unwiped(); err != nil {
 		return err
 	}
 	key, err := a.Config.storageKey()
