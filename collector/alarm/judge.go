@@ -51,7 +51,7 @@ func (w *Watch) judge(d *store.Device, known *watched, now time.Time) map[string
 func papers(d *store.Device, now time.Time, found map[string]finding) {
 	found[Copied], found[Certificate], found[Review] = finding{}, finding{}, finding{}
 	if fleet.Copied(*d, now) {
-		found[Copied] = finding{text: fmt.Sprintf("two units may use its identity: at %s one came with a certificate that was given up, or fought for its connection",
+		found[Copied] = finding{text: fmt.Sprintf("two units may use its identity: at %s one came with a certificate that was given up, or two fought for its connection or sent records in turns",
 			d.Copied.UTC().Format(time.RFC3339))}
 	}
 	if fleet.Expiring(*d, now) {

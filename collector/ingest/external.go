@@ -206,7 +206,8 @@ func (e *external) devices() []string {
 	return names
 }
 
-// rivals cannot be told apart from here.
+// rivals cannot be told apart by their connections here, which are the broker's; by
+// what they send they can, see epochs.
 func (*external) rivals() []string { return nil }
 
 // cut does nothing: the connection is the broker's. What the device sends is

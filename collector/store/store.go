@@ -203,7 +203,7 @@ type Access struct {
 }
 
 // Heard says that a device was heard; Status is nil where it said nothing of
-// itself. Rival says that two connections fought for the device's identity.
+// itself. Rival says that two units use the device's identity.
 type Heard struct {
 	Device string
 	At     time.Time
