@@ -253,8 +253,9 @@ type Store interface {
 	// quarantine, or whose key another record has, is left out.
 	Release(ctx context.Context, releases []Release) ([]StoredRecord, error)
 	// PutAnchor appends; the same moment from the same source again changes
-	// nothing. Anchors answers in order of monotonic time.
-	PutAnchor(ctx context.Context, a Anchor) error
+	// nothing. What the device has from before forget (by At) goes. Anchors
+	// answers in order of monotonic time.
+	PutAnchor(ctx context.Context, a Anchor, forget time.Time) error
 	Anchors(ctx context.Context, device, bootID string) ([]Anchor, error)
 	Totals(ctx context.Context) (Totals, error)
 
