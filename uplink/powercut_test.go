@@ -161,6 +161,25 @@ var cutPrograms = map[string]func(r *cutRun){
 		r.keep(read(r.config.Clock, "READ"))
 		r.stop()
 	},
+	"a damaged database": func(r *cutRun) {
+		r.start()
+		for range 4 {
+			r.keep(hit(r.config.Clock, "HIT"))
+			r.keep(read(r.config.Clock, "READ"))
+		}
+		r.stop()
+		db, err := os.OpenFile(r.b.databasePath(), os.O_RDWR, 0)
+		if err == nil {
+			_, err = db.WriteAt(make([]byte, 2*os.Getpagesize()), 0)
+			err = errors.Join(err, db.Sync(), db.Close())
+		}
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		r.start()
+		r.keep(hit(r.config.Clock, "HIT"))
+		r.stop()
+	},
 	"a buffer of format 1": func(r *cutRun) {
 		r.say("keeping old")
 		makeFormat1(r.t, r.config, 3)

@@ -120,7 +120,15 @@ func (b *Buffer) commit(requests []*request) {
 		if err != nil {
 			refused[i] = err
 		}
-		b.noteFull(r, refused[i])
+		b.noteFull(r, refused[i], err != nil)
+	}
+	if errors.Is(err, ErrFull) {
+		// The journal has room for the count where the disk has none for records.
+		if err := b.batch(func(*batch) error { return nil }); err != nil {
+			b.log.Warn("how many records were refused is not on the disk yet", "error", err)
+		}
+	}
+	for i, r := range requests {
 		r.done <- refused[i]
 	}
 	select {
@@ -129,14 +137,18 @@ func (b *Buffer) commit(requests []*request) {
 	}
 }
 
-// noteFull remembers whether there was room for a record.
-func (b *Buffer) noteFull(r *request, err error) {
+// noteFull remembers whether there was room for a record. uncounted says that the
+// batch, and with it the count of what it refused, could not be written.
+func (b *Buffer) noteFull(r *request, err error, uncounted bool) {
 	if len(r.puts) == 0 {
 		return
 	}
 	b.state.Lock()
 	defer b.state.Unlock()
 	b.full = errors.Is(err, ErrFull)
+	if b.full && uncounted {
+		b.refused++
+	}
 }
 
 // transact works on the open transaction and makes the outcome durable, by the
@@ -163,6 +175,7 @@ func (b *Buffer) batch(f func(w *batch) error) error {
 		return ErrClosed
 	}
 	w := &batch{Buffer: b, tally: b.tally.clone()}
+	w.tally.dropped.refuse(b.refused)
 	err := guard(func() error {
 		if err := f(w); err != nil {
 			return err
@@ -190,7 +203,7 @@ func (b *Buffer) settle(t tally) {
 		b.log.Error("an image file that is not needed any more could not be removed", "error", err)
 	}
 	before := b.tally.dropped
-	b.tally = t
+	b.tally, b.refused = t, 0
 	if t.dropped.Records > before.Records || t.dropped.Images > before.Images {
 		b.log.Warn("the buffer let go of what it had no room for or what was too old",
 			"records", t.dropped.Records-before.Records, "images", t.dropped.Images-before.Images)
