@@ -236,9 +236,13 @@ func (a *Agent) drain(ctx context.Context) {
 	}
 }
 
-// stats asks the buffer how it stands; that it cannot say is a problem to show.
+// stats asks the buffer how it stands; that it cannot say, or is full, is a
+// problem to show.
 func (a *Agent) stats() uplink.Stats {
 	s, err := a.buffer.Stats()
+	if s.Full {
+		err = uplink.ErrFull
+	}
 	a.tally.problem("buffer", err)
 	return s
 }

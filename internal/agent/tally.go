@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -146,6 +147,7 @@ func (t *tally) kept(rec *nrd.Record, as incab.Telling) {
 	if rec.IsHit() {
 		t.hits++
 	}
+	delete(t.problems, "records")
 	if len(t.onTheWay) < maxOnTheWay {
 		t.onTheWay[rec.Key] = pending{happening: h, kept: now, fromFile: rec.Captured.Source == nrd.ClockFile}
 	}
@@ -198,7 +200,9 @@ func (t *tally) lost(err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.passages++
-	t.problems["records"] = "a record was not kept: " + err.Error()
+	if !errors.Is(err, uplink.ErrFull) { // the buffer says so itself while it lasts
+		t.problems["records"] = "a record was not kept: " + err.Error()
+	}
 }
 
 // receipt is called for each receipt from central.
