@@ -163,9 +163,8 @@ var cutPrograms = map[string]func(r *cutRun){
 	},
 	"a damaged database": func(r *cutRun) {
 		r.start()
-		for range 4 {
-			r.keep(hit(r.config.Clock, "HIT"))
-			r.keep(read(r.config.Clock, "READ"))
+		for range 100 { // more than the journal still has
+			r.keep(text(hit(r.config.Clock, "HIT")))
 		}
 		r.stop()
 		db, err := os.OpenFile(r.b.databasePath(), os.O_RDWR, 0)
@@ -374,7 +373,11 @@ func TestAPowerCutCostsNothingThatWasPromised(t *testing.T) {
 	for name := range cutPrograms {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			for _, w := range powercut.Watch(t, "TestPowerCutProgram", cutProgram+"="+name).Check(t, cutSome, keptPromises) {
+			some := cutSome
+			if name == "a damaged database" {
+				some = 1000 // the few steps that count are its last
+			}
+			for _, w := range powercut.Watch(t, "TestPowerCutProgram", cutProgram+"="+name).Check(t, some, keptPromises) {
 				t.Error(w)
 			}
 		})

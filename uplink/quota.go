@@ -25,7 +25,9 @@ func (w *batch) makeRoom(need int64) (bool, error) {
 }
 
 // used is what is taken up once the batch is committed.
-func (w *batch) used() int64 { return w.tally.text + w.images.bytes() + w.journal.size + w.damaged - w.tally.freed }
+func (w *batch) used() int64 {
+	return w.tally.text + w.images.bytes() + w.journal.size + w.damaged - w.tally.freed
+}
 
 // dropOldest lets go of a bucket's items of one rank, oldest first, until enough
 // says so. It reports what enough said last.

@@ -91,6 +91,13 @@ func TestAFullBufferIsAProblemUntilARecordIsKeptAgain(t *testing.T) {
 	}
 }
 
+func TestTheStatusSaysWhatWasRefusedAndDamaged(t *testing.T) {
+	r := Report{Dropped: map[string]uint64{"record": 1, "image": 2, "refused": 3, "damaged": 4}, DeadLetters: 5}
+	if got := fmt.Sprint(r.Words()); !strings.Contains(got, "1 records, 2 pictures; 3 records refused; 4 items damaged, 5 set aside") {
+		t.Errorf("it says %s", got)
+	}
+}
+
 func TestMetricsAreDocumented(t *testing.T) {
 	text, err := os.ReadFile("../../docs/metrics.md")
 	must(t, err)
