@@ -265,4 +265,13 @@ func TestALongBacklogGivesItsDiskBack(t *testing.T) {
 	if got := onDisk(t, c); got > segmentMost/2 {
 		t.Errorf("%d bytes of images are still on disk", got)
 	}
+	open, err := filepath.Glob("/proc/self/fd/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, fd := range open {
+		if to, err := os.Readlink(fd); err == nil && strings.HasPrefix(to, c.Dir) && strings.HasSuffix(to, " (deleted)") {
+			t.Errorf("%s keeps its room: it is still open", to)
+		}
+	}
 }

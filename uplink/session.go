@@ -188,11 +188,21 @@ func (s *session) room() (room [ranks]int, some bool) {
 	if held >= heldLimit {
 		texts, images = 0, 0
 	}
-	images = min(images, s.window.images())
-	for r, n := range [ranks]int{hits, images, min(texts, s.window.texts()), images} {
-		if n > 0 && s.class.takes(rank(r)) {
-			room[r], some = n, true
+	room = [ranks]int{hits, min(images, s.window.images()), min(texts, s.window.texts()), min(images, s.window.images())}
+	// What is no hit's goes in lots, since each look at the queue costs the same:
+	// until a quarter of a window is free, what is on its way makes more room.
+	if texts < textWindow/4 || !s.window.roomy() {
+		room[readText] = 0
+	}
+	if images < imageWindow/4 || !s.window.roomy() {
+		room[readImage] = 0
+	}
+	for r, n := range room {
+		if n <= 0 || !s.class.takes(rank(r)) {
+			room[r] = 0
+			continue
 		}
+		some = true
 	}
 	return room, some
 }

@@ -78,6 +78,9 @@ func (w *window) acked(bytes int, took, now time.Duration) {
 func (w *window) texts() int  { return w.room(1 << 10) }
 func (w *window) images() int { return w.room(w.image) }
 
+// roomy says that at least a quarter of the window is free, or nothing on its way.
+func (w *window) roomy() bool { return w.used == 0 || w.used <= w.size/4*3 }
+
 func (w *window) room(bytes int) int {
 	if w.used == 0 {
 		return max(1, w.size/max(bytes, 1))
