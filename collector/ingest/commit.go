@@ -77,7 +77,10 @@ func (c *committer) commit(ctx context.Context, batch []message) {
 		case m.topic == wire.TopicStatus(m.device):
 			c.status(ctx, m, standing)
 		default:
-			item, err := read(m, &c.in.Profile)
+			if m.item == nil {
+				m.read(&c.in.Profile)
+			}
+			item, err := m.item.Item, m.item.err
 			switch {
 			case !standing.approved():
 				// Said again with each, for who does not know Paused.

@@ -17,7 +17,7 @@ func TestTwoBuffersThatAlternateAreTwoUnitsAndANewBufferIsNone(t *testing.T) {
 	}{
 		"one buffer":                            {"aaaaaaaa", minute, 0},
 		"a new buffer each day":                 {"aabbccddeeff", 24 * time.Hour, 0},
-		"what a broker sends twice comes late":  {"aaabababbbbbb", time.Second, 0},
+		"what a broker sends twice comes late":  {"aaababbbbb", time.Second, 0},
 		"two units":                             {"abababab", minute, 2},
 		"two units that each send much at once": {"aaaabbbbaaaabbbbaaaa", minute, 1},
 		"three units":                           {"abcabc", minute, 1},

@@ -166,7 +166,9 @@ func (e *external) received(topic string, payload []byte) {
 		return
 	}
 	m := message{device: device, topic: topic, payload: payload, received: e.in.Clock.Now()}
-	if topic == wire.TopicStatus(device) && !e.there(m) {
+	if topic != wire.TopicStatus(device) {
+		m.read(&e.in.Profile)
+	} else if !e.there(m) {
 		return
 	}
 	if e.queue.put(m) {
