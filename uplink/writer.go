@@ -120,13 +120,10 @@ func (b *Buffer) commit(requests []*request) {
 		if err != nil {
 			refused[i] = err
 		}
-		b.noteFull(r, refused[i], err != nil)
+		b.noteFull(r, refused[i])
 	}
 	if errors.Is(err, ErrFull) {
-		// The journal has room for the count where the disk has none for records.
-		if err := b.batch(func(*batch) error { return nil }); err != nil {
-			b.log.Warn("how many records were refused is not on the disk yet", "error", err)
-		}
+		b.countRefused(requests)
 	}
 	for i, r := range requests {
 		r.done <- refused[i]
@@ -137,17 +134,28 @@ func (b *Buffer) commit(requests []*request) {
 	}
 }
 
-// noteFull remembers whether there was room for a record. uncounted says that the
-// batch, and with it the count of what it refused, could not be written.
-func (b *Buffer) noteFull(r *request, err error, uncounted bool) {
+// noteFull remembers whether there was room for a record.
+func (b *Buffer) noteFull(r *request, err error) {
 	if len(r.puts) == 0 {
 		return
 	}
 	b.state.Lock()
 	defer b.state.Unlock()
 	b.full = errors.Is(err, ErrFull)
-	if b.full && uncounted {
-		b.refused++
+}
+
+// countRefused counts the records of a batch that a full disk had no room for: the
+// journal has room for the count.
+func (b *Buffer) countRefused(requests []*request) {
+	b.state.Lock()
+	for _, r := range requests {
+		if len(r.puts) > 0 {
+			b.refused++
+		}
+	}
+	b.state.Unlock()
+	if err := b.batch(func(*batch) error { return nil }); err != nil {
+		b.log.Warn("how many records were refused is not on the disk yet", "error", err)
 	}
 }
 
