@@ -16,6 +16,7 @@ package collector
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -180,7 +181,7 @@ func (c *Central) listenFleet(ctx context.Context) (net.Listener, error) {
 	}
 	address := l.Addr()
 	c.https.Store(&address)
-	return fleet.Limit(l), nil
+	return l, nil
 }
 
 // serveFleet serves devices over HTTPS.
@@ -195,13 +196,18 @@ func (c *Central) serveFleet(ctx context.Context, r *rooms, l net.Listener) erro
 		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 20 * time.Second, WriteTimeout: 20 * time.Second, IdleTimeout: 10 * time.Second,
 		ErrorLog: slog.NewLogLogger(c.Log.Handler(), slog.LevelDebug),
 	}
+	l = fleet.Limit(server, l, fleet.MaxConnections, fleet.Certified)
 	return serve(ctx, server, func() error { return server.ServeTLS(l, "", "") })
 }
+
+// maxVisitors is how many connections people may have to the page at once: a
+// browser has a few.
+const maxVisitors = 1000
 
 // servePage serves the console and the health check over HTTPS.
 func (c *Central) servePage(ctx context.Context, r *rooms, page *console.Console, l net.Listener) error {
 	s := c.Config.Page
-	tls, err := identity.PageTLS(s.Certificate, s.Key)
+	secure, err := identity.PageTLS(s.Certificate, s.Key)
 	if err != nil {
 		return errors.Join(fmt.Errorf("%w:\n%s: page: %w", ErrConfiguration, c.Config.file, err), l.Close())
 	}
@@ -219,11 +225,12 @@ func (c *Central) servePage(ctx context.Context, r *rooms, page *console.Console
 		}
 	})
 	server := &http.Server{
-		Handler: mux, TLSConfig: tls, MaxHeaderBytes: 32 << 10,
+		Handler: mux, TLSConfig: secure, MaxHeaderBytes: 32 << 10,
 		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
 		ErrorLog: slog.NewLogLogger(c.Log.Handler(), slog.LevelDebug),
 	}
 	server.RegisterOnShutdown(page.Close)
+	l = fleet.Limit(server, l, maxVisitors, func(tls.ConnectionState) bool { return true })
 	return serve(ctx, server, func() error { return server.ServeTLS(l, "", "") })
 }
 

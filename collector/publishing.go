@@ -74,7 +74,7 @@ func (c *Central) publisher(ctx context.Context, r *rooms, devices *ingest.Inges
 	address := l.Addr()
 	c.lists.Store(&address)
 	r.lists.Publisher = toUnits{p}
-	return &publishing{p, fleet.Limit(l)}, nil
+	return &publishing{p, l}, nil
 }
 
 // trustWarning is how long before its end the root should be renewed.
@@ -109,7 +109,8 @@ func (c *Central) servePublished(ctx context.Context, p *publishing) error {
 		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 20 * time.Second, IdleTimeout: time.Minute,
 		ErrorLog: slog.NewLogLogger(c.Log.Handler(), slog.LevelDebug),
 	}
-	return serve(ctx, server, func() error { return server.ServeTLS(p.listener, "", "") })
+	l := fleet.Limit(server, p.listener, fleet.MaxConnections, fleet.Certified)
+	return serve(ctx, server, func() error { return server.ServeTLS(l, "", "") })
 }
 
 // toUnits is the publisher as the lists' room knows it.

@@ -80,6 +80,7 @@ func (w *batch) do(r *request) (refused, err error) {
 		return nil, err
 	}
 	if !fits {
+		w.tally.dropped.refuse(1)
 		return fmt.Errorf("%w: hits take up all of the %d bytes it may have", ErrFull, w.maxBytes), nil
 	}
 	return nil, w.put(r.puts)
@@ -180,22 +181,24 @@ func (w *batch) finish() error {
 }
 
 // tidy lets go of reads past their age and makes events of drops that central
-// was not told of. While a device is cut off its drops add up to one event each
-// time that the client tidies, which it does when it can send.
+// was not told of. While one of a kind waits, the drops after it add up for the
+// next, so that a device that is cut off for long keeps one of each.
 func (w *batch) tidy() error {
 	if err := w.expire(); err != nil {
 		return err
 	}
 	d := &w.tally.dropped
 	const noRoom = "the device's buffer was full or they were too old"
-	for _, report := range []struct {
+	for kind, report := range []struct {
 		kind, reason string
 		count        *uint64
 	}{
 		{"record", noRoom, &d.UnreportedRecords}, {"image", noRoom, &d.UnreportedImages},
+		{"refused", "the device's buffer was full of hits, or its disk of other things", &d.UnreportedRefused},
 		{"damaged", "they were damaged on the device's disk, and their keys with them", &d.UnreportedDamaged},
 	} {
-		if *report.count == 0 {
+		waits := w.get(bucketItems, itemID{hitText, d.Told[kind], partEvent}.bytes()) != nil
+		if *report.count == 0 || waits {
 			continue
 		}
 		drop := &wire.Drop{Kind: report.kind, Count: *report.count, Reason: report.reason}
@@ -203,7 +206,7 @@ func (w *batch) tidy() error {
 		if err := w.putEvent(event); err != nil {
 			return err
 		}
-		*report.count = 0
+		*report.count, d.Told[kind] = 0, event.GetKey().GetSequence()
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package uplink
 
 import (
+	"crypto/tls"
 	"fmt"
 	"os"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"nrd"
 	"nrd/internal/powercut"
 )
 
@@ -86,13 +88,15 @@ func TestARecordIsWrittenLessThanTwice(t *testing.T) {
 }
 
 // BenchmarkBacklog is the anonymous memory that a million waiting records of text
-// take over an empty buffer: filled, and opened anew with the first ones read.
+// take over an empty buffer: filled, and opened anew with the first ones read, both
+// times beside a client that cannot reach central.
 func BenchmarkBacklog(b *testing.B) {
 	const records = 1_000_000
 	c := config(b)
 	c.MaxBytes = 1 << 40
 	for b.Loop() {
 		buffer := open(b, c)
+		hangUp := start(b, cutOff(buffer))
 		idle := anonymous(b)
 		var all sync.WaitGroup
 		for range 64 {
@@ -108,14 +112,25 @@ func BenchmarkBacklog(b *testing.B) {
 		}
 		all.Wait()
 		b.ReportMetric(float64(anonymous(b)-idle)/(1<<20), "filled-MiB")
+		hangUp()
 		if err := buffer.Close(); err != nil {
 			b.Fatal(err)
 		}
 		buffer = open(b, c)
+		hangUp = start(b, cutOff(buffer))
 		if items, _, err := buffer.next([ranks]int{64, 64, 64, 64}, func(itemID) bool { return false }); err != nil || len(items) != 64 {
 			b.Fatal(len(items), err)
 		}
 		b.ReportMetric(float64(anonymous(b)-idle)/(1<<20), "opened-MiB")
+		hangUp()
+	}
+}
+
+// cutOff is a client whose central nobody answers for.
+func cutOff(buffer *Buffer) *Client {
+	return &Client{
+		Broker: "tls://127.0.0.1:9", TLS: &tls.Config{MinVersion: tls.VersionTLS13}, Device: buffer.device, Buffer: buffer, Clock: buffer.clock, Log: buffer.log,
+		Status: func() nrd.Status { return nrd.Status{} },
 	}
 }
 

@@ -75,16 +75,16 @@ const minBytes = 1 << 20
 // aside before what waits. Reads that are no hits go as well when they are older
 // than MaxAge. Hits never go: full of hits, Append says ErrFull and Stats says
 // Full until there is room. A disk that others have filled is treated likewise:
-// what may go goes first, then ErrFull. Everything let go is counted by kind,
-// logged and reported to central as an event. The files shrink again when they
+// what may go goes first, then ErrFull. Everything let go or refused is counted by
+// kind, logged and reported to central as an event. The files shrink again when they
 // hold less.
 //
 // Damage: an item whose bytes on disk are not what was written is set aside
 // among the dead letters, and the rest goes on. A database that cannot be read
-// any more is set aside as a file, and what can still be proved genuine in it and
-// in the journal is taken over. Of a damaged journal the items whose very keys are
-// gone are counted; how many items a destroyed page of the database held nobody
-// knows, so they are not.
+// any more is set aside as a file, the newest such one until its room is needed, and
+// what can still be proved genuine in it and in the journal is taken over. Of a
+// damaged journal the items whose very keys are gone are counted; how many items a
+// destroyed page of the database held nobody knows, so they are not.
 //
 // Order: hits before other reads, within them text before images, oldest first.
 //
@@ -119,8 +119,13 @@ type Buffer struct {
 	tx      *bbolt.Tx // always open: what the journal has and the database not yet
 	journal *journal
 	tally   tally
-	// full says that there was no room for the last record.
-	full bool
+	// full says that there was no room for the last record. refused counts those
+	// for which a full disk had none; it goes to the tally with the next batch
+	// that can be written.
+	full    bool
+	refused uint64
+	// damaged is the length of a damaged database that was set aside.
+	damaged int64
 	// compactFrom is the length from which the database is written anew.
 	compactFrom int64
 	// working says that the buffer is open and others wait for it.
@@ -277,12 +282,11 @@ type Stats struct {
 	// when there is none.
 	OldestWaiting time.Time
 	// Dropped counts by kind ("record", "image", "damaged") what was let go since
-	// the buffer was made.
+	// the buffer was made, and as "refused" the records that it had no room for.
 	Dropped map[string]uint64
 	// DeadLetters counts the items that were set aside.
 	DeadLetters int
-	// Full says that the last record that came was refused with ErrFull: an
-	// alarm.
+	// Full says that the last record that came was refused with ErrFull.
 	Full bool
 	// Bytes is the disk that is taken up, and DiskFree what its volume has
 	// left.
@@ -301,7 +305,8 @@ func (b *Buffer) Stats() (Stats, error) {
 		return Stats{}, fmt.Errorf("buffer %s: %w", b.dir, err)
 	}
 	b.state.Lock()
-	t, full := b.tally, b.full
+	t, full, damaged := b.tally, b.full, b.damaged
+	t.dropped.refuse(b.refused)
 	b.state.Unlock()
 	return Stats{
 		Records:       t.items[partRecord],
@@ -311,7 +316,7 @@ func (b *Buffer) Stats() (Stats, error) {
 		Dropped:       t.droppedByKind(),
 		DeadLetters:   t.dead,
 		Full:          full,
-		Bytes:         t.text + b.images.bytes() + b.journal.size,
+		Bytes:         t.text + b.images.bytes() + b.journal.size + damaged,
 		DiskFree:      volume.Bavail * uint64(volume.Bsize), //nolint:unconvert // Bsize is int32 on ARM
 	}, nil
 }

@@ -173,6 +173,22 @@ var clauses = map[string]func(s *subject){
 		}
 		s.next()
 		balance()
+		if got := stats(s, s.b).Dropped["refused"]; got != 1 {
+			s.Errorf("%d refused records are counted, want 1", got)
+		}
+		if err := s.b.Tidy(); err != nil {
+			s.Fatal(err)
+		}
+		told := map[string]uint64{}
+		for _, i := range queue(s, s.b) {
+			var e wire.Event
+			if i.id.part == partEvent && wire.Unmarshal(i.payload, &e) == nil {
+				told[e.GetDrop().GetKind()] += e.GetDrop().GetCount()
+			}
+		}
+		if want := stats(s, s.b).Dropped; !reflect.DeepEqual(told, want) {
+			s.Errorf("central is told of %v, want %v", told, want)
+		}
 	},
 	"central is told of each drop once": func(s *subject) {
 		for range 60 {

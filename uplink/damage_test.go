@@ -187,6 +187,9 @@ func TestOfADamagedDatabaseWhatIsGenuineIsTakenOver(t *testing.T) {
 					}
 				}
 			}
+			if info, err := os.Stat(b.damagedPath()); err != nil || stats(t, b).Bytes < info.Size() {
+				t.Errorf("the file that was set aside is not counted: %v, %+v", err, stats(t, b))
+			}
 			t.Logf("%d of 40 records, %d of 120 items, %d set aside", records, len(items), len(letters))
 			if records < c.least {
 				t.Errorf("only %d of 40 records were taken over", records)
@@ -202,6 +205,46 @@ func TestOfADamagedDatabaseWhatIsGenuineIsTakenOver(t *testing.T) {
 				t.Errorf("%d items after another start, want %d", got, len(items)+3)
 			}
 		})
+	}
+}
+
+func TestALongBacklogIsTakenOverFromADamagedDatabase(t *testing.T) {
+	c := config(t)
+	b := open(t, c)
+	const records = rebuildSome + 200
+	addMany(t, b, records, func() *nrd.Record { return text(read(c.Clock, "READ")) })
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	rewrite(t, b.databasePath(), func(d []byte) []byte { clear(d[:2*os.Getpagesize()]); return d })
+	if s := stats(t, open(t, c)); s.Records != records {
+		t.Errorf("%d records are there, want %d", s.Records, records)
+	}
+}
+
+func TestADatabaseThatWasSetAsideGoesWhenItsRoomIsNeeded(t *testing.T) {
+	c := config(t)
+	c.MaxBytes = minBytes
+	b := open(t, c)
+	for range 3 {
+		add(t, b, read(c.Clock, "READ"))
+		if err := b.Close(); err != nil {
+			t.Fatal(err)
+		}
+		rewrite(t, b.databasePath(), func(d []byte) []byte { clear(d[:2*os.Getpagesize()]); return d })
+		b = open(t, c)
+		if found, err := filepath.Glob(b.databasePath() + ".*"); err != nil || len(found) != 1 {
+			t.Fatalf("beside the database there are %q, %v; want the newest that was set aside", found, err)
+		}
+	}
+	for stats(t, b).Dropped["image"] == 0 {
+		if s := stats(t, b); s.Bytes > c.MaxBytes {
+			t.Fatalf("it takes %d bytes of %d", s.Bytes, c.MaxBytes)
+		}
+		add(t, b, read(c.Clock, "READ"))
+	}
+	if _, err := os.Stat(b.damagedPath()); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("images were dropped, and the damaged file is kept: %v", err)
 	}
 }
 

@@ -80,6 +80,9 @@ func (b *Buffer) open() (err error) {
 	if err := os.Remove(b.compactPath()); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
+	if err := b.sizeDamaged(); err != nil {
+		return err
+	}
 	if err = b.openDatabase(); errors.Is(err, errDamaged) {
 		err = b.salvage(err)
 	}

@@ -31,6 +31,9 @@ func TestADiskFullOfHitsRefusesAndLosesNothing(t *testing.T) {
 	}
 	check := func() {
 		t.Helper()
+		if got := stats(t, b).Dropped["refused"]; got != 1 {
+			t.Errorf("%d refused records are counted, want 1", got)
+		}
 		there := map[nrd.Key]int{}
 		for _, i := range queue(t, b) {
 			there[b.keyOf(i.id)]++

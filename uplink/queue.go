@@ -12,13 +12,19 @@ import (
 
 // next gives items to send, in the order of the queue: at most so many of each
 // rank as there is room for, without those that skip names. No image is given
-// while text before it in the queue is left over. damaged are items that could
+// while text before it in the queue is left over, or may be. damaged are items that could
 // not be read.
 func (b *Buffer) next(room [ranks]int, skip func(itemID) bool) (items []item, damaged []burial, err error) {
 	var all []found
 	err = b.view(func(tx *bbolt.Tx) error {
 		c := tx.Bucket(bucketItems).Cursor()
 		for r := range rank(ranks) {
+			switch {
+			case room[r] == 0 && r.image():
+				continue
+			case room[r] == 0:
+				return nil // there may be such text
+			}
 			got, more, err := take(c, r, room[r], skip)
 			if err != nil {
 				return err

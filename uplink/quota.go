@@ -12,7 +12,7 @@ var dropOrder = []struct {
 // makeRoom lets go, in the order that the buffer promises, until need more bytes
 // fit the quota, and reports whether they do.
 func (w *batch) makeRoom(need int64) (bool, error) {
-	if w.used()+need <= w.maxBytes {
+	if w.used()+need <= w.maxBytes || w.dropDamaged() && w.used()+need <= w.maxBytes {
 		return true, nil
 	}
 	for _, from := range dropOrder {
@@ -25,7 +25,9 @@ func (w *batch) makeRoom(need int64) (bool, error) {
 }
 
 // used is what is taken up once the batch is committed.
-func (w *batch) used() int64 { return w.tally.text + w.images.bytes() + w.journal.size - w.tally.freed }
+func (w *batch) used() int64 {
+	return w.tally.text + w.images.bytes() + w.journal.size + w.damaged - w.tally.freed
+}
 
 // dropOldest lets go of a bucket's items of one rank, oldest first, until enough
 // says so. It reports what enough said last.
@@ -78,7 +80,7 @@ func (w *batch) expire() error {
 	}
 	for _, bucket := range [][]byte{bucketDead, bucketItems} {
 		for _, r := range []rank{readImage, readText} {
-			for _, k := range olderThan(w.tx.Bucket(bucket), r, today-day(w.maxDays)) {
+			for _, k := range olderThan(w.tx.Bucket(bucket), r, today-day(w.maxDays), today) {
 				if err := w.drop(bucket, k); err != nil {
 					return err
 				}
@@ -89,12 +91,13 @@ func (w *batch) expire() error {
 }
 
 // expireLimit is how many items of unknown age are passed over in one go: they
-// are few, from before the clock was proved.
+// are few, from before the clock was proved or while it was wrong.
 const expireLimit = 1000
 
 // olderThan gives the keys of a rank's items of an earlier day. The queue is in
-// the order of capture, so the first that is young enough ends the search.
-func olderThan(items *bbolt.Bucket, r rank, limit day) [][]byte {
+// the order of capture, so the first that is young enough ends the search. One from
+// after today says nothing: the clock went wrong, then or since.
+func olderThan(items *bbolt.Bucket, r rank, limit, today day) [][]byte {
 	var keys [][]byte
 	unknown := 0
 	c := items.Cursor()
@@ -108,7 +111,7 @@ func olderThan(items *bbolt.Bucket, r rank, limit day) [][]byte {
 			continue
 		}
 		switch {
-		case s.day == 0:
+		case s.day == 0 || s.day > today:
 			unknown++
 		case s.day < limit:
 			keys = append(keys, append([]byte(nil), k...))
@@ -122,10 +125,16 @@ func olderThan(items *bbolt.Bucket, r rank, limit day) [][]byte {
 // relieveText is how many records go at a time where there are no images.
 const relieveText = 256
 
-// relieve lets go of as much as a file of images holds, or of some text where
-// there are no images to let go of, for a disk that others have filled. It
-// reports whether there was anything.
+// relieve lets go of a damaged database that was set aside, then of as much as a
+// file of images holds, or of some text where there are no images to let go of, for
+// a disk that others have filled. It reports whether there was anything.
 func (b *Buffer) relieve() bool {
+	b.state.Lock()
+	dropped := b.dropDamaged()
+	b.state.Unlock()
+	if dropped {
+		return true
+	}
 	var before, after drops
 	err := b.batch(func(w *batch) error {
 		before = w.tally.dropped

@@ -153,6 +153,26 @@ func TestDropsAreReportedToCentralOnce(t *testing.T) {
 	if err != nil || key.Sequence != 61 || e.GetDrop().GetKind() != "image" || e.GetDrop().GetCount() != dropped {
 		t.Errorf("event %v, %v; want %d images", &e, err, dropped)
 	}
+
+	// While that waits, what is dropped adds up, however long it takes.
+	for range 5 {
+		addMany(t, b, 20, func() *nrd.Record { return read(c.Clock, "READ") })
+		if err := b.Tidy(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if s := stats(t, b); s.Events != 1 {
+		t.Errorf("%d events after more drops, want the one that waits", s.Events)
+	}
+	if err := b.ask(&request{removes: []itemID{queue(t, b)[0].id}, tidy: true}); err != nil {
+		t.Fatal(err)
+	}
+	if err := wire.Unmarshal(queue(t, b)[0].payload, &e); err != nil {
+		t.Fatal(err)
+	}
+	if all := stats(t, b).Dropped["image"]; all == dropped || e.GetDrop().GetCount() != all-dropped {
+		t.Errorf("then %v, want the other %d images", &e, all-dropped)
+	}
 }
 
 func TestReadsPastTheirAgeAreLetGoAndHitsAreNot(t *testing.T) {
@@ -187,6 +207,14 @@ func TestReadsPastTheirAgeAreLetGoAndHitsAreNot(t *testing.T) {
 	}
 	if d := stats(t, b).Dropped; d["record"] != 1 || d["image"] != 2 {
 		t.Errorf("dropped: %v", d)
+	}
+	clock.advance(30 * 365 * 24 * time.Hour)
+	add(t, b, text(read(clock, "FUTURE"))) // the clock went wrong, and is put right
+	clock.advance(-30 * 365 * 24 * time.Hour)
+	add(t, b, text(read(clock, "NOW")))
+	clock.advance(9 * 24 * time.Hour)
+	if n := tidy(); n != [ranks]int{1, 2, 2, 2} {
+		t.Errorf("with one from the future before the old ones: %v", n)
 	}
 	clock.advance(-30 * 365 * 24 * time.Hour)
 	if n := tidy(); n != [ranks]int{1, 2, 2, 2} {
@@ -236,5 +264,14 @@ func TestALongBacklogGivesItsDiskBack(t *testing.T) {
 	}
 	if got := onDisk(t, c); got > segmentMost/2 {
 		t.Errorf("%d bytes of images are still on disk", got)
+	}
+	open, err := filepath.Glob("/proc/self/fd/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, fd := range open {
+		if to, err := os.Readlink(fd); err == nil && strings.HasPrefix(to, c.Dir) && strings.HasSuffix(to, " (deleted)") {
+			t.Errorf("%s keeps its room: it is still open", to)
+		}
 	}
 }

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"io"
+	"io/fs"
 	"os"
+
+	"go.etcd.io/bbolt"
 
 	"nrd/internal/sealed"
 	"nrd/uplink/wire"
@@ -16,26 +18,24 @@ import (
 // out last is not known for sure, and no number may be given out twice.
 const salvageGap = 1 << 32
 
-// salvage is what opening a damaged database comes to: it is set aside, and a
-// new one begins with every item that is found in the old one's pages and opens
-// under the buffer's key. Among them may be items that central has already: it
-// will say so.
+// salvage is what opening a damaged database comes to: a new one takes its place
+// with every item that is found in the old one's pages and opens under the buffer's
+// key. Among them may be items that central has already: it will say so.
 func (b *Buffer) salvage(why error) error {
-	found, err := b.setAside(why)
-	if err != nil {
-		return err
-	}
 	frames, err := b.journal.recover(true)
 	if err != nil {
 		return err
 	}
-	epoch, last, known := b.lastKey(found, frames)
+	epoch, last, known, err := b.lastKey(frames)
+	if err != nil {
+		return err
+	}
 	if !known {
 		epoch = newEpoch()
 	}
 	b.epoch = epoch
 	b.sequence.Store(last + salvageGap)
-	return guard(func() error { return b.takeOver(found, frames) })
+	return b.takeOver(why, frames)
 }
 
 // heal is salvage in a running buffer, which knows its numbers still.
@@ -43,13 +43,9 @@ func (b *Buffer) heal(why error) {
 	b.state.Lock()
 	defer b.state.Unlock()
 	b.tx, b.db = nil, nil
-	found, err := b.setAside(why)
-	var frames []frame
+	frames, err := b.journal.written()
 	if err == nil {
-		frames, err = b.journal.written()
-	}
-	if err == nil {
-		err = guard(func() error { return b.takeOver(found, frames) })
+		err = b.takeOver(why, frames)
 	}
 	if err == nil {
 		err = b.checkpoint()
@@ -59,105 +55,192 @@ func (b *Buffer) heal(why error) {
 	}
 }
 
-// setAside renames the database and gives what is genuine in it.
-func (b *Buffer) setAside(why error) (map[itemID][]byte, error) {
-	aside := b.damagedPath()
-	b.log.Error("the buffer's database is damaged; it is set aside and what can be read is taken over", "file", aside, "error", why)
-	if err := os.Rename(b.databasePath(), aside); err != nil {
-		return nil, err
-	}
-	if err := sealed.SyncDir(b.dir); err != nil {
-		return nil, err
-	}
-	return b.genuine(aside)
-}
-
-// takeOver begins a new database with what was found and what the journal says.
-func (b *Buffer) takeOver(found map[itemID][]byte, frames []frame) error {
-	if err := b.openFile(); err != nil {
-		return err
-	}
-	if err := b.create(b.tx, b.epoch, b.sequence.Load()); err != nil {
-		return err
-	}
-	for id, value := range found {
-		if err := b.tx.Bucket(bucketItems).Put(id.bytes(), value); err != nil {
+// takeOver puts a new database in the damaged one's place, which it keeps beside
+// it, and does what the journal says. Whenever the power goes, there is the old file
+// or the whole of the new one.
+func (b *Buffer) takeOver(why error, frames []frame) error {
+	b.log.Error("the buffer's database is damaged; it is set aside and what can be read is taken over", "file", b.damagedPath(), "error", why)
+	return guard(func() error {
+		b.dropDamaged() // an earlier one
+		items, err := b.rebuild()
+		if err != nil {
 			return err
 		}
-	}
-	if err := b.redo(frames); err != nil {
-		return err
-	}
-	if err := b.tx.Bucket(bucketMeta).Put(metaSequence, binary.BigEndian.AppendUint64(nil, b.sequence.Load())); err != nil {
-		return err
-	}
-	b.log.Warn("items were taken over from the damaged database", "items", len(found))
-	return b.count(b.tx)
+		if err := b.setAside(); err != nil {
+			return err
+		}
+		if err := b.openFile(); err != nil {
+			return err
+		}
+		if err := b.redo(frames); err != nil {
+			return err
+		}
+		if err := b.tx.Bucket(bucketMeta).Put(metaSequence, binary.BigEndian.AppendUint64(nil, b.sequence.Load())); err != nil {
+			return err
+		}
+		b.log.Warn("items were taken over from the damaged database", "items", items)
+		return b.count(b.tx)
+	})
 }
 
-// lastKey gives the epoch and the highest sequence of what was found and of what
-// the journal puts. The epoch stands in every payload.
-func (b *Buffer) lastKey(found map[itemID][]byte, frames []frame) (epoch, last uint64, known bool) {
-	look := func(id itemID, value []byte) {
+// rebuildSome is how many items are written to the new database in one step: what
+// a step changes is in memory.
+const rebuildSome = 1000
+
+// rebuild writes a new database, under another name, with what is genuine in the
+// damaged one, and says how much that is.
+func (b *Buffer) rebuild() (items int, err error) {
+	if err := os.Remove(b.compactPath()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return 0, err
+	}
+	options := databaseOptions()
+	options.NoSync = true // once, at the end
+	db, err := bbolt.Open(b.compactPath(), 0o600, options)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	err = db.Update(func(tx *bbolt.Tx) error {
+		if err := b.create(tx, b.epoch, b.sequence.Load()); err != nil {
+			return err
+		}
+		return tx.Bucket(bucketMeta).Put(metaJournal, binary.BigEndian.AppendUint64(nil, b.journal.base))
+	})
+	if err != nil {
+		return 0, err
+	}
+	some := map[itemID][]byte{}
+	flush := func() error {
+		items += len(some)
+		err := db.Update(func(tx *bbolt.Tx) error {
+			for id, value := range some {
+				if err := tx.Bucket(bucketItems).Put(id.bytes(), value); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		clear(some)
+		return err
+	}
+	err = b.genuine(func(id itemID, value []byte) error {
+		some[id] = bytes.Clone(value)
+		if len(some) < rebuildSome {
+			return nil
+		}
+		return flush()
+	})
+	return items, errors.Join(err, flush(), db.Sync())
+}
+
+// setAside gives the damaged database another name, and the new one its own.
+func (b *Buffer) setAside() error {
+	if err := os.Link(b.databasePath(), b.damagedPath()); err != nil {
+		return err
+	}
+	if err := os.Rename(b.compactPath(), b.databasePath()); err != nil {
+		return err
+	}
+	if err := sealed.SyncDir(b.dir); err != nil {
+		return err
+	}
+	return b.sizeDamaged()
+}
+
+// sizeDamaged looks how much room a database takes that was set aside.
+func (b *Buffer) sizeDamaged() error {
+	info, err := os.Stat(b.damagedPath())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		b.damaged = info.Size()
+	}
+	return err
+}
+
+// dropDamaged lets go of a database that was set aside, and reports whether there
+// was one: what could be read of it was taken over.
+func (b *Buffer) dropDamaged() bool {
+	if b.damaged == 0 {
+		return false
+	}
+	b.damaged = 0 // it is tried once
+	if err := os.Remove(b.damagedPath()); err != nil {
+		b.log.Error("a damaged database that was set aside could not be removed", "file", b.damagedPath(), "error", err)
+		return false
+	}
+	return true
+}
+
+func (b *Buffer) damagedPath() string { return b.databasePath() + ".damaged" }
+
+// lastKey gives the epoch and the highest sequence of what is genuine in the
+// database and of what the journal puts. The epoch stands in every payload.
+func (b *Buffer) lastKey(frames []frame) (epoch, last uint64, known bool, err error) {
+	look := func(id itemID, value []byte) error {
 		last = max(last, id.sequence)
 		if known {
-			return
+			return nil
 		}
 		payload, err := b.unseal(id, value)
 		if err != nil {
-			return
+			return nil //nolint:nilerr // an image's file may be gone; the next item says it
 		}
 		if key, err := wire.KeyOf(payload); err == nil {
 			epoch, known = key.Epoch, true
 		}
+		return nil
 	}
-	for id, value := range found {
-		look(id, value)
+	if err := b.genuine(look); err != nil {
+		return 0, 0, false, err
 	}
 	for _, f := range frames {
 		changes, _ := parseChanges(f.body)
 		for _, c := range changes {
 			if id, err := parseID(c.key); err == nil && c.bucket == bucketNumber(bucketItems) {
-				look(id, c.value)
+				_ = look(id, c.value) // it never fails
 			}
 		}
 	}
-	return epoch, last, known
+	return epoch, last, known, nil
 }
 
-// genuine gives every item in a database file that opens under the key.
-func (b *Buffer) genuine(path string) (map[itemID][]byte, error) {
-	f, err := os.Open(path)
+// genuine calls take with every item in the database's file that opens under the
+// key. The value is take's only until it returns.
+func (b *Buffer) genuine(take func(id itemID, value []byte) error) error {
+	f, err := os.Open(b.databasePath())
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer f.Close() //nolint:errcheck // only read
-	found := map[itemID][]byte{}
-	take := func(k, v []byte) {
+	var failed error
+	found := func(k, v []byte) {
 		id, err := parseID(k)
-		if err != nil {
+		if err != nil || failed != nil {
 			return
 		}
 		if _, err := b.unseal(id, v); err == nil {
-			found[id] = bytes.Clone(v)
+			failed = take(id, v)
 		}
 	}
 	page := int64(os.Getpagesize())
-	for at := int64(0); ; at += page {
+	for at := int64(0); failed == nil; at += page {
 		data, err := readPage(f, at, page)
 		if errors.Is(err, io.EOF) {
-			return found, nil
+			return nil
 		}
 		if err != nil {
-			return nil, err
+			return err
 		}
 		leafElements(data, func(k, v []byte) {
-			take(k, v)
+			found(k, v)
 			if len(v) > bucketHeader && (bytes.Equal(k, bucketItems) || bytes.Equal(k, bucketDead)) {
-				leafElements(v[bucketHeader:], take)
+				leafElements(v[bucketHeader:], found)
 			}
 		})
 	}
+	return failed
 }
 
 // bbolt's page: id (8 bytes), flags (2), count (2), overflow (4), then an
@@ -211,15 +294,5 @@ func leafElements(page []byte, take func(k, v []byte)) {
 			continue
 		}
 		take(page[from:middle], page[middle:to])
-	}
-}
-
-// damagedPath is a name under which a damaged database is set aside.
-func (b *Buffer) damagedPath() string {
-	for n := 1; ; n++ {
-		path := fmt.Sprintf("%s.damaged-%d", b.databasePath(), n)
-		if _, err := os.Lstat(path); errors.Is(err, os.ErrNotExist) {
-			return path
-		}
 	}
 }

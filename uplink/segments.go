@@ -3,6 +3,7 @@ package uplink
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"nrd/internal/sealed"
+	"nrd/uplink/wire"
 )
 
 // segments are the files that hold images: boxes one after the other, never
@@ -30,6 +32,11 @@ type segments struct {
 	last  uint32
 	// open is the file being written, for hits and for other reads.
 	open map[bool]*segment
+
+	// The file that was read last stays open: a backlog is sent file by file.
+	reading sync.Mutex
+	number  uint32
+	reader  *os.File // nil for none
 }
 
 type segment struct {
@@ -151,23 +158,34 @@ func (s *segments) sync() error {
 
 // read gives the box at a place.
 func (s *segments) read(r ref) ([]byte, error) {
-	file, err := os.Open(s.path(r.segment))
-	if err != nil {
-		return nil, err
+	s.reading.Lock()
+	defer s.reading.Unlock()
+	if s.reader == nil || s.number != r.segment {
+		s.stopReading()
+		file, err := os.Open(s.path(r.segment))
+		if err != nil {
+			return nil, err
+		}
+		s.number, s.reader = r.segment, file
 	}
-	defer file.Close() //nolint:errcheck // only read
-	info, err := file.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if int64(r.offset)+int64(r.length) > info.Size() {
-		return nil, fmt.Errorf("%w: %s ends before the image", errDamaged, file.Name())
+	// A length that was damaged is not believed further than a file can be long.
+	if int64(r.offset)+int64(r.length) > segmentMost+wire.MaxPayloadBytes+1<<10 {
+		return nil, fmt.Errorf("%w: %s ends before the image", errDamaged, s.reader.Name())
 	}
 	box := make([]byte, r.length)
-	if _, err := file.ReadAt(box, int64(r.offset)); err != nil {
-		return nil, err
+	_, err := s.reader.ReadAt(box, int64(r.offset))
+	if errors.Is(err, io.EOF) {
+		err = fmt.Errorf("%w: %s ends before the image", errDamaged, s.reader.Name())
 	}
-	return box, nil
+	return box, err
+}
+
+// stopReading closes the file that was read last; s.reading is held.
+func (s *segments) stopReading() {
+	if s.reader != nil {
+		s.reader.Close() //nolint:errcheck // only read
+		s.reader = nil
+	}
 }
 
 // count adds to the number of wanted items of files.
@@ -228,6 +246,11 @@ func (s *segments) sweep(evenOpen bool) error {
 		if seg.live > 0 || seg.file != nil {
 			continue
 		}
+		s.reading.Lock()
+		if s.number == number {
+			s.stopReading() // or it would keep its room
+		}
+		s.reading.Unlock()
 		if err := os.Remove(s.path(number)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			errs = append(errs, err)
 			continue
@@ -251,6 +274,9 @@ func (s *segments) bytes() int64 {
 // close closes the open files.
 func (s *segments) close() error {
 	err := s.sweep(true)
+	s.reading.Lock()
+	s.stopReading()
+	s.reading.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return errors.Join(err, s.retire(true), s.retire(false))

@@ -162,41 +162,6 @@ func (s *session) stalled() bool { return s.retries >= stallAfter }
 // single says that one item may be on the way.
 func (s *session) single() bool { return s.probing() || s.stalled() }
 
-// room is how many items more of each rank may be on the way, and whether there
-// is room for any. Hits have a window of their own, so that a new one goes at
-// once whatever else is on the way.
-func (s *session) room() (room [ranks]int, some bool) {
-	hits, texts, images, held := hitWindow, textWindow, imageWindow, 0
-	for _, f := range s.flights {
-		switch {
-		case f.held:
-			held++
-		case f.id.rank.image():
-			images--
-		case f.id.rank.hit():
-			hits--
-		default:
-			texts--
-		}
-	}
-	switch {
-	case s.probing() && len(s.unacked()) > 0:
-		return room, false
-	case s.stalled() && (len(s.flights) > held || s.monotonic() < s.tryAgain):
-		return room, false
-	}
-	if held >= heldLimit {
-		texts, images = 0, 0
-	}
-	images = min(images, s.window.images())
-	for r, n := range [ranks]int{hits, images, min(texts, s.window.texts()), images} {
-		if n > 0 && s.class.takes(rank(r)) {
-			room[r], some = n, true
-		}
-	}
-	return room, some
-}
-
 func (s *session) publish(i item) {
 	id := part64{i.id.sequence, i.id.part}
 	topic := wire.TopicRecord(s.Device)

@@ -22,6 +22,10 @@ type drops struct {
 	// Damaged are items that were damaged on disk so that not even their key is
 	// left: at least so many.
 	Damaged, UnreportedDamaged uint64
+	// Refused are records that were not kept because there was no room.
+	Refused, UnreportedRefused uint64
+	// Told are the sequences of the last events that said so, by kind.
+	Told [4]uint64
 	// InJournal says how many of these are in the journal since the checkpoint
 	// with the generation Base: while none can be made, it is read again.
 	InJournal, Base uint64
@@ -73,6 +77,11 @@ func (t *tally) drop(id itemID) {
 	}
 }
 
+func (d *drops) refuse(n uint64) {
+	d.Refused += n
+	d.UnreportedRefused += n
+}
+
 // droppedByKind is nil when nothing was dropped.
 func (t tally) droppedByKind() map[string]uint64 {
 	m := map[string]uint64{}
@@ -84,6 +93,9 @@ func (t tally) droppedByKind() map[string]uint64 {
 	}
 	if t.dropped.Damaged > 0 {
 		m["damaged"] = t.dropped.Damaged
+	}
+	if t.dropped.Refused > 0 {
+		m["refused"] = t.dropped.Refused
 	}
 	if len(m) == 0 {
 		return nil

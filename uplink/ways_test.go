@@ -62,6 +62,7 @@ func TestThroughEveryBroker(t *testing.T) {
 		t.Run("a unit hears that lists were published, also one that comes later", func(t *testing.T) { published(t, w, u, &heard) })
 		t.Run("what breaks loses nothing and doubles nothing", func(t *testing.T) { whatBreaks(t, w, u) })
 		t.Run("a unit says why central takes nothing, and keeps it", func(t *testing.T) { whyNot(t, w, u) })
+		t.Run("two units with one identity are noticed", func(t *testing.T) { twins(t, w, u) })
 		t.Run("a revoked unit is told so, and keeps everything", func(t *testing.T) { revoked(t, w, u) })
 	})
 }
@@ -164,6 +165,27 @@ func whyNot(t *testing.T, w *linktest.Way, u *unit) {
 	w.Store.Fail(nil)
 	linktest.Eventually(t, "it is stored", func() bool { return waiting(t, u.Buffer) == 0 && !w.Store.Visible(key).IsZero() })
 	linktest.Eventually(t, "all is well again", func() bool { return len(u.Problems()) == 0 })
+}
+
+// twins lets another unit come with the same certificate, and a buffer of its own.
+func twins(t *testing.T, w *linktest.Way, u *unit) {
+	// The cuts before may look like a fight for a connection.
+	if err := w.Store.ChangeDevice(t.Context(), linktest.Device, func(d *store.Device) error {
+		d.Copied = time.Time{}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	other := newUnit(t, w)
+	other.start(t)
+	linktest.Eventually(t, "central knows that there are two", func() bool {
+		add(t, u.Buffer, text(read(u.clock, "ONE")))
+		add(t, other.Buffer, text(read(u.clock, "TWO")))
+		d, err := w.Store.Device(t.Context(), linktest.Device)
+		return err == nil && !d.Copied.IsZero()
+	})
+	other.stop()
+	linktest.Eventually(t, "what the first has waits no more", func() bool { return waiting(t, u.Buffer) == 0 && len(u.Problems()) == 0 })
 }
 
 func revoked(t *testing.T, w *linktest.Way, u *unit) {

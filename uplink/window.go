@@ -78,9 +78,57 @@ func (w *window) acked(bytes int, took, now time.Duration) {
 func (w *window) texts() int  { return w.room(1 << 10) }
 func (w *window) images() int { return w.room(w.image) }
 
+// roomy says that at least a quarter of the window is free, or nothing on its way.
+func (w *window) roomy() bool { return w.used == 0 || w.used <= w.size/4*3 }
+
 func (w *window) room(bytes int) int {
 	if w.used == 0 {
 		return max(1, w.size/max(bytes, 1))
 	}
 	return max(0, (w.size-w.used)/max(bytes, 1))
+}
+
+// room is how many items more of each rank may be on the way, and whether there
+// is room for any. Hits have a window of their own, so that a new one goes at
+// once whatever else is on the way.
+func (s *session) room() (room [ranks]int, some bool) {
+	hits, texts, images, held := hitWindow, textWindow, imageWindow, 0
+	for _, f := range s.flights {
+		switch {
+		case f.held:
+			held++
+		case f.id.rank.image():
+			images--
+		case f.id.rank.hit():
+			hits--
+		default:
+			texts--
+		}
+	}
+	switch {
+	case s.probing() && len(s.unacked()) > 0:
+		return room, false
+	case s.stalled() && (len(s.flights) > held || s.monotonic() < s.tryAgain):
+		return room, false
+	}
+	if held >= heldLimit {
+		texts, images = 0, 0
+	}
+	room = [ranks]int{hits, min(images, s.window.images()), min(texts, s.window.texts()), min(images, s.window.images())}
+	// What is no hit's goes in lots, since each look at the queue costs the same:
+	// until a quarter of a window is free, what is on its way makes more room.
+	if texts < textWindow/4 || !s.window.roomy() {
+		room[readText] = 0
+	}
+	if images < imageWindow/4 || !s.window.roomy() {
+		room[readImage] = 0
+	}
+	for r, n := range room {
+		if n <= 0 || !s.class.takes(rank(r)) {
+			room[r] = 0
+			continue
+		}
+		some = true
+	}
+	return room, some
 }

@@ -57,6 +57,30 @@ func TestAWindowFitsTheLink(t *testing.T) {
 	}
 }
 
+func TestReadsGoInLotsAndAHitAtOnce(t *testing.T) {
+	s := newSession(&Client{})
+	s.window.size = mostBytes
+	fly := func(r rank, p part, n int) {
+		for range n {
+			sequence := uint64(len(s.flights))
+			s.flights[part64{sequence, p}] = &flight{id: itemID{r, sequence, p}}
+		}
+	}
+	rooms := func(want [ranks]int) {
+		t.Helper()
+		if room, some := s.room(); room != want || !some {
+			t.Errorf("with %d on their way there is room for %v, %t; want %v", len(s.flights), room, some, want)
+		}
+	}
+	rooms([ranks]int{hitWindow, 256, textWindow, 256})
+	fly(readText, partRecord, 192)
+	rooms([ranks]int{hitWindow, 256, 64, 256})
+	fly(readText, partRecord, 1)
+	rooms([ranks]int{hitWindow, 256, 0, 256})
+	fly(readImage, partPatch, 400)
+	rooms([ranks]int{hitWindow, 112, 0, 0})
+}
+
 func TestImagesThatALinkDoesNotTakeStayInTheBuffer(t *testing.T) {
 	for images, want := range map[Images][]string{
 		ImagesNone: {"record", "record"},

@@ -121,6 +121,11 @@ func (b *Buffer) commit(requests []*request) {
 			refused[i] = err
 		}
 		b.noteFull(r, refused[i])
+	}
+	if errors.Is(err, ErrFull) {
+		b.countRefused(requests)
+	}
+	for i, r := range requests {
 		r.done <- refused[i]
 	}
 	select {
@@ -137,6 +142,21 @@ func (b *Buffer) noteFull(r *request, err error) {
 	b.state.Lock()
 	defer b.state.Unlock()
 	b.full = errors.Is(err, ErrFull)
+}
+
+// countRefused counts the records of a batch that a full disk had no room for: the
+// journal has room for the count.
+func (b *Buffer) countRefused(requests []*request) {
+	b.state.Lock()
+	for _, r := range requests {
+		if len(r.puts) > 0 {
+			b.refused++
+		}
+	}
+	b.state.Unlock()
+	if err := b.batch(func(*batch) error { return nil }); err != nil {
+		b.log.Warn("how many records were refused is not on the disk yet", "error", err)
+	}
 }
 
 // transact works on the open transaction and makes the outcome durable, by the
@@ -163,6 +183,7 @@ func (b *Buffer) batch(f func(w *batch) error) error {
 		return ErrClosed
 	}
 	w := &batch{Buffer: b, tally: b.tally.clone()}
+	w.tally.dropped.refuse(b.refused)
 	err := guard(func() error {
 		if err := f(w); err != nil {
 			return err
@@ -190,7 +211,7 @@ func (b *Buffer) settle(t tally) {
 		b.log.Error("an image file that is not needed any more could not be removed", "error", err)
 	}
 	before := b.tally.dropped
-	b.tally = t
+	b.tally, b.refused = t, 0
 	if t.dropped.Records > before.Records || t.dropped.Images > before.Images {
 		b.log.Warn("the buffer let go of what it had no room for or what was too old",
 			"records", t.dropped.Records-before.Records, "images", t.dropped.Images-before.Images)

@@ -45,9 +45,10 @@ func (p *program) bufferStatusCommand() *cobra.Command {
 		}
 		return p.Say(map[string]any{
 			"records": s.Records, "images": s.Images, "events": s.Events, "oldest": oldest, "dead_letters": s.DeadLetters,
-			"dropped_records": s.Dropped["record"], "dropped_images": s.Dropped["image"], "bytes": s.Bytes, "disk_free": s.DiskFree,
-		}, "waiting: %d records, %d images, %d events; the oldest record: %s\nset aside: %d\ndropped since the buffer was made: %d records, %d images\ndisk: %d bytes taken, %d free\n",
-			s.Records, s.Images, s.Events, oldest, s.DeadLetters, s.Dropped["record"], s.Dropped["image"], s.Bytes, s.DiskFree)
+			"dropped_records": s.Dropped["record"], "dropped_images": s.Dropped["image"], "refused_records": s.Dropped["refused"], "damaged_items": s.Dropped["damaged"],
+			"bytes": s.Bytes, "disk_free": s.DiskFree,
+		}, "waiting: %d records, %d images, %d events; the oldest record: %s\nset aside: %d\ndropped since the buffer was made: %d records, %d images; refused for lack of room: %d records; damaged with their keys: %d items\ndisk: %d bytes taken, %d free\n",
+			s.Records, s.Images, s.Events, oldest, s.DeadLetters, s.Dropped["record"], s.Dropped["image"], s.Dropped["refused"], s.Dropped["damaged"], s.Bytes, s.DiskFree)
 	})
 }
 

@@ -106,7 +106,7 @@ func mustCall(t *testing.T, args ...string) string {
 
 func TestTheBufferIsCountedAndListedWithoutMarks(t *testing.T) {
 	file, _ := unit(t)
-	if out := mustCall(t, "buffer", "status", "-c", file, "--json"); !strings.Contains(out, `"records":2`) || !strings.Contains(out, `"dead_letters":0`) {
+	if out := mustCall(t, "buffer", "status", "-c", file, "--json"); !strings.Contains(out, `"records":2`) || !strings.Contains(out, `"dead_letters":0`) || !strings.Contains(out, `"damaged_items":0`) || !strings.Contains(out, `"refused_records":0`) {
 		t.Errorf("status: %s", out)
 	}
 	out := mustCall(t, "buffer", "list", "-c", file, "--json")

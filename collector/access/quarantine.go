@@ -91,7 +91,7 @@ func (s *Service) anchor(ctx context.Context, record *nrd.Record, c store.Correc
 	anchor := store.Anchor{Device: record.Key.Device, By: c.By, Reason: c.Reason, At: c.At, Correction: nrd.Correction{
 		BootID: captured.BootID, Monotonic: captured.Monotonic, UTC: c.UTC, ClockError: captured.UTC.Sub(c.UTC), Source: nrd.ClockPerson,
 	}}
-	if err := s.Store.PutAnchor(ctx, anchor); err != nil {
+	if err := s.Store.PutAnchor(ctx, anchor, c.At.AddDate(0, 0, -s.Profile.RetentionDays)); err != nil {
 		return nil, err
 	}
 	waiting, err := s.Store.Unproved(ctx, record.Key.Device, captured.BootID)

@@ -1,8 +1,9 @@
 // Package alarm watches the devices and raises an alarm where a person should
 // see to one: it is silent, its backlog grows old, its clock is not to be
-// trusted, its disk fills up, it drops reads, central has refused some, a list
-// on it is stale, it has gone blind, its identity is perhaps copied, its
-// certificate runs out, or the review of its location is overdue.
+// trusted, its disk fills up, it drops reads, it is full of hits and refuses
+// records, central has refused some, a list on it is stale, it has gone blind, its
+// identity is perhaps copied, its certificate runs out, or the review of its
+// location is overdue.
 //
 // An alarm of a kind is raised once for a device, stands in the store until what
 // it says is over, and is then cleared by itself. While a device is silent its
@@ -28,6 +29,7 @@ const (
 	Clock   = "clock"
 	Disk    = "disk"
 	Dropped = "dropped"
+	Full    = "full"
 	Refused = "refused"
 	List    = "list"
 	Blind   = "blind"
@@ -41,7 +43,7 @@ const (
 )
 
 // Kinds lists the kinds of alarm.
-var Kinds = []string{Silent, Backlog, Clock, Disk, Dropped, Refused, List, Blind, Copied, Certificate, Review, Extract, Held}
+var Kinds = []string{Silent, Backlog, Clock, Disk, Dropped, Full, Refused, List, Blind, Copied, Certificate, Review, Extract, Held}
 
 // Limits are what is let pass.
 type Limits struct {
@@ -55,8 +57,8 @@ type Limits struct {
 	DiskFree uint64
 }
 
-// droppedFor is how long an alarm about dropped reads stands after the last of
-// them.
+// droppedFor is how long an alarm about dropped reads or refused records stands
+// after the last of them.
 const droppedFor = time.Hour
 
 // lookEvery is how often devices are looked at.
@@ -80,9 +82,9 @@ type Watch struct {
 type watched struct {
 	standing map[string]bool
 	traffic  traffic
-	drops    uint64 // as of the last status, once counted
-	counted  bool
-	dropped  time.Time // when drops grew last
+	// drops are reads that it had to let go, refusals records that it had no
+	// room for.
+	drops, refusals growth
 }
 
 // Initialize takes up what the store holds from before.
@@ -98,8 +100,11 @@ func (w *Watch) Initialize(ctx context.Context) error {
 	for _, a := range standing {
 		d := w.of(a.Device)
 		d.standing[a.Kind] = true
-		if a.Kind == Dropped {
-			d.dropped = w.began
+		switch a.Kind {
+		case Dropped:
+			d.drops.grew = w.began
+		case Full:
+			d.refusals.grew = w.began
 		}
 	}
 	hours, err := w.Store.Traffic(ctx)

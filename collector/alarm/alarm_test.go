@@ -247,6 +247,21 @@ func TestDroppedReadsAreAnAlarmForAnHour(t *testing.T) {
 	d.wants("an hour later", "")
 }
 
+func TestAUnitThatRefusesRecordsIsAnAlarmForAnHour(t *testing.T) {
+	d := newDesk(t)
+	d.minute()
+	d.status.Dropped = map[string]uint64{"refused": 1}
+	d.minute()
+	d.wants("a record was refused", Full)
+	d.restart()
+	for range 59 {
+		d.minute()
+	}
+	d.wants("within the hour of central's own start", Full)
+	d.minute()
+	d.wants("an hour later", "")
+}
+
 func TestADeviceThatIsNotInUseHasNoAlarms(t *testing.T) {
 	d := newDesk(t)
 	d.minute()

@@ -35,7 +35,12 @@ func (w *Watch) judge(d *store.Device, known *watched, now time.Time) map[string
 	s := d.Status
 	found[Backlog] = finding{text: w.backlog(s)}
 	found[Clock] = finding{text: w.clock(s)}
-	found[Dropped] = finding{text: known.drop(s, now)}
+	if n := s.Dropped["record"]; known.drops.lately(n, now) {
+		found[Dropped] = finding{text: fmt.Sprintf("its buffer was full and has dropped reads, %d since it was made", n)}
+	}
+	if n := s.Dropped["refused"]; known.refusals.lately(n, now) {
+		found[Full] = finding{text: fmt.Sprintf("its buffer is full of hits, or its disk of other things, and has refused records, %d since it was made", n)}
+	}
 	found[List] = finding{text: w.lists(s, now)}
 	found[Blind] = w.blind(known, now)
 	if s.DiskFree < w.Limits.DiskFree {
@@ -51,7 +56,7 @@ func (w *Watch) judge(d *store.Device, known *watched, now time.Time) map[string
 func papers(d *store.Device, now time.Time, found map[string]finding) {
 	found[Copied], found[Certificate], found[Review] = finding{}, finding{}, finding{}
 	if fleet.Copied(*d, now) {
-		found[Copied] = finding{text: fmt.Sprintf("two units may use its identity: at %s one came with a certificate that was given up, or fought for its connection",
+		found[Copied] = finding{text: fmt.Sprintf("two units may use its identity: at %s one came with a certificate that was given up, or two fought for its connection or sent records in turns",
 			d.Copied.UTC().Format(time.RFC3339))}
 	}
 	if fleet.Expiring(*d, now) {
@@ -90,18 +95,22 @@ func (w *Watch) clock(s *nrd.Status) string {
 	}
 }
 
-// drop compares the count of reads that a device had to let go. A count that
-// fell is that of a new buffer.
-func (k *watched) drop(s *nrd.Status, now time.Time) string {
-	n := s.Dropped["record"]
-	if k.counted && n > k.drops {
-		k.dropped = now
+// growth is a count of a device's as of its last status, once known, and when it
+// grew last.
+type growth struct {
+	n     uint64
+	known bool
+	grew  time.Time
+}
+
+// lately reports whether the count has grown within droppedFor. One that fell is
+// that of a new buffer.
+func (g *growth) lately(n uint64, now time.Time) bool {
+	if g.known && n > g.n {
+		g.grew = now
 	}
-	k.drops, k.counted = n, true
-	if k.dropped.IsZero() || now.Sub(k.dropped) >= droppedFor {
-		return ""
-	}
-	return fmt.Sprintf("its buffer was full and has dropped reads, %d since it was made", n)
+	g.n, g.known = n, true
+	return !g.grew.IsZero() && now.Sub(g.grew) < droppedFor
 }
 
 func (w *Watch) lists(s *nrd.Status, now time.Time) string {

@@ -74,7 +74,8 @@ func (s *site) serve() {
 	must(s.t, err)
 	server := &http.Server{Handler: s.Service(), TLSConfig: config, ReadHeaderTimeout: time.Second, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug)}
 	ended := make(chan error, 1)
-	go func() { ended <- server.ServeTLS(Limit(l), "", "") }()
+	limited := Limit(server, l, MaxConnections, Certified)
+	go func() { ended <- server.ServeTLS(limited, "", "") }()
 	s.t.Cleanup(func() {
 		must(s.t, server.Close())
 		if err := <-ended; !errors.Is(err, http.ErrServerClosed) {

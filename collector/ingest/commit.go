@@ -19,6 +19,8 @@ type committer struct {
 	queue *queue
 	roll  *roll
 	times *times
+	// epochs are those of the devices' buffers.
+	epochs epochs
 }
 
 // way is a broker as the committer sees it: central's own, or one that it is a
@@ -36,7 +38,7 @@ type way interface {
 }
 
 func newCommitter(in *Ingest, w way, q *queue) *committer {
-	return &committer{in: in, way: w, queue: q, roll: newRoll(in), times: newTimes(in)}
+	return &committer{in: in, way: w, queue: q, roll: newRoll(in), times: newTimes(in), epochs: epochs{}}
 }
 
 // run ends when the queue is closed and empty.
@@ -75,7 +77,10 @@ func (c *committer) commit(ctx context.Context, batch []message) {
 		case m.topic == wire.TopicStatus(m.device):
 			c.status(ctx, m, standing)
 		default:
-			item, err := read(m, &c.in.Profile)
+			if m.item == nil {
+				m.read(&c.in.Profile)
+			}
+			item, err := m.item.Item, m.item.err
 			switch {
 			case !standing.approved():
 				// Said again with each, for who does not know Paused.
@@ -87,6 +92,9 @@ func (c *committer) commit(ctx context.Context, batch []message) {
 				answers.add(m.device, &item, wire.Receipt_REFUSED, err.Error())
 			default:
 				items = append(items, item)
+				if c.epochs.saw(item.Key, m.received) {
+					c.rival(m.device)
+				}
 			}
 		}
 	}

@@ -77,9 +77,10 @@ func bareLoop(b *testing.B, units, each int) float64 {
 		for n := range each {
 			p := payloadsOf(b, name, uint64(n+1), storetest.Noon)
 			for _, m := range []message{
-				{name, wire.TopicRecord(name), p.text, storetest.Noon}, {name, wire.TopicImage(name), p.patch, storetest.Noon},
-				{name, wire.TopicImage(name), p.overview, storetest.Noon},
+				{topic: wire.TopicRecord(name), payload: p.text}, {topic: wire.TopicImage(name), payload: p.patch},
+				{topic: wire.TopicImage(name), payload: p.overview},
 			} {
+				m.device, m.received = name, storetest.Noon
 				item, err := read(m, &c.Profile)
 				if err != nil {
 					b.Fatal(err)

@@ -231,7 +231,11 @@ func (d *door) OnPublish(cl *mqtt.Client, pk packets.Packet) (packets.Packet, er
 	}
 	device := deviceOf(cl)
 	topic := strings.Clone(pk.TopicName)
-	if !d.queue.put(message{device: device, topic: topic, payload: pk.Payload, received: d.in.Clock.Now()}) {
+	m := message{device: device, topic: topic, payload: pk.Payload, received: d.in.Clock.Now()}
+	if topic != wire.TopicStatus(device) {
+		m.read(&d.in.Profile)
+	}
+	if !d.queue.put(m) {
 		stop(cl, errBusy)
 		return pk, packets.ErrRejectPacket
 	}

@@ -166,7 +166,9 @@ func (e *external) received(topic string, payload []byte) {
 		return
 	}
 	m := message{device: device, topic: topic, payload: payload, received: e.in.Clock.Now()}
-	if topic == wire.TopicStatus(device) && !e.there(m) {
+	if topic != wire.TopicStatus(device) {
+		m.read(&e.in.Profile)
+	} else if !e.there(m) {
 		return
 	}
 	if e.queue.put(m) {
@@ -206,7 +208,8 @@ func (e *external) devices() []string {
 	return names
 }
 
-// rivals cannot be told apart from here.
+// rivals cannot be told apart by their connections here, which are the broker's; by
+// what they send they can, see epochs.
 func (*external) rivals() []string { return nil }
 
 // cut does nothing: the connection is the broker's. What the device sends is

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"log/slog"
 	"net"
 	"sync"
 	"time"
@@ -30,6 +31,9 @@ type guard struct {
 	open map[*conn]bool // nil: closed
 	// nameless are those of open that have not said who they are, oldest first.
 	nameless *list.List
+	// told is when a refusal was logged last, untold how many have come since.
+	told   time.Time
+	untold int
 	// gone waits for every connection's goroutine to have let go of it.
 	gone sync.WaitGroup
 }
@@ -110,9 +114,22 @@ func (g *guard) named(c *conn, err error) {
 	}
 }
 
+// tellEvery is how often a refusal is a warning: strangers come by the thousand.
+const tellEvery = 10 * time.Second
+
 func (g *guard) refused(c net.Conn, err error) {
 	g.in.counts.refused.Add(1)
-	g.in.Log.Warn("a connection was refused", "from", c.RemoteAddr().String(), "reason", identity.Explain(err))
+	level, now := slog.LevelWarn, g.in.Clock.Now()
+	g.mu.Lock()
+	others := g.untold
+	if now.Sub(g.told).Abs() < tellEvery {
+		level = slog.LevelDebug
+		g.untold++
+	} else {
+		g.told, g.untold = now, 0
+	}
+	g.mu.Unlock()
+	g.in.Log.Log(context.Background(), level, "a connection was refused", "from", c.RemoteAddr().String(), "reason", identity.Explain(err), "others before", others)
 }
 
 // Close ends the listener and every connection, and waits until the broker has

@@ -3,6 +3,9 @@ package ingest
 import (
 	"sync"
 	"time"
+
+	"nrd"
+	"nrd/collector/store"
 )
 
 // Bounds of the queue and of a commit: so many messages, and how long the first
@@ -21,6 +24,21 @@ type message struct {
 	device, topic string
 	payload       []byte
 	received      time.Time
+	// item is what the payload says, once it was read.
+	item *readItem
+}
+
+// readItem is an item as it was read, or why it could not be.
+type readItem struct {
+	store.Item
+	err error
+}
+
+// read reads what is to be stored, in the connection's goroutine: the committer has
+// enough to do. Nothing is kept twice.
+func (m *message) read(p *nrd.Profile) {
+	item, err := read(*m, p)
+	m.item, m.payload = &readItem{item, err}, nil
 }
 
 // queue stands between the broker and the commits.

@@ -111,9 +111,7 @@ func (c *committer) standings(ctx context.Context, devices []string) {
 	before := c.roll.told
 	c.roll.told = map[string]standing{}
 	for _, device := range c.way.rivals() {
-		c.in.Log.Warn("two units use one certificate", "device", device)
-		c.roll.heard(device, c.in.Clock.Now())
-		c.roll.heardOf[device].Rival = true
+		c.rival(device)
 	}
 	for _, device := range devices {
 		now := c.standing(ctx, device)
@@ -128,6 +126,13 @@ func (c *committer) standings(ctx context.Context, devices []string) {
 			c.order(device, false)
 		}
 	}
+}
+
+// rival notes that a device's identity is used by two units.
+func (c *committer) rival(device string) {
+	c.in.Log.Warn("two units use one certificate", "device", device)
+	c.roll.heard(device, c.in.Clock.Now())
+	c.roll.heardOf[device].Rival = true
 }
 
 // orderEvery is how often a connected device is told again what it has not done.

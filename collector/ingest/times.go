@@ -95,7 +95,9 @@ func (t *times) heard(ctx context.Context, device string, clock nrd.Stamp, recei
 }
 
 func (t *times) put(ctx context.Context, a store.Anchor) error {
-	if err := t.in.Store.PutAnchor(ctx, a); err != nil {
+	// Records of that time would be weeded by now.
+	forget := a.At.AddDate(0, 0, -t.in.Profile.RetentionDays)
+	if err := t.in.Store.PutAnchor(ctx, a, forget); err != nil {
 		return err
 	}
 	s := boot{a.Device, a.BootID}

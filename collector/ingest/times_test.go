@@ -223,7 +223,7 @@ func TestAReleaseThatACrashCutOffIsDoneWhenTheUnitIsHeard(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := c.store.PutAnchor(context.Background(), store.Anchor{Correction: correction, Device: "unit-1", By: "its event", At: storetest.Noon}); err != nil {
+	if err := c.store.PutAnchor(context.Background(), store.Anchor{Correction: correction, Device: "unit-1", By: "its event", At: storetest.Noon}, time.Time{}); err != nil {
 		t.Fatal(err)
 	}
 	c.run(t)
@@ -242,7 +242,7 @@ func TestAPersonsTimeOfAStartHoldsForItsRecordsThatAreStillToCome(t *testing.T) 
 	u.receipt(t, first.text, wire.Receipt_QUARANTINED)
 	err := c.store.PutAnchor(context.Background(), store.Anchor{Device: "unit-1", By: "jane.doe", Reason: "CCTV", At: storetest.Noon, Correction: nrd.Correction{
 		BootID: bootID, Monotonic: time.Hour, UTC: storetest.Noon, Source: nrd.ClockPerson,
-	}})
+	}}, time.Time{})
 	if err != nil {
 		t.Fatal(err)
 	}

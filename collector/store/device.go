@@ -30,7 +30,8 @@ type Device struct {
 	Certificate, Renewed Certificate
 	Ended                []Certificate
 	// Copied is when somebody last came with a certificate that the device has
-	// given up, or fought for its connection: there may be two of it.
+	// given up, fought for its connection, or sent records of another buffer in
+	// turns with its own: there may be two of it.
 	Copied time.Time
 
 	// Orders counts the orders to the device. Wipe and Configure are the last

@@ -203,7 +203,7 @@ type Access struct {
 }
 
 // Heard says that a device was heard; Status is nil where it said nothing of
-// itself. Rival says that two connections fought for the device's identity.
+// itself. Rival says that two units use the device's identity.
 type Heard struct {
 	Device string
 	At     time.Time
@@ -253,8 +253,9 @@ type Store interface {
 	// quarantine, or whose key another record has, is left out.
 	Release(ctx context.Context, releases []Release) ([]StoredRecord, error)
 	// PutAnchor appends; the same moment from the same source again changes
-	// nothing. Anchors answers in order of monotonic time.
-	PutAnchor(ctx context.Context, a Anchor) error
+	// nothing. What the device has from before forget (by At) goes. Anchors
+	// answers in order of monotonic time.
+	PutAnchor(ctx context.Context, a Anchor, forget time.Time) error
 	Anchors(ctx context.Context, device, bootID string) ([]Anchor, error)
 	Totals(ctx context.Context) (Totals, error)
 

@@ -141,7 +141,7 @@ func (a *Agent) work(ctx context.Context) (Summary, error) {
 
 // open opens what the unit keeps and the link to central.
 func (a *Agent) open() error {
-	if err := a.Config.unwiped(); err != nil {
+	if err := a.unwiped(); err != nil {
 		return err
 	}
 	key, err := a.Config.storageKey()
@@ -236,9 +236,13 @@ func (a *Agent) drain(ctx context.Context) {
 	}
 }
 
-// stats asks the buffer how it stands; that it cannot say is a problem to show.
+// stats asks the buffer how it stands; that it cannot say, or is full, is a
+// problem to show.
 func (a *Agent) stats() uplink.Stats {
 	s, err := a.buffer.Stats()
+	if s.Full {
+		err = uplink.ErrFull
+	}
 	a.tally.problem("buffer", err)
 	return s
 }

@@ -11,6 +11,12 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"nrd"
+	"nrd/incab"
+	"nrd/internal/clock"
+	"nrd/internal/config"
+	"nrd/uplink"
 )
 
 // truth gives the marks on the test photographs.
@@ -59,7 +65,7 @@ func TestAReadTravelsFromTheCameraToCentralWithItsHitAndPictures(t *testing.T) {
 	if told.Load() != "HIGH (local)" {
 		t.Fatalf("the hit was told as %q, want its highest priority and its list", told.Load())
 	}
-	if summary.FrameToStoredP95 != 0 || a.tally.fromKept == nil {
+	if summary.FrameToStoredP95 != 0 || a.tally.fromKept.values == nil {
 		t.Fatalf("a file's time was taken for a measured one: %+v", summary)
 	}
 	found := s.found()
@@ -257,6 +263,38 @@ func TestTheDoctorFindsWhatIsWrongAndSaysWhatToDo(t *testing.T) {
 		if ill[part].OK || !strings.Contains(ill[part].Says, says) {
 			t.Errorf("%s: %v %s", part, ill[part].OK, ill[part].Says)
 		}
+	}
+}
+
+func TestAUnitThatWasOfflineForLongTellsItsNewestReads(t *testing.T) {
+	now := clock.NewManual(time.Date(2026, 11, 28, 8, 0, 0, 0, time.UTC))
+	told := map[string]int{}
+	tally := newTally(now, func(h Happening) { told[h.What]++ }, MatchConfig{AgainAfter: config.Duration(time.Minute)})
+	key := func(n int) nrd.Key { return nrd.Key{Device: "unit-1", Epoch: 1, Sequence: uint64(n)} }
+	const kept = maxOnTheWay + 500
+	for n := range kept {
+		tally.kept(&nrd.Record{Key: key(n), Captured: now.Stamp(), Read: nrd.Read{VRM: "AB12CDE"}}, incab.Telling{})
+	}
+	tally.receipt(key(kept-1), "record", "refused")
+	now.Advance(time.Second)
+	for n := range kept - 1 { // of the first 500 nothing is known any more
+		tally.receipt(key(n), "record", "stored")
+	}
+	if told["stored"] != maxOnTheWay-1 || len(tally.onTheWay) != 0 {
+		t.Errorf("%d are told as stored, %d are still taken to be on their way", told["stored"], len(tally.onTheWay))
+	}
+	for n := range maxLatencies {
+		tally.kept(&nrd.Record{Key: key(kept + n), Captured: now.Stamp(), Read: nrd.Read{VRM: "AB12CDE"}}, incab.Telling{})
+		tally.receipt(key(kept+n), "record", "stored")
+	}
+	if told["stored"] != 2*maxOnTheWay-1 {
+		t.Errorf("%d are told as stored", told["stored"])
+	}
+	if s := tally.summary(uplink.Stats{}); s.KeptToStoredP95 != 0 {
+		t.Errorf("the newest took no time, and %d ms are said", s.KeptToStoredP95)
+	}
+	if n := len(tally.order); n > maxOnTheWay {
+		t.Errorf("it remembers %d", n)
 	}
 }
 

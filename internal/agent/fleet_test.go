@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -180,37 +179,6 @@ func TestAConfigurationFromCentralIsTriedKeptAndRolledBackWhenCentralCannotBeRea
 		t.Errorf("the unit ended over settings that it refused: %v", err)
 	default:
 	}
-}
-
-func TestALostUnitDestroysItsKeysFirstAndSaysSo(t *testing.T) {
-	u := newSite(t).enrol("car-9")
-	a, ended := u.run(0)
-	u.until("the unit is seen", seen)
-	if _, err := a.buffer.Append(&nrd.Record{Read: nrd.Read{VRM: "AB12CDE", Raw: "AB12CDE"}}); err != nil {
-		t.Fatal(err)
-	}
-	u.site.desk(func(ctx context.Context, d *collector.Desk) {
-		must(t, d.WipeDevice(ctx, u.name, "stolen with its car"))
-	})
-	u.ends(ended, identity.ErrWiped)
-	u.until("central knows it", func(d collector.DeviceState) bool { return d.Wiped && d.State == "wiped" })
-	err := filepath.WalkDir(u.dir, func(path string, d fs.DirEntry, err error) error {
-		if err == nil && !d.IsDir() && filepath.Base(path) != "nrd-agent.toml" && filepath.Base(path) != "ca.pem" && filepath.Base(path) != "wiped" {
-			t.Errorf("%s is left", path)
-		}
-		return err
-	})
-	must(t, err)
-	_, ended = u.run(0)
-	u.ends(ended, identity.ErrWiped)
-}
-
-func TestAWipeWaitsForTheUnitThatIsAway(t *testing.T) {
-	u := newSite(t).enrol("car-9")
-	u.site.desk(func(ctx context.Context, d *collector.Desk) { must(t, d.WipeDevice(ctx, u.name, "stolen")) })
-	_, ended := u.run(0)
-	u.ends(ended, identity.ErrWiped)
-	u.until("central knows it", func(d collector.DeviceState) bool { return d.Wiped })
 }
 
 func TestARevokedUnitIsCutOffWithinSeconds(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -23,11 +24,14 @@ func (c CentralConfig) files() identity.Files {
 }
 
 // unwiped is identity.ErrWiped after a wipe, when no key is left to open anything.
-func (c *Config) unwiped() error {
-	if _, err := identity.OpenCredential(c.Central.files(), nil, nil); errors.Is(err, identity.ErrWiped) {
-		return err
+// One that a power cut has ended half-way is finished first.
+func (a *Agent) unwiped() error {
+	_, err := identity.OpenCredential(a.Config.Central.files(), nil, nil)
+	if !errors.Is(err, identity.ErrWiped) {
+		return nil
 	}
-	return nil
+	a.destroyKeys()
+	return errors.Join(err, a.removeRest())
 }
 
 // identityLook is how often the unit looks whether its certificate is to be
@@ -175,25 +179,36 @@ func (a *Agent) configure(number uint64, toml string) error {
 // last status says so to central.
 func (a *Agent) wipe(number uint64, reason string) error {
 	a.Log.Error("central orders this unit to destroy what it holds", "order", number, "reason", reason)
-	c := a.Config
-	err := errors.Join(
-		machinekey.Destroy(c.Key), uplink.DestroyKeys(c.bufferDir()),
-		a.credential.Destroy(fmt.Sprintf("order %d of %s", number, a.Clock.Now().UTC().Format(time.RFC3339))),
-	)
-	if err != nil {
-		// As far as it goes: a key that only root can destroy is left to the
-		// service manager.
-		a.Log.Error("not every key could be destroyed", "error", err)
+	if err := a.Config.Central.files().MarkWiped(fmt.Sprintf("order %d of %s", number, a.Clock.Now().UTC().Format(time.RFC3339))); err != nil {
+		// Without the note a power cut ends it half-way; the order comes again.
+		a.Log.Error("that the unit is wiped could not be noted", "error", err)
 	}
+	a.destroyKeys()
 	a.wiped.Store(number)
 	a.stop(identity.ErrWiped)
 	return nil
 }
 
+// destroyKeys destroys what opens everything else, and the private keys that lie in
+// clear, as far as it goes: a key that only root can destroy is left to the service
+// manager.
+func (a *Agent) destroyKeys() {
+	c := a.Config
+	errs := []error{machinekey.Destroy(c.Key), uplink.DestroyKeys(c.bufferDir()), c.Central.files().Destroy()}
+	for _, key := range []string{c.Incab.Key, c.Live.Key} {
+		if key != "" {
+			errs = append(errs, sealed.Destroy(key))
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		a.Log.Error("not every key could be destroyed", "error", err)
+	}
+}
+
 // removeRest destroys what is left when nothing is open any more.
 func (a *Agent) removeRest() error {
 	c := a.Config
-	files := []string{c.pushedFile(), c.floorsFile()}
+	files := []string{c.pushedFile(), c.floorsFile(), c.incabFile()}
 	for _, l := range c.Lists {
 		files = append(files, l.File)
 	}
@@ -202,11 +217,19 @@ func (a *Agent) removeRest() error {
 	for _, f := range held {
 		files = append(files, filepath.Join(lists, f.Name()))
 	}
-	errs := []error{err}
+	errs := []error{missing(err)}
 	for _, f := range files {
 		errs = append(errs, sealed.Destroy(f))
 	}
-	return errors.Join(append(errs, os.RemoveAll(lists), os.RemoveAll(c.trustDir()), os.RemoveAll(c.bufferDir()), sealed.SyncDir(c.Data))...)
+	return errors.Join(append(errs, os.RemoveAll(lists), os.RemoveAll(c.trustDir()), os.RemoveAll(c.bufferDir()), missing(sealed.SyncDir(c.Data)))...)
+}
+
+// missing is nil where something only is not there.
+func missing(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
 func (c *Config) bufferDir() string { return filepath.Join(c.Data, "buffer") }

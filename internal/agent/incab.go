@@ -56,6 +56,9 @@ func (c IncabConfig) check(say func(key, format string, args ...any)) {
 
 const purposeIncab = "officer's screen"
 
+// incabFile keeps what the screen needs after a start: alerts, pairings and its key.
+func (c *Config) incabFile() string { return filepath.Join(c.Data, "incab") }
+
 // openScreen makes the officer's screen where one is configured.
 func (a *Agent) openScreen(ctx context.Context) error {
 	c := a.Config.Incab
@@ -78,7 +81,7 @@ func (a *Agent) openScreen(ctx context.Context) error {
 		}
 		s.Certificate = &pair
 	}
-	file, box := filepath.Join(a.Config.Data, "incab"), key.Derive(purposeIncab)
+	file, box := a.Config.incabFile(), key.Derive(purposeIncab)
 	s.Load = func() ([]byte, error) {
 		text, err := os.ReadFile(file)
 		if err != nil {

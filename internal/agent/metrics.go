@@ -16,7 +16,7 @@ var definitions = []metrics.Definition{
 	{Name: "nrd_agent_reads_per_minute", Type: metrics.Gauge, Help: "reads in the last minute"},
 	{Name: "nrd_agent_waiting", Type: metrics.Gauge, Labels: []string{"kind"}, Help: "what has no receipt of central yet: record, image, event"},
 	{Name: "nrd_agent_oldest_waiting_seconds", Type: metrics.Gauge, Help: "how long ago the oldest waiting record was captured, 0 where none waits"},
-	{Name: "nrd_agent_dropped_total", Type: metrics.Counter, Labels: []string{"kind"}, Help: "what a full buffer has let go since it was made: record, image; damaged: items that were damaged on disk with their keys"},
+	{Name: "nrd_agent_dropped_total", Type: metrics.Counter, Labels: []string{"kind"}, Help: "what a full buffer has let go since it was made: record, image; damaged: items that were damaged on disk with their keys; refused: records that it had no room for"},
 	{Name: "nrd_agent_dead_letters", Type: metrics.Gauge, Help: "items set aside: refused by central, or damaged"},
 	{Name: "nrd_agent_buffer_bytes", Type: metrics.Gauge, Help: "disk that the buffer takes"},
 	{Name: "nrd_agent_disk_free_bytes", Type: metrics.Gauge, Help: "disk that is free where the buffer is"},
@@ -70,7 +70,7 @@ func (r Report) putBuffer(put metrics.Put) {
 		oldest = max(0, r.At.Sub(*r.OldestWaiting).Seconds())
 	}
 	put("nrd_agent_oldest_waiting_seconds", oldest)
-	for _, kind := range []string{"record", "image", "damaged"} {
+	for _, kind := range []string{"record", "image", "damaged", "refused"} {
 		put("nrd_agent_dropped_total", float64(r.Dropped[kind]), kind)
 	}
 }

@@ -104,7 +104,8 @@ func (r Report) Words() [][2]string {
 		waiting += fmt.Sprintf(", the oldest for %s", r.At.Sub(*r.OldestWaiting).Round(time.Second))
 	}
 	lines = append(lines, [2]string{"waiting", waiting},
-		[2]string{"dropped", fmt.Sprintf("%d records, %d pictures; %d items set aside", r.Dropped["record"], r.Dropped["image"], r.DeadLetters)},
+		[2]string{"dropped", fmt.Sprintf("%d records, %d pictures; %d records refused; %d items damaged, %d set aside",
+			r.Dropped["record"], r.Dropped["image"], r.Dropped["refused"], r.Dropped["damaged"], r.DeadLetters)},
 		[2]string{"disk", fmt.Sprintf("%.1f GB free, the buffer takes %.1f MB", float64(r.DiskFree)/1e9, float64(r.BufferBytes)/1e6)})
 	if r.Temperature != nil {
 		lines = append(lines, [2]string{"temperature", fmt.Sprintf("%.0f °C", *r.Temperature)})

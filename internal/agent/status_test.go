@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -14,6 +15,7 @@ import (
 
 	"nrd"
 	"nrd/internal/metrics"
+	"nrd/uplink"
 )
 
 func TestTheHottestSensorCountsAndNoneIsNoZero(t *testing.T) {
@@ -42,6 +44,57 @@ func TestTheLastMinuteForgets(t *testing.T) {
 		if got := m.count(time.Duration(after) * time.Second); got != want {
 			t.Errorf("at %d s: %g, want %g", after, got, want)
 		}
+	}
+}
+
+func TestAFullBufferIsAProblemUntilARecordIsKeptAgain(t *testing.T) {
+	u := newSite(t).enrol("car-9")
+	c, err := LoadConfig(u.file)
+	must(t, err)
+	c.Buffer.MaxBytes = 1 << 20
+	a := newAgent(t, c, nil)
+	a.tally = newTally(a.Clock, nil, c.Match)
+	must(t, a.open())
+	defer func() { must(t, a.close()) }()
+	record := func(mark nrd.VRM) *nrd.Record {
+		return &nrd.Record{Captured: a.Clock.Stamp(), Read: nrd.Read{VRM: mark, Raw: strings.Repeat("x", 60)}}
+	}
+	problems := func() string {
+		return fmt.Sprint(a.stats().Dropped, a.status().Problems)
+	}
+	for {
+		hit := record("HIT")
+		hit.Hits = []nrd.Hit{{Entry: nrd.Entry{List: "local", VRM: "HIT", Reason: strings.Repeat("r", 400)}, Match: nrd.MatchExact}}
+		if _, err := a.buffer.Append(hit); errors.Is(err, uplink.ErrFull) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+	}
+	a.record(record("AB12CDE"))
+	if got := problems(); !strings.Contains(got, "refused:2") || strings.Count(got, "full") != 1 {
+		t.Errorf("while it is full it says %s", got)
+	}
+	_, _, err = a.buffer.Purge("a test", false)
+	must(t, err)
+	a.record(record("AB12CDE"))
+	if got := problems(); !strings.Contains(got, "refused:2") || strings.Contains(got, "full") {
+		t.Errorf("when a record was kept again it says %s", got)
+	}
+	a.record(&nrd.Record{Read: nrd.Read{VRM: "AB12CDE", Confidence: 1000}})
+	if got := problems(); !strings.Contains(got, "a record was not kept") {
+		t.Errorf("after one that nobody can keep it says %s", got)
+	}
+	a.record(record("AB12CDE"))
+	if got := problems(); strings.Contains(got, "not kept") {
+		t.Errorf("and after the next one %s", got)
+	}
+}
+
+func TestTheStatusSaysWhatWasRefusedAndDamaged(t *testing.T) {
+	r := Report{Dropped: map[string]uint64{"record": 1, "image": 2, "refused": 3, "damaged": 4}, DeadLetters: 5}
+	if got := fmt.Sprint(r.Words()); !strings.Contains(got, "1 records, 2 pictures; 3 records refused; 4 items damaged, 5 set aside") {
+		t.Errorf("it says %s", got)
 	}
 }
 

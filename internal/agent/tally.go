@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -79,9 +80,10 @@ type tally struct {
 	// What came in the last minute.
 	framesNow, readsNow lastMinute
 	onTheWay            map[nrd.Key]pending
+	order               []nrd.Key // those that were kept last, oldest first
 	problems            map[string]string
-	// Milliseconds, the newest latencies kept.
-	fromFrame, fromKept []int64
+	// Milliseconds.
+	fromFrame, fromKept newest
 }
 
 type pending struct {
@@ -92,12 +94,27 @@ type pending struct {
 	fromFile bool
 }
 
-// The tally remembers no more than this many records on their way and
-// latencies; a unit that is offline for days must not grow.
+// The tally remembers the newest so many records that were kept, and latencies; a
+// unit that is offline for days must not grow.
 const (
 	maxOnTheWay  = 10_000
 	maxLatencies = 10_000
 )
+
+// newest is the last maxLatencies numbers, in no order.
+type newest struct {
+	values []int64
+	next   int
+}
+
+func (n *newest) add(value int64) {
+	if len(n.values) < maxLatencies {
+		n.values = append(n.values, value)
+		return
+	}
+	n.values[n.next] = value
+	n.next = (n.next + 1) % maxLatencies
+}
 
 func newTally(clock nrd.Clock, follow func(Happening), m MatchConfig) *tally {
 	told := &alerts{after: time.Duration(m.AgainAfter), metres: m.AgainMetres, open: map[sighted]*alert{}}
@@ -146,8 +163,12 @@ func (t *tally) kept(rec *nrd.Record, as incab.Telling) {
 	if rec.IsHit() {
 		t.hits++
 	}
-	if len(t.onTheWay) < maxOnTheWay {
-		t.onTheWay[rec.Key] = pending{happening: h, kept: now, fromFile: rec.Captured.Source == nrd.ClockFile}
+	delete(t.problems, "records")
+	t.onTheWay[rec.Key] = pending{happening: h, kept: now, fromFile: rec.Captured.Source == nrd.ClockFile}
+	if t.order = append(t.order, rec.Key); len(t.order) > maxOnTheWay {
+		// Stored long ago, or dropped, or its receipt is told as a count only.
+		delete(t.onTheWay, t.order[0])
+		t.order = t.order[1:]
 	}
 	t.tell("kept", h)
 }
@@ -198,7 +219,9 @@ func (t *tally) lost(err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.passages++
-	t.problems["records"] = "a record was not kept: " + err.Error()
+	if !errors.Is(err, uplink.ErrFull) { // the buffer says so itself while it lasts
+		t.problems["records"] = "a record was not kept: " + err.Error()
+	}
 }
 
 // receipt is called for each receipt from central.
@@ -213,6 +236,7 @@ func (t *tally) receipt(key nrd.Key, kind, outcome string) {
 	case "stored", "quarantined":
 	case "refused":
 		t.refused++
+		delete(t.onTheWay, key)
 		return
 	default:
 		return
@@ -229,11 +253,9 @@ func (t *tally) receipt(key nrd.Key, kind, outcome string) {
 		h.FromFrameMS = now.Sub(h.Captured).Milliseconds()
 	}
 	h.FromKeptMS = now.Sub(p.kept).Milliseconds()
-	if len(t.fromKept) < maxLatencies {
-		t.fromKept = append(t.fromKept, h.FromKeptMS)
-		if !p.fromFile {
-			t.fromFrame = append(t.fromFrame, h.FromFrameMS)
-		}
+	t.fromKept.add(h.FromKeptMS)
+	if !p.fromFile {
+		t.fromFrame.add(h.FromFrameMS)
 	}
 	t.tell("stored", h)
 }
@@ -258,8 +280,8 @@ func (t *tally) summary(s uplink.Stats) Summary {
 	return Summary{
 		Frames: t.frames, Dropped: t.dropped, Passages: t.passages, Unread: t.unread, Hits: t.hits,
 		Stored: t.stored, Waiting: s.Records, Lost: in - out, SetAside: t.refused,
-		FrameToStoredP50: percentile(t.fromFrame, 50), FrameToStoredP95: percentile(t.fromFrame, 95),
-		KeptToStoredP50: percentile(t.fromKept, 50), KeptToStoredP95: percentile(t.fromKept, 95),
+		FrameToStoredP50: percentile(t.fromFrame.values, 50), FrameToStoredP95: percentile(t.fromFrame.values, 95),
+		KeptToStoredP50: percentile(t.fromKept.values, 50), KeptToStoredP95: percentile(t.fromKept.values, 95),
 	}
 }
 

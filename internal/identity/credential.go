@@ -29,6 +29,9 @@ func (f Files) key() string {
 	return f.Key
 }
 
+// beside is a file in the certificate's folder.
+func (f Files) beside(name string) string { return filepath.Join(filepath.Dir(f.Certificate), name) }
+
 // keyPurpose is what the key is derived for that seals a device's private key.
 const keyPurpose = "device identity"
 
@@ -51,7 +54,7 @@ type Credential struct {
 // it may be nil for one that is not.
 func OpenCredential(files Files, storage *sealed.Key, clock nrd.Clock) (*Credential, error) {
 	c := &Credential{files: files, storage: storage, clock: clock, pool: x509.NewCertPool()}
-	if note, err := os.ReadFile(filepath.Join(filepath.Dir(files.Certificate), wipedFile)); err == nil {
+	if note, err := os.ReadFile(files.beside(wipedFile)); err == nil {
 		return nil, fmt.Errorf("%w (%s)", ErrWiped, strings.TrimSpace(string(note)))
 	}
 	var err error
@@ -64,7 +67,7 @@ func OpenCredential(files Files, storage *sealed.Key, clock nrd.Clock) (*Credent
 	}
 	// One that is damaged is no worse than none: central has it.
 	c.revoked, _ = readRevoked(c.revokedFile(), c.ca)
-	if text, err := os.ReadFile(c.timeFile()); err == nil {
+	if text, err := os.ReadFile(files.beside(timeFile)); err == nil {
 		// One that makes no sense is no worse than none.
 		c.good, _ = time.Parse(time.RFC3339, strings.TrimSpace(string(text)))
 	}
@@ -193,16 +196,15 @@ func (c *Credential) KeepTime() error {
 	if !stamp.Proved || stamp.UTC.Sub(c.good).Abs() < goodEvery || stamp.UTC.After(c.pair.Leaf.NotAfter) {
 		return nil
 	}
-	if err := sealed.WriteFile(c.timeFile(), []byte(stamp.UTC.Format(time.RFC3339)+"\n"), 0o600); err != nil {
+	if err := sealed.WriteFile(c.files.beside(timeFile), []byte(stamp.UTC.Format(time.RFC3339)+"\n"), 0o600); err != nil {
 		return err
 	}
 	c.good = stamp.UTC
 	return nil
 }
 
-func (c *Credential) timeFile() string {
-	return filepath.Join(filepath.Dir(c.files.Certificate), "last-good-time")
-}
+// timeFile holds the last time that was known to be right.
+const timeFile = "last-good-time"
 
 // Due says that two thirds of the certificate's life are over, or that its issuer
 // was taken back: it is to be renewed.
@@ -244,12 +246,18 @@ func (c *Credential) replace(pkcs8, chain []byte) error {
 // wipedFile says that there was an identity, and why it is gone.
 const wipedFile = "wiped"
 
-// Destroy destroys the identity on disk and leaves a note in its place, which
-// OpenCredential answers with ErrWiped. Connections that are open stay open.
-func (c *Credential) Destroy(note string) error {
+// MarkWiped leaves a note in the identity's place, which OpenCredential answers
+// with ErrWiped from then on. It comes before anything is destroyed, so that
+// whoever finds it after a power cut knows to go on.
+func (f Files) MarkWiped(note string) error {
+	return sealed.WriteFile(f.beside(wipedFile), []byte(note+"\n"), 0o600)
+}
+
+// Destroy destroys the identity on disk, all but the CA's certificate and the note
+// of MarkWiped. Connections that are open stay open.
+func (f Files) Destroy() error {
 	return errors.Join(
-		sealed.Destroy(c.files.key()), sealed.Destroy(c.files.Certificate), sealed.Destroy(c.revokedFile()),
-		sealed.WriteFile(filepath.Join(filepath.Dir(c.files.Certificate), wipedFile), []byte(note+"\n"), 0o600),
+		sealed.Destroy(f.key()), sealed.Destroy(f.Certificate), sealed.Destroy(f.beside(RevokedFile)), sealed.Destroy(f.beside(timeFile)),
 	)
 }
 

@@ -116,14 +116,17 @@ func TestAnIdentityOpensWithItsStorageKeyOnly(t *testing.T) {
 
 func TestADestroyedIdentitySaysWhy(t *testing.T) {
 	storage := sealed.NewKey()
-	credential, files := credentialOf(t, storage, clock.NewManual(time.Now()))
-	if err := credential.Destroy("order 7"); err != nil {
+	now := clock.NewManual(time.Now())
+	credential, files := credentialOf(t, storage, now)
+	if err := errors.Join(credential.KeepTime(), files.MarkWiped("order 7"), files.Destroy()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := os.Stat(files.Certificate); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("the identity is there: %v", err)
+	for _, path := range []string{files.Certificate, files.beside(timeFile)} {
+		if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%s is there: %v", path, err)
+		}
 	}
-	if _, err := OpenCredential(files, storage, now()); !errors.Is(err, ErrWiped) || !strings.Contains(err.Error(), "order 7") {
+	if _, err := OpenCredential(files, storage, now); !errors.Is(err, ErrWiped) || !strings.Contains(err.Error(), "order 7") {
 		t.Errorf("opened: %v", err)
 	}
 }

@@ -200,9 +200,7 @@ func (c *Credential) fetchRevoked(ctx context.Context, address string) ([]byte, 
 	return text, err
 }
 
-func (c *Credential) revokedFile() string {
-	return filepath.Join(filepath.Dir(c.files.Certificate), RevokedFile)
-}
+func (c *Credential) revokedFile() string { return c.files.beside(RevokedFile) }
 
 // Verify checks that an order was signed by an issuer of the site's that was not
 // taken back. The error is ErrSignature.

@@ -145,17 +145,30 @@ func anchors(t *testing.T, subject Subject) {
 	first := at("unit-1", "boot 1", time.Hour, nrd.ClockNTP)
 	second := at("unit-1", "boot 1", time.Minute, nrd.ClockCentral)
 	for _, a := range []store.Anchor{first, second, at("unit-1", "boot 2", time.Hour, nrd.ClockNTP), at("unit-2", "boot 1", time.Hour, nrd.ClockNTP)} {
-		if err := s.PutAnchor(context.Background(), a); err != nil {
+		if err := s.PutAnchor(context.Background(), a, Noon.Add(-time.Hour)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	again := first
 	again.By, again.UTC = "somebody else", Noon
-	if err := s.PutAnchor(context.Background(), again); err != nil {
+	if err := s.PutAnchor(context.Background(), again, Noon.Add(-time.Hour)); err != nil {
 		t.Fatal(err)
 	}
 	got, err := s.Anchors(context.Background(), "unit-1", "boot 1")
 	if want := []store.Anchor{second, first}; err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("Anchors: %+v, %v, want %+v", got, err, want)
+	}
+	late := at("unit-1", "boot 3", time.Hour, nrd.ClockNTP)
+	late.At = Noon.AddDate(1, 0, 0)
+	if err := s.PutAnchor(context.Background(), late, Noon.Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	for boot, want := range map[string]int{"boot 1": 0, "boot 2": 0, "boot 3": 1} {
+		if got, err := s.Anchors(context.Background(), "unit-1", boot); err != nil || len(got) != want {
+			t.Errorf("a year later there are %d anchors of %s, %v; want %d", len(got), boot, err, want)
+		}
+	}
+	if got, err := s.Anchors(context.Background(), "unit-2", "boot 1"); err != nil || len(got) != 1 {
+		t.Errorf("the other device has %d anchors, %v; want its own", len(got), err)
 	}
 }
