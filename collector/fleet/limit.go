@@ -2,7 +2,8 @@ package fleet
 
 import (
 	"net"
-	"sync"
+
+	"nrd/internal/limit"
 )
 
 // maxConnections is how many devices may be served at once; the next wait to be
@@ -11,42 +12,4 @@ const maxConnections = 200
 
 // Limit bounds how many connections a listener has open, and with them the
 // memory that strangers can take.
-func Limit(l net.Listener) net.Listener {
-	return &limited{Listener: l, room: make(chan struct{}, maxConnections), closed: make(chan struct{})}
-}
-
-type limited struct {
-	net.Listener
-	room   chan struct{}
-	closed chan struct{}
-	once   sync.Once
-}
-
-func (l *limited) Accept() (net.Conn, error) {
-	select {
-	case l.room <- struct{}{}:
-	case <-l.closed:
-		return nil, net.ErrClosed
-	}
-	c, err := l.Listener.Accept()
-	if err != nil {
-		<-l.room
-		return nil, err
-	}
-	return &leaving{Conn: c, leave: sync.OnceFunc(func() { <-l.room })}, nil
-}
-
-func (l *limited) Close() error {
-	l.once.Do(func() { close(l.closed) })
-	return l.Listener.Close()
-}
-
-type leaving struct {
-	net.Conn
-	leave func()
-}
-
-func (c *leaving) Close() error {
-	defer c.leave()
-	return c.Conn.Close()
-}
+func Limit(l net.Listener) net.Listener { return limit.Listener(l, maxConnections) }
