@@ -171,7 +171,8 @@ func drawn(t *testing.T, w, h int, of color.Color) nrd.Image {
 	return nrd.Image{JPEG: []byte(b.String()), Width: w, Height: h}
 }
 
-// accessible runs axe where make axe has fetched it, and fails for what it finds.
+// accessible runs axe and fails for what it finds. Where the whole is tested it is
+// there.
 func (c *chromium) accessible(page string) {
 	c.t.Helper()
 	script, err := os.ReadFile("../build/axe/axe.min.js")
@@ -184,6 +185,9 @@ func (c *chromium) accessible(page string) {
 	for _, scheme := range []string{"light", "dark"} {
 		c.scheme(scheme)
 		c.do(chromedp.Evaluate[chromedp.Void](`window.found = null; axe.run().then((r) => { window.found = r.violations.map((v) => v.id + ": " + v.nodes.map((n) => n.html.slice(0, 120) + " " + n.failureSummary).join(" | ")); })`))
+		if os.Getenv("CI") != "" {
+			c.t.Fatalf("%s cannot be checked by axe: make axe fetches it: %v", page, err)
+		}
 		c.see("axe's answer", `window.found !== null`)
 		found, err := chromedp.Run(c.ctx, chromedp.Evaluate[[]string](`window.found`))
 		must(c.t, err)
