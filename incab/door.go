@@ -28,6 +28,9 @@ type tablet struct {
 	Role    role
 	Paired  time.Time
 	Officer *nrd.Officer // nil while nobody is signed on
+	// SignedOn counts all sign-ons at the unit, so that no clock that jumps changes
+	// their order; this is the newest here.
+	SignedOn uint64
 	// Confirmed is when the officer last said to be on duty, by the monotonic clock
 	// of the start of the unit that Boot names.
 	Confirmed time.Duration
@@ -97,26 +100,38 @@ func (s *Screen) Forget() (int, error) {
 	return n, err
 }
 
-// enter gives a session for the code; ok is false for every wrong, late or used
-// one alike.
-func (s *Screen) enter(code string) (session string, ok bool, err error) {
-	err = s.change(func() error {
-		d := &s.door
-		if d.code != "" && s.Clock.Stamp().Monotonic > d.until {
-			*d = door{}
+var errCode = refusal{403, "This code is not good. A code is good once, for two minutes: ask for a new one at the unit."}
+
+// enter gives a session for the code. The refusal is the same for every wrong, late
+// or used one; what cannot be kept uses no code up.
+func (s *Screen) enter(code string) (session string, err error) {
+	s.mu.Lock()
+	if s.door.code != "" && s.Clock.Stamp().Monotonic > s.door.until {
+		s.door = door{}
+	}
+	if s.door.code == "" || subtle.ConstantTimeCompare([]byte(code), []byte(s.door.code)) != 1 {
+		if s.door.wrong++; s.door.wrong >= mostWrong {
+			s.door = door{}
 		}
-		if d.code == "" || subtle.ConstantTimeCompare([]byte(code), []byte(d.code)) != 1 {
-			if d.wrong++; d.wrong >= mostWrong {
-				*d = door{}
-			}
-			return nil
-		}
-		session, ok = rand.Text(), true
-		s.state.Tablets = append(s.state.Tablets, &tablet{Session: hashed(session), Role: d.role, Paired: s.Clock.Now()})
-		*d = door{}
-		return nil
-	})
-	return session, ok, err
+		s.mu.Unlock()
+		return "", errCode
+	}
+	used := s.door
+	session = rand.Text()
+	t := &tablet{Session: hashed(session), Role: used.role, Paired: s.Clock.Now()}
+	s.state.Tablets = append(s.state.Tablets, t)
+	s.door = door{}
+	s.mu.Unlock()
+	if err := s.save(); err == nil {
+		return session, nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.state.Tablets = slices.DeleteFunc(s.state.Tablets, func(other *tablet) bool { return other == t })
+	if s.door.code == "" {
+		s.door = used
+	}
+	return "", errNotKept
 }
 
 func hashed(session string) string {
