@@ -58,6 +58,9 @@ type Invitation struct {
 	Good        time.Duration `json:"good_ns"`
 	Address     string        `json:"address"`
 	Fingerprint string        `json:"fingerprint"` // SHA-256 of the certificate, in hexadecimal
+	// Issuer is that of the issuer that a tablet may be told to trust, "" where the
+	// certificate was given.
+	Issuer string `json:"issuer,omitempty"`
 }
 
 // Pair draws a code by which the next tablet is let in for a seat, driver or
@@ -77,8 +80,16 @@ func (s *Screen) Pair(seat string) (Invitation, error) {
 		return Invitation{}, ErrTablets
 	}
 	s.door = door{code: fmt.Sprintf("%06d", n), role: role(seat), until: s.Clock.Stamp().Monotonic + codeGood}
-	digest := sha256.Sum256(s.own.Certificate[0])
-	return Invitation{Code: s.door.code, Good: codeGood, Address: s.address(), Fingerprint: hex.EncodeToString(digest[:])}, nil
+	i := Invitation{Code: s.door.code, Good: codeGood, Address: s.address(), Fingerprint: fingerprint(s.own.Certificate[0])}
+	if s.Certificate == nil {
+		i.Issuer = fingerprint(s.state.Issuer)
+	}
+	return i, nil
+}
+
+func fingerprint(der []byte) string {
+	digest := sha256.Sum256(der)
+	return hex.EncodeToString(digest[:])
 }
 
 // Forget ends every pairing and gives how many there were. Officers that were

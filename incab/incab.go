@@ -34,6 +34,9 @@ type Screen struct {
 	// Certificate is one that the tablets' own store trusts; without it the
 	// screen makes its own and keeps it.
 	Certificate *tls.Certificate
+	// Names gives the names and addresses under which tablets come, the one to be
+	// shown first; nil is the listener's address alone. The screen asks now and then.
+	Names func() []string
 	// Load and Save keep what the screen must remember: one text, which holds
 	// keys and personal data. Load's error is fs.ErrNotExist where nothing was
 	// saved. Save returns when it is on stable storage.
@@ -65,6 +68,8 @@ type Screen struct {
 	beat    uint64
 	changed chan struct{} // closed and replaced with each change
 	own     tls.Certificate
+	// renewed is when the own certificate was last looked at, by the monotonic clock.
+	renewed time.Duration
 
 	saving sync.Mutex // one Save at a time, the newest state last
 	// What has failed and is tried again; saving guards them.
@@ -84,12 +89,14 @@ type Status struct {
 // state is what outlasts a restart. Pictures do not.
 type state struct {
 	Certificate, Key []byte // DER, of the screen's own certificate
-	Tablets          []*tablet
-	Alerts           []*alert
-	Last, Sightings  uint64 // the last alert's number, and the last sighting's
-	Unsent           []unsent
-	LastEvent        uint64 // the last event's number
-	SignedOn         uint64 // so many sign-ons were there
+	// Issuer vouches for it.
+	Issuer, IssuerKey []byte
+	Tablets           []*tablet
+	Alerts            []*alert
+	Last, Sightings   uint64 // the last alert's number, and the last sighting's
+	Unsent            []unsent
+	LastEvent         uint64 // the last event's number
+	SignedOn          uint64 // so many sign-ons were there
 }
 
 // Initialize reads what the screen kept.
@@ -142,6 +149,7 @@ func (s *Screen) Run(ctx context.Context) error {
 func (s *Screen) pulse() {
 	status := s.Status()
 	s.deliver()
+	s.renewNow()
 	if s.beatOnce(status) || s.owes() {
 		_ = s.save() // which has logged it
 	}

@@ -137,13 +137,13 @@ func TestAForgottenTabletIsOutAtOnceAndItsOfficerSignedOff(t *testing.T) {
 func TestAPairedTabletAndItsOfficerOutlastARestart(t *testing.T) {
 	c := newCab(t)
 	b := c.onDutyAt("observer", "1234")
-	before := c.own.Certificate[0]
+	before := c.certificate().Certificate[0]
 	c.Recorded(c.record("AB12CDE", hit("AB12CDE", 3)))
 	c.Provisional(c.record("XY34ZZZ", hit("XY34ZZZ", 2)))
 	old := c.url
 	c.stop()
 	c.start()
-	if string(before) != string(c.own.Certificate[0]) {
+	if string(before) != string(c.certificate().Certificate[0]) {
 		t.Error("the certificate changed")
 	}
 	// A browser keeps its cookies for a host, whatever the port.

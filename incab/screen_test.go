@@ -42,7 +42,8 @@ type cab struct {
 	full   error // the buffer's answer
 	asked  int   // so often the buffer was given something
 	broken error // the disk's answer
-	plain  bool  // hits are shown without pictures
+	names  []string
+	plain  bool // hits are shown without pictures
 	hang   chan struct{}
 	unit   Status
 	lookup map[nrd.VRM][]nrd.Hit
@@ -84,6 +85,7 @@ func (c *cab) start() {
 			}
 			return c.broken
 		},
+		Names:  func() []string { c.mu.Lock(); defer c.mu.Unlock(); return c.names },
 		Fix:    func() nrd.Fix { c.mu.Lock(); defer c.mu.Unlock(); return c.fix },
 		Status: c.answer,
 		Check:  func(_ context.Context, v nrd.VRM, _, _ string) ([]nrd.Hit, bool) { return c.lookup[v], c.live },
@@ -199,10 +201,12 @@ func (c *cab) browser() *http.Client {
 	jar, err := cookiejar.New(nil)
 	must(c.t, err)
 	pool := x509.NewCertPool()
-	leaf, err := x509.ParseCertificate(c.own.Certificate[0])
+	c.Screen.mu.Lock()
+	issuer, err := x509.ParseCertificate(c.state.Issuer)
+	c.Screen.mu.Unlock()
 	must(c.t, err)
-	pool.AddCert(leaf)
-	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}
+	pool.AddCert(issuer)
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, Time: func() time.Time { return began }}}
 	c.t.Cleanup(transport.CloseIdleConnections)
 	return &http.Client{Jar: jar, Transport: transport}
 }

@@ -35,7 +35,7 @@ func (s *Screen) serve(ctx context.Context) error {
 		ErrorLog: slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug),
 	}
 	listener := tls.NewListener(s.Listener, &tls.Config{
-		Certificates: []tls.Certificate{s.own}, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"},
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return s.certificate(), nil }, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"},
 	})
 	ended := make(chan error, 1)
 	stop := context.AfterFunc(ctx, func() {
@@ -63,6 +63,7 @@ func (s *Screen) handler(ctx context.Context) http.Handler {
 	}
 	mux.Handle("GET /static/", http.StripPrefix("/static/", http.FileServerFS(files)))
 	mux.HandleFunc("GET /{$}", s.page)
+	mux.HandleFunc("GET /issuer.crt", s.issuerFile)
 	guessing := make(chan struct{}, 1)
 	mux.HandleFunc("POST /pair", func(w http.ResponseWriter, r *http.Request) { s.pair(w, r, guessing) })
 	mux.Handle("GET /events", s.admitted(func(w http.ResponseWriter, r *http.Request, t *tablet) { s.stream(ctx, w, r, t) }))
@@ -148,7 +149,7 @@ func (s *Screen) page(w http.ResponseWriter, r *http.Request) {
 
 // askCode gives the page for pairing, with what is to be said.
 func (s *Screen) askCode(w http.ResponseWriter, say refusal) {
-	s.render(w, "pair.html", say.status, map[string]any{"Problem": say.sentence})
+	s.render(w, "pair.html", say.status, map[string]any{"Problem": say.sentence, "Issuer": s.Certificate == nil})
 }
 
 func (s *Screen) render(w http.ResponseWriter, name string, status int, data any) {
