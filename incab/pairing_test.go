@@ -1,7 +1,9 @@
 package incab
 
 import (
+	"crypto/tls"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -101,6 +103,22 @@ func TestCodesCannotBeTriedSideBySide(t *testing.T) {
 	}
 	if n[http.StatusTooManyRequests] == 0 || n[http.StatusForbidden] == 0 || n[http.StatusOK] > 0 {
 		t.Errorf("the answers were %v", n)
+	}
+}
+
+func TestWhoSendsACodeSlowlyKeepsNobodyElseFromPairing(t *testing.T) {
+	c := newCab(t)
+	i, err := c.Pair("observer")
+	must(t, err)
+	b := c.browser()
+	slow, err := tls.Dial("tcp", strings.TrimPrefix(c.url, "https://"), b.Transport.(*http.Transport).TLSClientConfig)
+	must(t, err)
+	defer slow.Close()
+	_, err = fmt.Fprintf(slow, "POST /pair HTTP/1.1\r\nHost: unit\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 11\r\n\r\ncode=")
+	must(t, err)
+	time.Sleep(200 * time.Millisecond) // until it is being waited for
+	if status, text := c.post(b, "/pair", "code", i.Code); status != http.StatusOK {
+		t.Errorf("%d %s", status, text)
 	}
 }
 
