@@ -129,10 +129,8 @@ func TestTheNextShiftDoesNotSeeWhatTheLastOneDealtWith(t *testing.T) {
 			t.Fatalf("the queue is %+v", c.alerts())
 		}
 	}
-	for _, a := range c.alerts() {
-		if a.VRM == "AB12 CDE" {
-			t.Errorf("the queue is %+v", c.alerts())
-		}
+	if a := c.alerts(); len(a) != 2 || a[0].VRM == "AB12 CDE" || a[1].VRM == "AB12 CDE" {
+		t.Errorf("the queue is %+v", a)
 	}
 }
 
