@@ -16,7 +16,6 @@ package collector
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -33,6 +32,7 @@ import (
 	"nrd/collector/ingest"
 	"nrd/collector/store"
 	"nrd/internal/identity"
+	"nrd/internal/limit"
 	"nrd/internal/notify"
 )
 
@@ -196,7 +196,7 @@ func (c *Central) serveFleet(ctx context.Context, r *rooms, l net.Listener) erro
 		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 20 * time.Second, WriteTimeout: 20 * time.Second, IdleTimeout: 10 * time.Second,
 		ErrorLog: slog.NewLogLogger(c.Log.Handler(), slog.LevelDebug),
 	}
-	l = fleet.Limit(server, l, fleet.MaxConnections, fleet.Certified)
+	l = limit.Listener(server, l, fleet.MaxConnections, limit.Certified)
 	return serve(ctx, server, func() error { return server.ServeTLS(l, "", "") })
 }
 
@@ -230,7 +230,7 @@ func (c *Central) servePage(ctx context.Context, r *rooms, page *console.Console
 		ErrorLog: slog.NewLogLogger(c.Log.Handler(), slog.LevelDebug),
 	}
 	server.RegisterOnShutdown(page.Close)
-	l = fleet.Limit(server, l, maxVisitors, func(tls.ConnectionState) bool { return true })
+	l = limit.Listener(server, l, maxVisitors, limit.Anyone)
 	return serve(ctx, server, func() error { return server.ServeTLS(l, "", "") })
 }
 

@@ -20,6 +20,7 @@ import (
 	"nrd/collector/publish"
 	"nrd/internal/clock"
 	"nrd/internal/identity"
+	"nrd/internal/limit"
 	"nrd/internal/sealed"
 	"nrd/internal/trust"
 )
@@ -109,7 +110,7 @@ func (c *Central) servePublished(ctx context.Context, p *publishing) error {
 		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 20 * time.Second, IdleTimeout: time.Minute,
 		ErrorLog: slog.NewLogLogger(c.Log.Handler(), slog.LevelDebug),
 	}
-	l := fleet.Limit(server, p.listener, fleet.MaxConnections, fleet.Certified)
+	l := limit.Listener(server, p.listener, fleet.MaxConnections, limit.Certified)
 	return serve(ctx, server, func() error { return server.ServeTLS(l, "", "") })
 }
 

@@ -28,6 +28,9 @@ func (s *Screen) act(t *tablet, number uint64, e nrd.OfficerEvent) error {
 			return errSignOn
 		case a == nil:
 			return refusal{404, "This hit is not in the queue any more."}
+		case e.Action == nrd.OfficerActed && a.Disposed.by(t) && a.Disposition == e.Disposition,
+			e.Action == nrd.OfficerAcknowledged && a.Disposed == nil && a.Acknowledged.by(t):
+			return nil // said again: the answer was lost, or it could not be kept
 		case a.Disposed != nil:
 			return refusal{409, fmt.Sprintf("Already %s, by %s.", a.Disposition, a.Disposed)}
 		case a.Acknowledged != nil && e.Action == nrd.OfficerAcknowledged:

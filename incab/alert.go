@@ -14,30 +14,51 @@ import (
 type alert struct {
 	Number uint64
 	VRM    nrd.VRM
-	Hits   []nrd.Hit // highest priority first
+	sighting
+	// Before is what was shown before the newest sighting, while that is
+	// provisional and others were not.
+	Before *before `json:",omitempty"`
+	// Unseen is why the newest sighting was taken back, "" where it stands.
+	Unseen string `json:",omitempty"`
+	// Provisional says that no sighting is confirmed yet.
+	Provisional bool
+	Withdrawn   string // why
+	// Gone are entries that a live gateway took back.
+	Gone []gone `json:",omitempty"`
+	// Notice says that the newest sound told of something that was taken back.
+	Notice bool `json:",omitempty"`
+	// OnDuty are the collar numbers signed on when it was first shown.
+	OnDuty       []string
+	Acknowledged *done
+	Disposed     *done
+	Disposition  nrd.Disposition
+}
+
+// sighting is one passage of an alert's vehicle, with what was known by then.
+type sighting struct {
+	Hits []nrd.Hit // highest priority first
 	// Record is the newest record, its zero value while there is only a
 	// provisional hit.
 	Record    nrd.Key
 	Camera    string
 	Direction nrd.Direction
 	Passage   uint64
-	Seen      time.Time // captured, the newest
+	Seen      time.Time // captured
 	// Sighting counts all of the screen's, so that no clock that jumps changes the
-	// order of the queue; this one is the newest.
+	// order of the queue.
 	Sighting uint64
 	Times    int // read so often, see Telling
 	// Sounds counts how often the alert was new, or is to be told again.
-	Sounds      int
-	Provisional bool
-	Withdrawn   string // why
-	// OnDuty are the collar numbers signed on when it was first shown.
-	OnDuty       []string
-	Acknowledged *done
-	Disposed     *done
-	Disposition  nrd.Disposition
+	Sounds int
 
 	patch, overview []byte
 	shown           time.Duration // by the monotonic clock
+}
+
+// before is a sighting and whether officers had acknowledged the alert by then.
+type before struct {
+	sighting
+	Acknowledged bool
 }
 
 // done says who did something, and when.
@@ -45,6 +66,11 @@ type done struct {
 	Collar string
 	Role   role
 	At     time.Time
+}
+
+// by reports whether the officer at a tablet did it.
+func (d *done) by(t *tablet) bool {
+	return d != nil && d.Collar == t.Officer.Collar && d.Role == t.Role
 }
 
 func (d done) String() string {
@@ -84,7 +110,35 @@ func (a *alert) lists() []string {
 // withdraw takes the alert back. Who has acknowledged it is asked again: they may be
 // about to act on it.
 func (a *alert) withdraw(why string) {
-	a.Provisional, a.Withdrawn, a.Acknowledged = false, why, nil
+	a.Provisional, a.Before, a.Withdrawn, a.Acknowledged = false, nil, why, nil
+	a.Sounds++
+}
+
+// unconfirmed takes the newest sighting back, which stays provisional for good: the
+// alert with it, or that sighting alone where others were confirmed. It reports
+// whether there was anything to take back.
+func (a *alert) unconfirmed(why string) bool {
+	switch {
+	case a.Provisional:
+		a.withdraw(why)
+	case a.Before != nil:
+		sounds, earlier := a.Sounds, a.Before
+		a.sighting, a.Before = earlier.sighting, nil
+		told := sounds > a.Sounds && !a.over()
+		a.Sounds = sounds
+		if told {
+			a.Unseen, a.Notice, a.Acknowledged = why, earlier.Acknowledged, nil
+			a.Sounds++
+		}
+	default:
+		return false
+	}
+	return true
+}
+
+// ring has the alert sounded by its priority.
+func (a *alert) ring() {
+	a.Notice = false
 	a.Sounds++
 }
 
@@ -142,10 +196,19 @@ func (s *Screen) settle(changed bool) {
 	if !changed {
 		return
 	}
-	if err := s.save(); err != nil {
-		s.Log.Error("the screen's state could not be kept", "error", err)
-	}
+	_ = s.save() // which has logged it
 	s.deliver()
+}
+
+// letGo drops the alerts that are over when nobody is on duty any more, and at the
+// latest a shift's length after the vehicle was seen. The lock is held.
+func (s *Screen) letGo(now time.Duration) bool {
+	n, off := len(s.state.Alerts), len(s.onDuty()) == 0
+	s.state.Alerts = slices.DeleteFunc(s.state.Alerts, func(a *alert) bool {
+		waits := slices.ContainsFunc(s.state.Unsent, func(u unsent) bool { return u.Alert == a.Number })
+		return a.over() && !waits && (off || now-a.shown > longestShift)
+	})
+	return len(s.state.Alerts) < n
 }
 
 // unconfirm withdraws what was told of a passage whose final read is another. The
@@ -153,9 +216,8 @@ func (s *Screen) settle(changed bool) {
 func (s *Screen) unconfirm(rec *nrd.Record) bool {
 	changed := false
 	for _, a := range s.state.Alerts {
-		if a.Provisional && a.of(rec) && (a.VRM != rec.Read.VRM || !rec.IsHit()) {
-			a.withdraw("the final read is another")
-			changed = true
+		if a.of(rec) && (a.VRM != rec.Read.VRM || !rec.IsHit()) {
+			changed = a.unconfirmed("the final read is another") || changed
 		}
 	}
 	return changed
@@ -166,35 +228,58 @@ func (a *alert) of(rec *nrd.Record) bool {
 	return a.Camera == rec.Camera.Name && a.Passage == rec.Passage.Number && a.Passage != 0
 }
 
-// take puts a record with hits into the queue. The lock is held.
-func (s *Screen) take(rec *nrd.Record, provisional bool, as Telling) {
+// take puts a record with hits into the queue and gives their alert. The lock is
+// held.
+func (s *Screen) take(rec *nrd.Record, provisional bool, as Telling) *alert {
 	a := s.current(rec.Read.VRM)
-	if a != nil && a.Disposed != nil && as.Now && !a.of(rec) {
-		a = nil // it was dealt with, and is to be told again
+	again := as.Now && a != nil && !a.of(rec)
+	hits, taken := rec.Hits, []gone(nil)
+	if a != nil && !again {
+		hits, taken = a.standing(rec.Hits)
 	}
 	switch {
 	case a == nil:
+	case again && (a.Disposed != nil || a.Withdrawn != ""), a.Withdrawn != "" && len(hits) > 0:
+		a = nil // it was dealt with or taken back, and is to be told again
+	case len(hits) == 0:
+		hits = a.Hits // there is nothing but what was taken back
+	}
+	if a == nil {
 		s.state.Last++
-		a = &alert{Number: s.state.Last, VRM: rec.Read.VRM, OnDuty: s.onDuty(), Sounds: 1, Provisional: provisional}
+		a = &alert{Number: s.state.Last, VRM: rec.Read.VRM, OnDuty: s.onDuty(), Provisional: provisional}
+		a.ring()
 		s.state.Alerts = append(s.state.Alerts, a)
-	case a.Disposed != nil:
-	case a.escalates(rec.Hits):
-		a.Sounds++
-		a.Acknowledged = nil
-	case as.Now && a.Acknowledged == nil && !a.of(rec):
-		a.Sounds++
+	} else {
+		a.sightAgain(rec, hits, provisional, again)
 	}
 	s.state.Sightings++
-	a.Hits, a.Camera, a.Direction, a.Passage, a.Seen = rec.Hits, rec.Camera.Name, rec.Direction, rec.Passage.Number, rec.Captured.UTC
-	a.Times, a.Sighting, a.shown = as.Times, s.state.Sightings, s.Clock.Stamp().Monotonic
+	a.Hits, a.Camera, a.Direction, a.Passage, a.Seen = hits, rec.Camera.Name, rec.Direction, rec.Passage.Number, rec.Captured.UTC
+	a.Times, a.Sighting, a.shown, a.Gone, a.Unseen = as.Times, s.state.Sightings, s.Clock.Stamp().Monotonic, taken, ""
 	if !provisional {
-		a.Provisional, a.Record = false, rec.Key
+		a.Provisional, a.Before, a.Record = false, nil, rec.Key
 	}
 	if len(rec.Patch.JPEG) > 0 {
 		a.patch = rec.Patch.JPEG
 	}
 	if len(rec.Overview.JPEG) > 0 {
 		a.overview = rec.Overview.JPEG
+	}
+	return a
+}
+
+// sightAgain sounds a known alert where a sighting asks for it. A provisional one
+// leaves behind what it may have to be taken back to.
+func (a *alert) sightAgain(rec *nrd.Record, hits []nrd.Hit, provisional, again bool) {
+	if provisional && !a.Provisional && a.Before == nil && !a.of(rec) {
+		a.Before = &before{a.sighting, a.Acknowledged != nil}
+	}
+	switch {
+	case a.Disposed != nil || a.Withdrawn != "":
+	case a.escalates(hits):
+		a.ring()
+		a.Acknowledged = nil
+	case again && a.Acknowledged == nil:
+		a.ring()
 	}
 }
 
@@ -207,7 +292,7 @@ func (a *alert) escalates(hits []nrd.Hit) bool {
 	}
 	for i := range hits {
 		h := &hits[i]
-		known := slices.IndexFunc(a.Hits, func(k nrd.Hit) bool { return k.List.List == h.List.List && k.Entry.Reference == h.Entry.Reference })
+		known := slices.IndexFunc(a.Hits, func(k nrd.Hit) bool { return same(&k, h) })
 		if known < 0 || a.Hits[known].VerifyBeforeStop() && !h.VerifyBeforeStop() {
 			return true
 		}
@@ -215,12 +300,13 @@ func (a *alert) escalates(hits []nrd.Hit) bool {
 	return false
 }
 
-// current gives the newest alert that a read of a mark belongs to, nil for none.
+// current gives the newest alert that a read of a mark belongs to, nil for none:
+// a misread was no alert of this vehicle, but what a live gateway took back was.
 // The lock is held.
 func (s *Screen) current(vrm nrd.VRM) *alert {
 	var newest *alert
 	for _, a := range s.state.Alerts {
-		if a.VRM == vrm && a.Withdrawn == "" && (newest == nil || a.Sighting > newest.Sighting) {
+		if a.VRM == vrm && (a.Withdrawn == "" || len(a.Gone) > 0) && (newest == nil || a.Sighting > newest.Sighting) {
 			newest = a
 		}
 	}

@@ -9,12 +9,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 
 	"nrd"
 )
@@ -52,7 +54,7 @@ func (c *cab) chromium() *chromium {
 	)
 	allocator, stopAllocator := chromedp.NewExecAllocator(context.Background(), options...)
 	ctx, stop := chromedp.NewContext(allocator)
-	limited, cancel := context.WithTimeout(ctx, 3*patience)
+	limited, cancel := context.WithTimeout(ctx, 5*patience)
 	c.t.Cleanup(func() {
 		cancel()
 		if err := chromedp.Cancel(ctx); err != nil {
@@ -132,6 +134,12 @@ func (c *chromium) signOn(collar string) {
 	c.see("the duty", `document.body.dataset.state === "duty" && document.querySelector(".officer").innerText.includes("`+collar+`")`)
 }
 
+// answerable waits until what is in front has been there for long enough.
+func (c *chromium) answerable() {
+	c.t.Helper()
+	c.see("a hit that can be answered", `answered() !== null`)
+}
+
 func (c *chromium) scheme(scheme string) {
 	c.t.Helper()
 	if _, err := chromedp.Call(c.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
@@ -171,11 +179,15 @@ func drawn(t *testing.T, w, h int, of color.Color) nrd.Image {
 	return nrd.Image{JPEG: []byte(b.String()), Width: w, Height: h}
 }
 
-// accessible runs axe where make axe has fetched it, and fails for what it finds.
+// accessible runs axe and fails for what it finds. Where the whole is tested it is
+// there.
 func (c *chromium) accessible(page string) {
 	c.t.Helper()
 	script, err := os.ReadFile("../build/axe/axe.min.js")
 	if err != nil {
+		if os.Getenv("CI") != "" {
+			c.t.Fatalf("%s cannot be checked by axe: make axe fetches it: %v", page, err)
+		}
 		c.t.Logf("%s was not checked by axe: make axe fetches it", page)
 		return
 	}
@@ -231,6 +243,7 @@ func TestInARealBrowserAnObserverSignsOnIsToldAHitAndDealsWithIt(t *testing.T) {
 		b.scheme("light")
 	}
 
+	b.answerable()
 	b.do(chromedp.Click(chromedp.CSS(".acknowledge")))
 	b.see("who acknowledged", `document.querySelector(".current").innerText.includes("Acknowledged by 1234 (observer)") || document.querySelector(".queue").innerText.includes("acknowledged")`)
 	b.do(chromedp.Click(chromedp.CSS(`[data-number="3"]`)), chromedp.Click(chromedp.CSS(`[data-disposition="stopped"]`)))
@@ -258,9 +271,21 @@ func TestInARealBrowserAnObserverSignsOnIsToldAHitAndDealsWithIt(t *testing.T) {
 	c.Screen.Looked(live, []nrd.Hit{hit("LV11IVE", nrd.PriorityHigh, func(h *nrd.Hit) { h.Live, h.ListAge = true, 0 })}, "force live", Telling{Times: 1})
 	b.see("that it is live", `document.querySelector(".current .list").innerText.includes("national, LIVE")`)
 	c.Screen.Looked(live, nil, "force live", Telling{})
-	b.see("its withdrawal where the officer looks, and why", `document.querySelector(".current").innerText.includes("WITHDRAWN: no longer of interest, says force live") && !document.querySelector(".acknowledge").disabled`)
+	b.see("its withdrawal where the officer looks, and why", `document.querySelector(".current").innerText.includes("WITHDRAWN: no longer of interest, says force live") && document.querySelector(".acknowledge").ariaDisabled === "false"`)
 	b.accessible("withdrawn")
 	b.picture("withdrawn")
+	two := c.record("PR77TLY", hit("PR77TLY", nrd.PriorityHigh), hit("PR77TLY", nrd.PriorityLow, func(h *nrd.Hit) {
+		h.List.List, h.Entry.List, h.Entry.Reason, h.Entry.Markers = "local", "local", "Seen near a burglary", nil
+	}))
+	c.Recorded(two)
+	b.see("both entries", `document.querySelectorAll(".current .entry").length === 2`)
+	c.Screen.Looked(two, two.Hits[1:], "force live", Telling{Times: 1})
+	b.do(chromedp.Click(chromedp.CSS(`.queue [data-number="` + fmt.Sprint(c.next) + `"]`)))
+	b.see("which entry is gone", `document.querySelector(".current .entry.gone").innerText.includes("WITHDRAWN: no longer of interest, says force live") && !document.querySelector(".current .entry").classList.contains("gone")`)
+	b.see("its sign", `document.querySelector(".current .flags .partly") !== null`)
+	b.see("its sound", `view.alerts.find((a) => a.vrm === "PR77 TLY").sound === "notice"`)
+	b.accessible("partly withdrawn")
+	b.picture("partly-withdrawn")
 	c.hand.Advance(longestShift)
 	b.see("the question after a long shift", `document.querySelector(".confirm").checkVisibility()`)
 	b.accessible("confirm")
@@ -286,6 +311,12 @@ func TestInARealBrowserADriverWhoMovesReadsNothing(t *testing.T) {
 	b.see("nothing hidden either", `!document.body.textContent.includes("AB12") && !document.body.textContent.includes("burglary")`)
 	b.accessible("driver moving")
 	b.picture("driver-moving")
+	b.do(chromedp.Evaluate[chromedp.Void](`void send("/acknowledge", { number: 1 }).then((done) => { window.refused = done === null; })`))
+	b.see("no complaint in words", `window.refused && document.body.innerText.trim() === "" && document.querySelector(".problem").hidden`)
+	b.do(chromedp.Reload())
+	b.see("that sound is off, by its symbol", `document.querySelector(".unmute").checkVisibility() && document.body.innerText.trim() === ""`)
+	b.accessible("driver moving, without sound")
+	b.picture("driver-mute")
 	c.drive(nrd.Fix{SpeedKnown: true})
 	b.see("the details again", `document.querySelector(".current .plate").textContent === "AB12 CDE"`)
 	c.drive(nrd.Fix{})
@@ -330,4 +361,98 @@ func TestInARealBrowserAPageThatWasOpenedAnewSaysThatSoundIsOff(t *testing.T) {
 	_, err := c.Forget()
 	must(t, err)
 	b.see("the pairing page", `document.querySelector("#code") !== null`)
+}
+
+func TestInARealBrowserATapThatWasMeantForAnotherHitAnswersNone(t *testing.T) {
+	c := newCab(t)
+	b := c.chromium()
+	b.pair("observer")
+	b.signOn("1234")
+	c.Recorded(c.record("AB12CDE", hit("AB12CDE", nrd.PriorityMedium)))
+	b.see("the hit", `document.querySelector(".current .plate").textContent === "AB12 CDE"`)
+	b.answerable()
+	// A finger is on its way when a more urgent hit comes to the front: it is down in
+	// the very moment that the page shows it.
+	b.do(chromedp.Evaluate[chromedp.Void](`window.taps = 0; new MutationObserver(() => {
+		if (document.querySelector(".plate")?.textContent !== "XY34 ZZZ" || window.taps > 0) return;
+		window.taps++;
+		document.querySelector("[data-disposition=stopped]").click();
+		document.querySelector(".acknowledge").click();
+	}).observe(document.querySelector(".current"), { childList: true, subtree: true })`))
+	c.Recorded(c.record("XY34ZZZ", hit("XY34ZZZ", nrd.PriorityHigh)))
+	b.see("the tap", `window.taps === 1`)
+	b.answerable()
+	// A glove taps twice: the second tap finds the next hit.
+	b.do(chromedp.Evaluate[chromedp.Void](`new MutationObserver(() => {
+		if (document.querySelector(".plate")?.textContent === "AB12 CDE") { window.taps++; document.querySelector(".acknowledge").click(); }
+	}).observe(document.querySelector(".current"), { childList: true, subtree: true })`), chromedp.Click(chromedp.CSS(".acknowledge")))
+	b.see("the next hit", `window.taps > 1 && document.querySelector(".current .plate").textContent === "AB12 CDE"`)
+	b.answerable()
+	var done []string
+	for _, e := range c.events()[1:] {
+		done = append(done, string(e.VRM)+" "+string(e.Action))
+	}
+	if !slices.Equal(done, []string{"XY34ZZZ acknowledged"}) {
+		t.Errorf("what was done: %q", done)
+	}
+	b.do(chromedp.Click(chromedp.CSS(`[data-disposition="lost"]`)))
+	b.see("the answer to what is in front", `document.querySelector(".queue").innerText.includes("lost")`)
+}
+
+func TestInARealBrowserSoundThatIsTakenAwayIsMissedAtOnce(t *testing.T) {
+	c := newCab(t)
+	b := c.chromium()
+	b.pair("observer")
+	b.do(chromedp.Evaluate[chromedp.Void](`const Real = AudioContext; window.AudioContext = class extends Real { constructor() { super(); window.audio = this; } }`))
+	b.signOn("1234")
+	b.see("that it is on", `sound.plays() && !document.querySelector(".unmute").checkVisibility()`)
+	b.do(chromedp.Evaluate[chromedp.Void](`void window.audio.suspend()`)) // as a telephone call does
+	b.see("that sound is off", `document.querySelector(".unmute").checkVisibility() && document.body.innerText.includes("Sound is off")`)
+	b.do(chromedp.Evaluate[chromedp.Void](`void window.audio.resume()`))
+	b.see("that it is back", `!document.querySelector(".unmute").checkVisibility()`)
+}
+
+func TestInARealBrowserAHitIsChosenAndAnsweredByKeyboard(t *testing.T) {
+	c := newCab(t)
+	b := c.chromium()
+	b.pair("observer")
+	b.signOn("1234")
+	c.Recorded(c.record("AB12CDE", hit("AB12CDE", nrd.PriorityHigh)))
+	c.Recorded(c.record("XY34ZZZ", hit("XY34ZZZ", nrd.PriorityLow)))
+	b.see("two hits", `document.querySelectorAll(".queue li").length === 2`)
+	// tab goes on until it is where it should be.
+	tab := func(to string) {
+		t.Helper()
+		for range 40 {
+			b.do(chromedp.KeyEvent(kb.Tab))
+			there, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool](`document.activeElement.matches('`+to+`')`))
+			must(t, err)
+			if there {
+				return
+			}
+		}
+		t.Fatalf("the Tab key does not reach %s", to)
+	}
+	focused := func(what, on string) { t.Helper(); b.see(what, `document.activeElement.matches('`+on+`')`) }
+	tab(`.queue [data-number="2"]`)
+	b.do(chromedp.KeyEvent(kb.Enter))
+	b.see("what was chosen", `document.querySelector(".current .plate").textContent === "XY34 ZZZ"`)
+	focused("that the choice keeps the focus", `[data-number="2"]`)
+	c.Recorded(c.record("ZZ99AAA", hit("ZZ99AAA", nrd.PriorityMedium)))
+	b.see("three hits", `document.querySelectorAll(".queue li").length === 3`)
+	focused("that a new hit takes it away from nobody", `[data-number="2"]`)
+	b.do(chromedp.KeyEvent(kb.Enter))
+	b.see("what was chosen again", `document.querySelector(".current .plate").textContent === "XY34 ZZZ"`)
+	tab(`.acknowledge`)
+	b.do(chromedp.KeyEvent(kb.Enter))
+	b.see("who acknowledged", `document.querySelector(".current").innerText.includes("Acknowledged by 1234 (observer)")`)
+	focused("that the button keeps the focus", `.acknowledge`)
+	tab(`[data-disposition="misread"]`)
+	b.do(chromedp.KeyEvent(kb.Enter))
+	b.see("the outcome", `document.querySelector(".current").innerText.includes("Outcome: misread, by 1234")`)
+	tab(`.open-check`)
+	b.do(chromedp.KeyEvent(kb.Enter))
+	focused("the first field of the check", `#vrm`)
+	b.do(chromedp.KeyEvent(kb.Escape))
+	focused("where one was before it", `.open-check`)
 }

@@ -28,6 +28,9 @@ type tablet struct {
 	Role    role
 	Paired  time.Time
 	Officer *nrd.Officer // nil while nobody is signed on
+	// SignedOn counts all sign-ons at the unit, so that no clock that jumps changes
+	// their order; this is the newest here.
+	SignedOn uint64
 	// Confirmed is when the officer last said to be on duty, by the monotonic clock
 	// of the start of the unit that Boot names.
 	Confirmed time.Duration
@@ -55,6 +58,9 @@ type Invitation struct {
 	Good        time.Duration `json:"good_ns"`
 	Address     string        `json:"address"`
 	Fingerprint string        `json:"fingerprint"` // SHA-256 of the certificate, in hexadecimal
+	// Issuer is that of the issuer that a tablet may be told to trust, "" where the
+	// certificate was given.
+	Issuer string `json:"issuer,omitempty"`
 }
 
 // Pair draws a code by which the next tablet is let in for a seat, driver or
@@ -74,8 +80,16 @@ func (s *Screen) Pair(seat string) (Invitation, error) {
 		return Invitation{}, ErrTablets
 	}
 	s.door = door{code: fmt.Sprintf("%06d", n), role: role(seat), until: s.Clock.Stamp().Monotonic + codeGood}
-	digest := sha256.Sum256(s.own.Certificate[0])
-	return Invitation{Code: s.door.code, Good: codeGood, Address: s.address(), Fingerprint: hex.EncodeToString(digest[:])}, nil
+	i := Invitation{Code: s.door.code, Good: codeGood, Address: s.address(), Fingerprint: fingerprint(s.own.Certificate[0])}
+	if s.Certificate == nil {
+		i.Issuer = fingerprint(s.state.Issuer)
+	}
+	return i, nil
+}
+
+func fingerprint(der []byte) string {
+	digest := sha256.Sum256(der)
+	return hex.EncodeToString(digest[:])
 }
 
 // Forget ends every pairing and gives how many there were. Officers that were
@@ -97,26 +111,38 @@ func (s *Screen) Forget() (int, error) {
 	return n, err
 }
 
-// enter gives a session for the code; ok is false for every wrong, late or used
-// one alike.
-func (s *Screen) enter(code string) (session string, ok bool, err error) {
-	err = s.change(func() error {
-		d := &s.door
-		if d.code != "" && s.Clock.Stamp().Monotonic > d.until {
-			*d = door{}
+var errCode = refusal{403, "This code is not good. A code is good once, for two minutes: ask for a new one at the unit."}
+
+// enter gives a session for the code. The refusal is the same for every wrong, late
+// or used one; what cannot be kept uses no code up.
+func (s *Screen) enter(code string) (session string, err error) {
+	s.mu.Lock()
+	if s.door.code != "" && s.Clock.Stamp().Monotonic > s.door.until {
+		s.door = door{}
+	}
+	if s.door.code == "" || subtle.ConstantTimeCompare([]byte(code), []byte(s.door.code)) != 1 {
+		if s.door.wrong++; s.door.wrong >= mostWrong {
+			s.door = door{}
 		}
-		if d.code == "" || subtle.ConstantTimeCompare([]byte(code), []byte(d.code)) != 1 {
-			if d.wrong++; d.wrong >= mostWrong {
-				*d = door{}
-			}
-			return nil
-		}
-		session, ok = rand.Text(), true
-		s.state.Tablets = append(s.state.Tablets, &tablet{Session: hashed(session), Role: d.role, Paired: s.Clock.Now()})
-		*d = door{}
-		return nil
-	})
-	return session, ok, err
+		s.mu.Unlock()
+		return "", errCode
+	}
+	used := s.door
+	session = rand.Text()
+	t := &tablet{Session: hashed(session), Role: used.role, Paired: s.Clock.Now()}
+	s.state.Tablets = append(s.state.Tablets, t)
+	s.door = door{}
+	s.mu.Unlock()
+	if err := s.save(); err == nil {
+		return session, nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.state.Tablets = slices.DeleteFunc(s.state.Tablets, func(other *tablet) bool { return other == t })
+	if s.door.code == "" {
+		s.door = used
+	}
+	return "", errNotKept
 }
 
 func hashed(session string) string {

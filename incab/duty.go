@@ -26,10 +26,15 @@ func (s *Screen) signOn(t *tablet, o nrd.Officer) error {
 	}
 	err := s.change(func() error {
 		if t.Officer != nil {
+			if o.Since = t.Officer.Since; o == *t.Officer {
+				return nil // said again
+			}
 			return refusal{409, t.Officer.Collar + " is signed on here: sign off first."}
 		}
 		o.Since = s.Clock.Now()
 		t.Officer = &o
+		s.state.SignedOn++
+		t.SignedOn = s.state.SignedOn
 		s.confirm(t)
 		s.later(t, nrd.OfficerEvent{Action: nrd.OfficerSignedOn}, nil)
 		return nil
@@ -124,13 +129,13 @@ func (s *Screen) onDuty() []string {
 func (s *Screen) Authority() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var last nrd.Officer
+	reference, last := "", uint64(0)
 	for _, t := range s.state.Tablets {
-		if t.Officer != nil && !t.Officer.Since.Before(last.Since) {
-			last = *t.Officer
+		if t.Officer != nil && t.SignedOn >= last {
+			reference, last = t.Officer.Reference, t.SignedOn
 		}
 	}
-	return last.Reference
+	return reference
 }
 
 // checked is the answer to a check. Live says that a live gateway has answered.

@@ -57,7 +57,8 @@ func TestNoClockThatJumpsEndsAShiftOrHidesAHit(t *testing.T) {
 		c.stop()
 		c.kept = nil
 		c.hand.Set(time.Date(year, 1, 1, 0, 5, 0, 0, time.UTC))
-		c.start() // with a certificate of that year
+		c.hand.Doubt() // as the unit's clock does when it is set
+		c.start()      // with a certificate of that year
 		b := c.onDutyAt("observer", "1234")
 		lines := c.stream(b)
 		c.Recorded(c.record("AB12CDE", hit("AB12CDE", nrd.PriorityHigh)))

@@ -11,6 +11,9 @@ var (
 	ErrState = errors.New("what the screen kept cannot be read")
 )
 
+// errNotKept is the answer where something cannot be made durable.
+var errNotKept = refusal{503, "The unit could not keep this. Its disk needs attention; try again."}
+
 // refusal is an answer to somebody at a tablet, in a sentence for them.
 type refusal struct {
 	status   int

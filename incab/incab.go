@@ -22,7 +22,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"net"
-	"slices"
 	"sync"
 	"time"
 
@@ -35,6 +34,9 @@ type Screen struct {
 	// Certificate is one that the tablets' own store trusts; without it the
 	// screen makes its own and keeps it.
 	Certificate *tls.Certificate
+	// Names gives the names and addresses under which tablets come, the one to be
+	// shown first; nil is the listener's address alone. The screen asks now and then.
+	Names func() []string
 	// Load and Save keep what the screen must remember: one text, which holds
 	// keys and personal data. Load's error is fs.ErrNotExist where nothing was
 	// saved. Save returns when it is on stable storage.
@@ -66,8 +68,12 @@ type Screen struct {
 	beat    uint64
 	changed chan struct{} // closed and replaced with each change
 	own     tls.Certificate
+	// renewed is when the own certificate was last looked at, by the monotonic clock.
+	renewed time.Duration
 
 	saving sync.Mutex // one Save at a time, the newest state last
+	// What has failed and is tried again; saving guards them.
+	keeping, telling retry
 }
 
 // Status is how the unit is, for the bar at the top of the page.
@@ -83,19 +89,14 @@ type Status struct {
 // state is what outlasts a restart. Pictures do not.
 type state struct {
 	Certificate, Key []byte // DER, of the screen's own certificate
-	Tablets          []*tablet
-	Alerts           []*alert
-	Last, Sightings  uint64 // the last alert's number, and the last sighting's
-	Unsent           []unsent
-	LastEvent        uint64 // the last event's number
-}
-
-// unsent is an event that central's buffer does not hold yet: Alert's record may
-// not have come.
-type unsent struct {
-	Number uint64
-	Event  nrd.OfficerEvent
-	Alert  uint64
+	// Issuer vouches for it.
+	Issuer, IssuerKey []byte
+	Tablets           []*tablet
+	Alerts            []*alert
+	Last, Sightings   uint64 // the last alert's number, and the last sighting's
+	Unsent            []unsent
+	LastEvent         uint64 // the last event's number
+	SignedOn          uint64 // so many sign-ons were there
 }
 
 // Initialize reads what the screen kept.
@@ -111,10 +112,10 @@ func (s *Screen) Initialize() error {
 			return fmt.Errorf("%w: %w", ErrState, err)
 		}
 	}
+	now := s.Clock.Stamp().Monotonic
 	for _, a := range s.state.Alerts {
-		if a.Provisional { // its passage ended with the last run
-			a.withdraw("the unit was restarted before the read was confirmed")
-		}
+		a.unconfirmed("the unit was restarted before the read was confirmed") // its passage ended with the last run
+		a.shown = now
 	}
 	return s.certify()
 }
@@ -148,10 +149,9 @@ func (s *Screen) Run(ctx context.Context) error {
 func (s *Screen) pulse() {
 	status := s.Status()
 	s.deliver()
-	if s.beatOnce(status) {
-		if err := s.save(); err != nil {
-			s.Log.Error("the screen's state could not be kept", "error", err)
-		}
+	s.renewNow()
+	if s.beatOnce(status) || s.owes() {
+		_ = s.save() // which has logged it
 	}
 }
 
@@ -163,11 +163,11 @@ func (s *Screen) beatOnce(status Status) (changed bool) {
 	changed = s.endShifts()
 	now := s.Clock.Stamp().Monotonic
 	for _, a := range s.state.Alerts {
-		if a.Provisional && now-a.shown > confirmWithin {
-			a.withdraw("the read was not confirmed")
-			changed = true
+		if now-a.shown > confirmWithin {
+			changed = a.unconfirmed("the read was not confirmed") || changed
 		}
 	}
+	changed = s.letGo(now) || changed
 	s.beat++
 	s.broadcast()
 	return changed
@@ -189,81 +189,31 @@ func (s *Screen) change(do func() error) error {
 		return err
 	}
 	if err := s.save(); err != nil {
-		s.Log.Error("the screen's state could not be kept", "error", err)
-		return refusal{503, "The unit could not keep this. Its disk needs attention; try again."}
+		return errNotKept
 	}
 	return nil
 }
 
-// save keeps the state as it is now.
+// save keeps the state as it is now, and logs why it cannot.
 func (s *Screen) save() error {
 	s.saving.Lock()
 	defer s.saving.Unlock()
 	s.mu.Lock()
 	text, err := json.Marshal(&s.state)
 	s.mu.Unlock()
+	if err == nil {
+		err = s.Save(text)
+	}
+	s.keeping.note(err, s.Clock)
 	if err != nil {
-		return err
-	}
-	return s.Save(text)
-}
-
-// later keeps an event until the buffer has it. The lock is held.
-func (s *Screen) later(t *tablet, e nrd.OfficerEvent, a *alert) {
-	e.At, e.Role = s.Clock.Now(), string(t.Role)
-	if t.Officer != nil {
-		e.Officer = *t.Officer
-	}
-	s.state.LastEvent++
-	u := unsent{Number: s.state.LastEvent, Event: e}
-	if a != nil {
-		u.Alert, u.Event.VRM, u.Event.Record, u.Event.Lists = a.Number, a.VRM, a.Record, a.lists()
-	}
-	s.state.Unsent = append(s.state.Unsent, u)
-}
-
-// deliver gives the buffer what it does not have yet. An event about a hit whose
-// record is still to come waits for it.
-func (s *Screen) deliver() {
-	s.saving.Lock()
-	s.mu.Lock()
-	waiting := slices.Clone(s.state.Unsent)
-	s.mu.Unlock()
-	var told []uint64
-	for _, u := range waiting {
-		event, ready := s.addressed(u)
-		if !ready {
-			continue
-		}
-		if err := s.Tell(event); err != nil {
-			s.Log.Error("an officer's action waits: it could not be kept for central", "error", err)
-			break
-		}
-		told = append(told, u.Number)
-	}
-	s.mu.Lock()
-	s.state.Unsent = slices.DeleteFunc(s.state.Unsent, func(u unsent) bool { return slices.Contains(told, u.Number) })
-	s.mu.Unlock()
-	s.saving.Unlock()
-	if len(told) == 0 {
-		return
-	}
-	if err := s.save(); err != nil {
 		s.Log.Error("the screen's state could not be kept", "error", err)
 	}
+	return err
 }
 
-// addressed gives the event with its record, where that has come.
-func (s *Screen) addressed(u unsent) (nrd.OfficerEvent, bool) {
-	if u.Alert == 0 || u.Event.Record != (nrd.Key{}) {
-		return u.Event, true
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	a := s.find(u.Alert)
-	if a == nil {
-		return u.Event, true
-	}
-	u.Event.Record = a.Record
-	return u.Event, !a.Provisional
+// owes reports whether the newest state was not kept and is to be tried again.
+func (s *Screen) owes() bool {
+	s.saving.Lock()
+	defer s.saving.Unlock()
+	return s.keeping.failed() && s.keeping.due(s.Clock)
 }

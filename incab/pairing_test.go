@@ -1,7 +1,9 @@
 package incab
 
 import (
+	"crypto/tls"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -104,6 +106,22 @@ func TestCodesCannotBeTriedSideBySide(t *testing.T) {
 	}
 }
 
+func TestWhoSendsACodeSlowlyKeepsNobodyElseFromPairing(t *testing.T) {
+	c := newCab(t)
+	i, err := c.Pair("observer")
+	must(t, err)
+	b := c.browser()
+	slow, err := tls.Dial("tcp", strings.TrimPrefix(c.url, "https://"), b.Transport.(*http.Transport).TLSClientConfig)
+	must(t, err)
+	defer slow.Close()
+	_, err = fmt.Fprintf(slow, "POST /pair HTTP/1.1\r\nHost: unit\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 11\r\n\r\ncode=")
+	must(t, err)
+	time.Sleep(200 * time.Millisecond) // until it is being waited for
+	if status, text := c.post(b, "/pair", "code", i.Code); status != http.StatusOK {
+		t.Errorf("%d %s", status, text)
+	}
+}
+
 func TestOnlyTwoSeatsAndSoManyTabletsArePaired(t *testing.T) {
 	c := newCab(t)
 	if _, err := c.Pair("dog"); !errors.Is(err, ErrRole) {
@@ -137,13 +155,13 @@ func TestAForgottenTabletIsOutAtOnceAndItsOfficerSignedOff(t *testing.T) {
 func TestAPairedTabletAndItsOfficerOutlastARestart(t *testing.T) {
 	c := newCab(t)
 	b := c.onDutyAt("observer", "1234")
-	before := c.own.Certificate[0]
+	before := c.certificate().Certificate[0]
 	c.Recorded(c.record("AB12CDE", hit("AB12CDE", 3)))
 	c.Provisional(c.record("XY34ZZZ", hit("XY34ZZZ", 2)))
 	old := c.url
 	c.stop()
 	c.start()
-	if string(before) != string(c.own.Certificate[0]) {
+	if string(before) != string(c.certificate().Certificate[0]) {
 		t.Error("the certificate changed")
 	}
 	// A browser keeps its cookies for a host, whatever the port.

@@ -40,6 +40,10 @@ type cab struct {
 	told   []nrd.OfficerEvent
 	kept   []byte
 	full   error // the buffer's answer
+	asked  int   // so often the buffer was given something
+	broken error // the disk's answer
+	names  []string
+	plain  bool // hits are shown without pictures
 	hang   chan struct{}
 	unit   Status
 	lookup map[nrd.VRM][]nrd.Hit
@@ -66,20 +70,29 @@ func (c *cab) start() {
 	profile, err := nrd.LoadProfile(nrd.DefaultProfile)
 	must(c.t, err)
 	c.Screen = &Screen{
-		Listener: listener, Profile: profile, StandingSpeed: 1.5, Pictures: true, Clock: c.hand, Log: slog.New(slog.DiscardHandler),
+		Listener: listener, Profile: profile, StandingSpeed: 1.5, Pictures: !c.plain, Clock: c.hand, Log: slog.New(slog.DiscardHandler),
 		Load: func() ([]byte, error) {
 			if c.kept == nil {
 				return nil, fs.ErrNotExist
 			}
 			return c.kept, nil
 		},
-		Save:   func(text []byte) error { c.mu.Lock(); defer c.mu.Unlock(); c.kept = text; return nil },
+		Save: func(text []byte) error {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			if c.broken == nil {
+				c.kept = text
+			}
+			return c.broken
+		},
+		Names:  func() []string { c.mu.Lock(); defer c.mu.Unlock(); return c.names },
 		Fix:    func() nrd.Fix { c.mu.Lock(); defer c.mu.Unlock(); return c.fix },
 		Status: c.answer,
 		Check:  func(_ context.Context, v nrd.VRM, _, _ string) ([]nrd.Hit, bool) { return c.lookup[v], c.live },
 		Tell: func(e nrd.OfficerEvent) error {
 			c.mu.Lock()
 			defer c.mu.Unlock()
+			c.asked++
 			if c.full == nil {
 				c.told = append(c.told, e)
 			}
@@ -141,6 +154,17 @@ func (c *cab) events() []nrd.OfficerEvent {
 	return append([]nrd.OfficerEvent(nil), c.told...)
 }
 
+// alerts gives the queue as who is on duty sees it.
+func (c *cab) alerts() []alertView {
+	c.Screen.mu.Lock()
+	defer c.Screen.mu.Unlock()
+	var views []alertView
+	for _, a := range c.state.Alerts {
+		views = append(views, c.alertView(a))
+	}
+	return views
+}
+
 // hit is an entry that matches.
 func hit(vrm nrd.VRM, p nrd.Priority, change ...func(*nrd.Hit)) nrd.Hit {
 	h := nrd.Hit{
@@ -177,10 +201,12 @@ func (c *cab) browser() *http.Client {
 	jar, err := cookiejar.New(nil)
 	must(c.t, err)
 	pool := x509.NewCertPool()
-	leaf, err := x509.ParseCertificate(c.own.Certificate[0])
+	c.Screen.mu.Lock()
+	issuer, err := x509.ParseCertificate(c.state.Issuer)
+	c.Screen.mu.Unlock()
 	must(c.t, err)
-	pool.AddCert(leaf)
-	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}
+	pool.AddCert(issuer)
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, Time: func() time.Time { return began }}}
 	c.t.Cleanup(transport.CloseIdleConnections)
 	return &http.Client{Jar: jar, Transport: transport}
 }

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"nrd"
+
+	"nrd/internal/limit"
 )
 
 //go:embed static
@@ -26,14 +28,19 @@ var templateFiles embed.FS
 
 var templates = template.Must(template.ParseFS(templateFiles, "templates/*.html"))
 
+// mostConnections is how many connections the page may have. A tablet has a handful.
+const mostConnections = 64
+
 // serve answers until ctx ends.
 func (s *Screen) serve(ctx context.Context) error {
 	server := &http.Server{
-		Handler: s.handler(ctx), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
+		// A stream sets a limit of its own for each write. A check may wait for a live gateway.
+		Handler: s.handler(ctx), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second,
+		IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
 		ErrorLog: slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug),
 	}
-	listener := tls.NewListener(s.Listener, &tls.Config{
-		Certificates: []tls.Certificate{s.own}, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"},
+	listener := tls.NewListener(limit.Listener(server, s.Listener, mostConnections, limit.Anyone), &tls.Config{
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return s.certificate(), nil }, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"},
 	})
 	ended := make(chan error, 1)
 	stop := context.AfterFunc(ctx, func() {
@@ -61,6 +68,7 @@ func (s *Screen) handler(ctx context.Context) http.Handler {
 	}
 	mux.Handle("GET /static/", http.StripPrefix("/static/", http.FileServerFS(files)))
 	mux.HandleFunc("GET /{$}", s.page)
+	mux.HandleFunc("GET /issuer.crt", s.issuerFile)
 	guessing := make(chan struct{}, 1)
 	mux.HandleFunc("POST /pair", func(w http.ResponseWriter, r *http.Request) { s.pair(w, r, guessing) })
 	mux.Handle("GET /events", s.admitted(func(w http.ResponseWriter, r *http.Request, t *tablet) { s.stream(ctx, w, r, t) }))
@@ -141,7 +149,12 @@ func (s *Screen) page(w http.ResponseWriter, r *http.Request) {
 		s.render(w, "screen.html", http.StatusOK, map[string]any{"Role": t.Role, "Dispositions": nrd.Dispositions})
 		return
 	}
-	s.render(w, "pair.html", http.StatusOK, "")
+	s.askCode(w, refusal{http.StatusOK, ""})
+}
+
+// askCode gives the page for pairing, with what is to be said.
+func (s *Screen) askCode(w http.ResponseWriter, say refusal) {
+	s.render(w, "pair.html", say.status, map[string]any{"Problem": say.sentence, "Issuer": s.Certificate == nil})
 }
 
 func (s *Screen) render(w http.ResponseWriter, name string, status int, data any) {
@@ -162,23 +175,28 @@ func (s *Screen) render(w http.ResponseWriter, name string, status int, data any
 const thought = time.Second
 
 func (s *Screen) pair(w http.ResponseWriter, r *http.Request, guessing chan struct{}) {
+	r.Body = http.MaxBytesReader(w, r.Body, 1<<10)
+	if err := r.ParseForm(); err != nil { // before its turn, which somebody slow would keep from others
+		s.askCode(w, refusal{http.StatusBadRequest, "The code did not come whole. Try again."})
+		return
+	}
 	select {
 	case guessing <- struct{}{}:
 		defer func() { <-guessing }()
 	default:
-		s.render(w, "pair.html", http.StatusTooManyRequests, "Another code is being tried. Try again in a moment.")
+		s.askCode(w, refusal{http.StatusTooManyRequests, "Another code is being tried. Try again in a moment."})
 		return
 	}
-	r.Body = http.MaxBytesReader(w, r.Body, 1<<10)
-	session, ok, err := s.enter(r.PostFormValue("code"))
-	if err != nil || !ok {
+	session, err := s.enter(r.PostForm.Get("code"))
+	var no refusal
+	if errors.As(err, &no) {
 		pause := time.NewTimer(thought)
 		defer pause.Stop()
 		select {
 		case <-pause.C:
 		case <-r.Context().Done():
 		}
-		s.render(w, "pair.html", http.StatusForbidden, "This code is not good. A code is good once, for two minutes: ask for a new one at the unit.")
+		s.askCode(w, no)
 		return
 	}
 	http.SetCookie(w, &http.Cookie{

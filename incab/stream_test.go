@@ -178,6 +178,54 @@ func TestAProvisionalHitIsConfirmedOrVisiblyWithdrawn(t *testing.T) {
 	sees(t, lines, "what was never confirmed", has("ZZ99 AAA", "the read was not confirmed"))
 }
 
+func TestASightingOfAKnownVehicleIsConfirmedOrVisiblyWithdrawn(t *testing.T) {
+	c := newCab(t)
+	b := c.onDutyAt("observer", "1234")
+	first := c.record("AB12CDE", hit("AB12CDE", nrd.PriorityMedium))
+	c.Recorded(first)
+	misread := func() *nrd.Record { // of a vehicle that the final read names
+		early := c.record("AB12CDE", hit("AB12CDE", nrd.PriorityMedium))
+		early.Key = nrd.Key{}
+		early.Camera.Name = "rear"
+		c.Provisional(early)
+		final := *early
+		final.Read.VRM, final.Hits = "AB12CDF", nil
+		return &final
+	}
+	final := misread()
+	if a := c.alerts(); len(a) != 1 || !a[0].Provisional || a[0].Sounds != 2 || a[0].Camera != "rear" {
+		t.Fatalf("seen again: %+v", a)
+	}
+	c.Recorded(final)
+	if a := c.alerts(); len(a) != 1 || a[0].Provisional || a[0].Withdrawn || a[0].Camera != "front" || a[0].Unseen != "the final read is another" || !a[0].Partly || a[0].Sounds != 3 || a[0].Sound != "medium" {
+		t.Fatalf("misread: %+v", a)
+	}
+	if status, _ := c.post(b, "/acknowledge", "number", "1"); status != http.StatusOK {
+		t.Fatal(status)
+	}
+	if e := c.events(); e[len(e)-1].Record != first.Key {
+		t.Errorf("told %+v", e[len(e)-1])
+	}
+	c.Recorded(misread())
+	if a := c.alerts(); a[0].Sounds != 3 || !a[0].Seen || a[0].Camera != "front" {
+		t.Errorf("of a misread that did not sound officers hear: %+v", a)
+	}
+	misread()
+	c.hand.Advance(confirmWithin + time.Second)
+	for late := time.Now().Add(5 * time.Second); c.alerts()[0].Camera == "rear" && time.Now().Before(late); {
+		time.Sleep(10 * time.Millisecond)
+	}
+	if a := c.alerts(); a[0].Camera != "front" || a[0].Withdrawn {
+		t.Errorf("never confirmed: %+v", a)
+	}
+	confirmed := c.record("AB12CDE", hit("AB12CDE", nrd.PriorityMedium))
+	c.Provisional(confirmed)
+	c.Recorded(confirmed)
+	if a := c.alerts(); a[0].Provisional || a[0].Partly || a[0].Unseen != "" {
+		t.Errorf("confirmed: %+v", a)
+	}
+}
+
 func TestAStaleListAndANearMatchSaySoWithoutTheActionSound(t *testing.T) {
 	c := newCab(t)
 	lines := c.stream(c.onDutyAt("observer", "1234"))
@@ -293,6 +341,27 @@ func TestTheDeploymentIsThatOfWhoSignedOnLast(t *testing.T) {
 	if status, _ := c.post(b, "/sign-off"); status != http.StatusOK || c.Authority() != "" {
 		t.Errorf("after sign-off %d, out under %q", status, c.Authority())
 	}
+}
+
+func TestTheDeploymentIsThatOfTheLastSignOnWhateverTheClockSaid(t *testing.T) {
+	c := newCab(t)
+	c.hand.Set(time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC))
+	c.hand.Doubt()
+	first := c.tabletOf("observer")
+	c.post(first, "/sign-on", "collar", "1234", "authoriser", "Insp Grey", "reference", "of yesterday")
+	c.hand.Set(began)
+	c.onDutyAt("driver", "5678")
+	if a := c.Authority(); a != "2026/11/23-0417" {
+		t.Errorf("out under %q", a)
+	}
+}
+
+func TestADriverWhoMovesAndIsNotSignedOnSeesNoHit(t *testing.T) {
+	c := newCab(t)
+	b := c.tabletOf("driver")
+	c.Recorded(c.record("AB12CDE", hit("AB12CDE", nrd.PriorityHigh)))
+	c.drive(nrd.Fix{SpeedKnown: true, Speed: 13})
+	sees(t, c.stream(b), "no symbol", has(`"moving":true`, `"alerts":[]`))
 }
 
 func TestAUnitThatHangsGivesNoHeartbeat(t *testing.T) {

@@ -3,6 +3,7 @@ package incab
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -40,6 +41,7 @@ type symbol struct {
 	Verify      bool `json:"verify"`
 	Provisional bool `json:"provisional"`
 	Withdrawn   bool `json:"withdrawn"`
+	Partly      bool `json:"partly"` // one of its entries, or its newest sighting, was withdrawn
 	Markers     bool `json:"markers"`
 	Seen        bool `json:"seen"` // acknowledged
 	Over        bool `json:"over"`
@@ -54,7 +56,8 @@ type alertView struct {
 	Direction string      `json:"direction"`
 	Times     int         `json:"times"`
 	Entries   []entryView `json:"entries"`
-	Why       string      `json:"why"` // it was withdrawn
+	Why       string      `json:"why"`    // it was withdrawn
+	Unseen    string      `json:"unseen"` // why its newest sighting was withdrawn
 	SeenBy    string      `json:"seenBy"`
 	OverBy    string      `json:"overBy"`
 	Outcome   string      `json:"outcome"`
@@ -78,6 +81,7 @@ type entryView struct {
 	Freshness    string   `json:"freshness"`
 	Live         bool     `json:"live"` // a live gateway said so, not a list on the unit
 	Force        string   `json:"force"`
+	Gone         string   `json:"gone"` // why it was withdrawn
 }
 
 type officerView struct {
@@ -116,8 +120,10 @@ func (s *Screen) looks(t *tablet) any {
 		for i := range g.Status {
 			g.Status[i].Text = ""
 		}
-		for _, a := range s.state.Alerts {
-			g.Alerts = append(g.Alerts, s.symbol(a))
+		if t.Officer != nil {
+			for _, a := range s.state.Alerts {
+				g.Alerts = append(g.Alerts, s.symbol(a))
+			}
 		}
 		return g
 	}
@@ -135,15 +141,15 @@ func (s *Screen) symbol(a *alert) symbol {
 	first := &a.Hits[0]
 	y := symbol{
 		Number: a.Number, Priority: first.Entry.Priority.String(), Sounds: a.Sounds,
-		Near: first.Match == nrd.MatchNear, Verify: first.VerifyBeforeStop(), Provisional: a.Provisional, Withdrawn: a.Withdrawn != "",
-		Seen: a.Acknowledged != nil, Over: a.over(),
+		Near: first.Match == nrd.MatchNear, Verify: first.VerifyBeforeStop(), Withdrawn: a.Withdrawn != "", Partly: a.Unseen != "" || len(a.Gone) > 0 && a.Withdrawn == "",
+		Provisional: a.Provisional || a.Before != nil && a.Sounds > a.Before.Sounds, Seen: a.Acknowledged != nil, Over: a.over(),
 	}
 	for i := range a.Hits {
 		y.Markers = y.Markers || len(a.Hits[i].Entry.Markers) > 0
 	}
 	switch {
 	case y.Seen || y.Over:
-	case y.Withdrawn:
+	case y.Withdrawn || a.Notice:
 		y.Sound = "notice"
 	default:
 		y.Sound = sound(a.Hits)
@@ -175,8 +181,16 @@ func (s *Screen) alertView(a *alert) alertView {
 	first := &a.Hits[0].Entry
 	v := alertView{
 		symbol: s.symbol(a), VRM: spaced(a.VRM), Vehicle: vehicle(first), At: a.Seen.Local().Format("15:04:05"), Camera: a.Camera,
-		Times: a.Times, Why: a.Withdrawn, OnDuty: strings.Join(a.OnDuty, ", "), Entries: entryViews(a.VRM, a.Hits),
+		Times: a.Times, Why: a.Withdrawn, Unseen: a.Unseen, OnDuty: strings.Join(a.OnDuty, ", "), Entries: entryViews(a.VRM, a.Hits),
 		Patch: s.Pictures && a.patch != nil, Overview: s.Pictures && a.overview != nil,
+	}
+	for _, g := range a.Gone {
+		if slices.ContainsFunc(a.Hits, func(h nrd.Hit) bool { return same(&h, &g.Hit) }) {
+			continue // the alert is withdrawn with it
+		}
+		taken := entryViews(a.VRM, []nrd.Hit{g.Hit})[0]
+		taken.Gone = g.Why
+		v.Entries = append(v.Entries, taken)
 	}
 	if a.Direction != nrd.DirectionUnknown {
 		v.Direction = string(a.Direction)

@@ -30,6 +30,10 @@ import (
 	"nrd/internal/identity"
 )
 
+// MaxConnections is how many devices may be connected to one of central's HTTPS
+// ports at once.
+const MaxConnections = 200
+
 // TokenLife is how long an enrolment token is good for.
 const TokenLife = time.Hour
 

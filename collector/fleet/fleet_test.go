@@ -22,6 +22,7 @@ import (
 	"nrd/collector/store/sqlite"
 	"nrd/internal/clock"
 	"nrd/internal/identity"
+	"nrd/internal/limit"
 	"nrd/internal/sealed"
 )
 
@@ -74,7 +75,7 @@ func (s *site) serve() {
 	must(s.t, err)
 	server := &http.Server{Handler: s.Service(), TLSConfig: config, ReadHeaderTimeout: time.Second, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug)}
 	ended := make(chan error, 1)
-	limited := Limit(server, l, MaxConnections, Certified)
+	limited := limit.Listener(server, l, MaxConnections, limit.Certified)
 	go func() { ended <- server.ServeTLS(limited, "", "") }()
 	s.t.Cleanup(func() {
 		must(s.t, server.Close())

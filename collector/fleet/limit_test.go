@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"nrd/internal/identity"
+	"nrd/internal/limit"
 )
 
 // strangers connect so often and say nothing.
@@ -67,7 +68,7 @@ func newHall(t *testing.T, known func(tls.ConnectionState) bool) *hall {
 	must(t, err)
 	h.address = l.Addr().String()
 	ended := make(chan error, 1)
-	limited := Limit(server, l, 2, known)
+	limited := limit.Listener(server, l, 2, known)
 	go func() { ended <- server.ServeTLS(limited, "", "") }()
 	t.Cleanup(func() {
 		must(t, server.Close())
@@ -137,7 +138,7 @@ func TestWhereAllAreServedTheNextWaits(t *testing.T) {
 }
 
 func TestWhoShowsNoCertificateIsNobodyHoweverBusy(t *testing.T) {
-	h := newHall(t, Certified)
+	h := newHall(t, limit.Certified)
 	one := h.ask("/slow")
 	<-h.entered
 	two := h.ask("/slow")

@@ -6,9 +6,13 @@ const role = document.body.dataset.role;
 // lostAfter is how long no heartbeat may come, in milliseconds; they come each
 // second. highAgain is how often an urgent hit that nobody acknowledged sounds.
 const lostAfter = 2400, highAgain = 12000;
+// settle is how long something must have been in front before it can be answered: a
+// tap that was on its way, or a second one, is not about it.
+const settle = 700;
 
 let view = null; // what the unit last said may be shown
 let chosen = 0; // the alert that was touched in the queue
+let front = "", since = 0; // what is in front, and since when
 let beaten = performance.now();
 let events = null, connected = performance.now();
 let lost = false, met = false; // met: the unit has given a heartbeat
@@ -33,10 +37,13 @@ const icon = (name, label) => {
 // not say all of it again and a finger does not miss.
 const put = (place, ...content) => {
   const next = make("div", {}, ...content);
-  if (place.innerHTML !== next.innerHTML) place.replaceChildren(...next.childNodes);
+  if (place.innerHTML === next.innerHTML) return;
+  const held = place.contains(document.activeElement) && document.activeElement.dataset.number;
+  place.replaceChildren(...next.childNodes);
+  if (held) one(`[data-number="${held}"]`, place)?.focus({ preventScroll: true }); // for who has no finger
 };
 
-const flags = [["withdrawn", "withdrawn"], ["provisional", "provisional"], ["near", "near match"], ["verify", "verify before stop"], ["markers", "warning markers"], ["seen", "acknowledged"]];
+const flags = [["withdrawn", "withdrawn"], ["partly", "partly withdrawn"], ["provisional", "provisional"], ["near", "near match"], ["verify", "verify before stop"], ["markers", "warning markers"], ["seen", "acknowledged"]];
 const words = { high: "High", medium: "Medium", low: "Low", none: "Intelligence" };
 
 // symbolOf shows an alert without words; a screen reader is told.
@@ -53,7 +60,8 @@ const differing = (listed, read) => {
   return [...listed].map((c) => (c === " " || c === plain[n++] ? c : make("u", {}, c)));
 };
 
-const entryOf = (e, most, read = "") => make("div", { class: "entry" },
+const entryOf = (e, most, read = "") => make("div", { class: "entry" + (e.gone ? " gone" : "") },
+  e.gone ? make("p", { class: "say withdrawn-say" }, icon("withdrawn"), "WITHDRAWN: " + e.gone) : "",
   e.markers?.length ? make("p", { class: "markers-row" }, ...e.markers.map((m) => make("strong", { class: "marker" }, m))) : "",
   make("p", { class: "asks" }, make("span", { class: "chip " + e.priority }, words[e.priority].toUpperCase()), " ", make("b", {}, e.action), e.action && e.reason ? ": " : "", e.reason),
   e.vrm ? make("p", { class: "not-same" }, "The list has ", make("b", {}, ...differing(e.vrm, read))) : "",
@@ -66,6 +74,7 @@ const entryOf = (e, most, read = "") => make("div", { class: "entry" },
 // says is what must be known of an alert before anything else.
 const says = (a) => [
   a.withdrawn ? make("p", { class: "say withdrawn-say" }, icon("withdrawn"), "WITHDRAWN: " + a.why) : "",
+  a.unseen ? make("p", { class: "say withdrawn-say" }, icon("partly"), "LAST SIGHTING WITHDRAWN: " + a.unseen) : "",
   a.provisional ? make("p", { class: "say" }, icon("provisional"), "PROVISIONAL: not confirmed yet") : "",
   a.near ? make("p", { class: "say" }, icon("near"), "NEAR MATCH: compare the plate") : "",
   a.verify ? make("p", { class: "say verify-say" }, icon("verify"), "VERIFY BEFORE STOP: the list is out of date") : "",
@@ -106,11 +115,13 @@ const draw = () => {
   if (!glancing) put(one(".glance"));
   if (glancing || !duty) complain("");
   if (glancing) put(one(".glance"), ...view.alerts.filter((a) => !a.over).slice(0, 4).map(symbolOf));
-  if (!duty) return;
-  const a = current();
+  if (!duty) { front = ""; return; }
+  const a = current(), before = front;
+  front = a ? a.number + "/" + a.sounds : "";
+  if (front !== before) since = performance.now();
   put(one(".current"), ...(a ? currentOf(a) : [make("p", { class: "quiet" }, "No hits.")]));
   one(".answers").hidden = !a || a.over;
-  if (a) one(".acknowledge").disabled = a.seen;
+  if (a) one(".acknowledge").ariaDisabled = String(a.seen); // a button that is disabled loses the focus
   put(one(".queue ul"), ...view.alerts.map((q) => make("li", {},
     make("button", { "data-number": q.number, ...(q === a ? { "aria-current": "true" } : {}), class: q.over || q.withdrawn ? "faded" : "" },
       icon(q.priority, words[q.priority]), make("b", {}, q.vrm), make("span", {}, q.outcome || (q.withdrawn ? "withdrawn" : q.seen ? "acknowledged" : q.at))))));
@@ -118,7 +129,12 @@ const draw = () => {
   put(one(".officer"), make("span", {}, make("b", {}, o.collar), ` on duty since ${o.since}`), make("span", {}, `${o.authoriser}, log ${o.reference}`));
 };
 
-const complain = (text) => { const p = one(".problem"); p.hidden = !text; p.textContent = text; };
+// complain says what went wrong, but to no driver who may be moving.
+const complain = (text) => {
+  const say = role === "driver" && (!view || view.moving) ? "" : text, p = one(".problem");
+  p.hidden = !say;
+  p.textContent = say;
+};
 
 // ring sounds what is new, and again what is urgent and not acknowledged. What
 // was sounded stands in the page, so that it can be seen without ears.
@@ -138,10 +154,10 @@ const ring = () => {
 
 const take = (text) => {
   const before = new Set(view?.alerts.map((a) => a.number));
-  const front = view && current();
+  const looked = view && current();
   view = JSON.parse(text);
   // What is withdrawn while officers look at it stays where they look.
-  if (front && !front.withdrawn && view.alerts.some((a) => a.number === front.number && a.withdrawn && !a.over)) chosen = front.number;
+  if (looked && !looked.withdrawn && view.alerts.some((a) => a.number === looked.number && a.withdrawn && !a.over)) chosen = looked.number;
   if (view.alerts.some((a) => !before.has(a.number) && a.sound)) chosen = 0;
   draw();
   ring();
@@ -203,18 +219,24 @@ one(".sign-on").addEventListener("submit", async (e) => {
   if (view) draw();
 });
 one(".unmute").addEventListener("click", async () => {
-  if (!await sound.unlock()) complain(role === "driver" ? "" : "This tablet gives no sound. Watch the screen.");
+  if (!await sound.unlock()) complain("This tablet gives no sound. Watch the screen.");
   if (view) { draw(); ring(); }
 });
 one(".still-on").addEventListener("click", () => send("/still-on"));
 one(".sign-off").addEventListener("click", () => send("/sign-off"));
-one(".acknowledge").addEventListener("click", () => { const a = current(); if (a) send("/acknowledge", { number: a.number }); });
+// answered gives the hit that an answer is about, null while it, or what is new of
+// it, has only just come to the front.
+const answered = () => (view && front && performance.now() - since >= settle ? current() : null);
+one(".acknowledge").addEventListener("click", () => { const a = answered(); if (a && !a.seen) send("/acknowledge", { number: a.number }); });
 for (const b of document.querySelectorAll("[data-disposition]")) {
-  b.addEventListener("click", () => { const a = current(); if (a) { chosen = a.number; send("/disposition", { number: a.number, disposition: b.dataset.disposition }); } });
+  b.addEventListener("click", () => { const a = answered(); if (a) { chosen = a.number; send("/disposition", { number: a.number, disposition: b.dataset.disposition }); } });
 }
 one(".queue").addEventListener("click", (e) => {
   const b = e.target.closest("button");
-  if (b) { chosen = Number(b.dataset.number); draw(); }
+  if (!b) return;
+  chosen = Number(b.dataset.number);
+  draw();
+  since = 0; // who chose it means it
 });
 one(".open-check").addEventListener("click", () => { one("dialog form").reset(); one(".result").replaceChildren(); one("dialog").showModal(); });
 one("dialog form").addEventListener("submit", async (e) => {
@@ -238,6 +260,7 @@ one(".look").addEventListener("click", () => {
   looks(next);
 });
 
+sound.onchange = draw;
 connect();
 setInterval(watch, 100);
 document.addEventListener("visibilitychange", watch);

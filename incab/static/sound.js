@@ -13,11 +13,15 @@ const sound = (() => {
     lost: [[440, .3, .1], [330, .3, .1], [220, .6, 0]],
   };
   const plays = () => audio !== null && audio.state === "running";
-  return {
+  const it = {
     plays,
+    onchange: () => {}, // called when the browser takes sound away, or gives it
     async unlock() {
       try {
-        audio ??= new AudioContext();
+        if (!audio) {
+          audio = new AudioContext();
+          audio.onstatechange = () => it.onchange();
+        }
         await Promise.race([audio.resume(), new Promise((done) => setTimeout(done, 1000))]);
       } catch { audio = null; }
       return plays();
@@ -42,4 +46,5 @@ const sound = (() => {
       return true;
     },
   };
+  return it;
 })();

@@ -257,22 +257,32 @@ func (a *Agent) record(rec *nrd.Record) {
 	as := a.tally.note(rec)
 	if a.screen != nil {
 		rec.Deployment = cmp.Or(a.screen.Authority(), rec.Deployment)
-		defer a.screen.Recorded(rec, as) // also where it cannot be kept: the people in the car are told
 	}
+	kept := a.keep(rec, as)
+	if a.screen != nil {
+		a.screen.Recorded(rec, as) // also where it was not kept: the people in the car are told
+	}
+	// The gateway's answer is about what they were told.
+	if kept && a.live != nil && !rec.Unread() {
+		a.live.Ask(rec)
+	}
+}
+
+// keep gives a record to the buffer and tells whoever follows; it reports whether
+// the buffer took it.
+func (a *Agent) keep(rec *nrd.Record, as incab.Telling) bool {
 	key, err := a.buffer.Append(rec)
 	if err != nil {
 		a.tally.lost(err)
 		a.Log.Error("a record could not be kept", "error", err)
-		return
+		return false
 	}
 	a.Log.Debug("kept", "key", key.String(), "vrm", rec.Read.VRM)
 	if rec.IsHit() {
 		a.Log.Info("hit", "key", key.String(), "priority", rec.Hits[0].Entry.Priority.String(), "list", rec.Hits[0].List.List)
 	}
 	a.tally.kept(rec, as)
-	if a.live != nil && !rec.Unread() {
-		a.live.Ask(rec)
-	}
+	return true
 }
 
 // provisional tells a hit before the passage is over; the record follows.

@@ -167,6 +167,7 @@ func TestAReadOfAListedVehicleIsOnTheTabletAndWhatTheOfficerTapsAtCentral(t *tes
 	c.see("the mark", `document.querySelector(".current .plate").textContent.replace(" ", "") === "`+wanted+`"`)
 	c.see("the list and its age", `document.querySelector(".current .list").innerText.includes("local, 0 min old")`)
 	c.see("the plate and the vehicle", `[...document.querySelectorAll(".pictures img")].filter((i) => i.naturalWidth > 0).length === 2`)
+	c.see("that it can be answered", `answered() !== null`)
 	c.do(chromedp.Click(chromedp.CSS(`[data-disposition="stopped"]`)))
 	c.see("the outcome", `document.querySelector(".current").innerText.includes("Outcome: stopped, by 4417")`)
 

@@ -2,9 +2,11 @@ package agent
 
 import (
 	"bytes"
+	"net"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -34,7 +36,7 @@ func TestTheSampleIsARightConfiguration(t *testing.T) {
 
 func TestACommentedSettingOfTheSampleIsKnown(t *testing.T) {
 	text := string(Sample)
-	for _, setting := range []string{"deployment", "pace", "region", "gps", "baud", "[[list]]", "name = \"local\"", "file", "listen"} {
+	for _, setting := range []string{"deployment", "pace", "region", "gps", "baud", "[[list]]", "name = \"local\"", "file", "listen", "names"} {
 		if !strings.Contains(text, "\n#"+setting) {
 			t.Fatalf("the sample does not show %s", setting)
 		}
@@ -63,6 +65,7 @@ func TestAWrongConfigurationSaysWhere(t *testing.T) {
 		"a confidence of 140":           {"= 40", "= 140", "must be 0 to 100"},
 		"a buffer too small for a day":  {`"8GB"`, `"8MB"`, "buffer.max_bytes"},
 		"a buffer that forgets at once": {`"30d"`, `"30s"`, "buffer.max_age"},
+		"a screen without a name":       {`#names = ["192.168.8.1",`, `names = ["car 7",`, "incab.names[0]: "},
 		"a broker that is missing":      {`broker = "tls://central.example.police.uk:8883"`, ``, "central.broker: is missing"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -86,6 +89,28 @@ func TestACredentialOfTheServiceManagerIsTheKey(t *testing.T) {
 	}
 	if c.Key != "/run/credentials/nrd-agent.service/storage.key" {
 		t.Fatalf("the key is %s", c.Key)
+	}
+}
+
+func TestTabletsComeUnderTheNamesThatAreConfiguredOrTheMachinesOwn(t *testing.T) {
+	everywhere, here := &net.TCPAddr{IP: net.IPv4zero, Port: 8443}, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 8443}
+	configured := IncabConfig{Names: []string{"car-7.example.police.uk"}}
+	for _, a := range []net.Addr{everywhere, here} {
+		if got := configured.names(a); !slices.Equal(got, configured.Names) {
+			t.Errorf("configured: %q", got)
+		}
+	}
+	if got := (IncabConfig{}).names(here); len(got) != 0 {
+		t.Errorf("a listener with an address of its own needs no other: %q", got)
+	}
+	own := (IncabConfig{}).names(everywhere)
+	for i, name := range own {
+		if ip := net.ParseIP(name); ip != nil && !ip.IsPrivate() || ip == nil && (i < len(own)-1 || !hostname.MatchString(name)) {
+			t.Errorf("the machine's own: %q", own)
+		}
+	}
+	if len(own) == 0 {
+		t.Error("this machine has neither an address nor a name")
 	}
 }
 

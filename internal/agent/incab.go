@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"time"
@@ -26,6 +27,9 @@ import (
 type IncabConfig struct {
 	// Listen is the page's address; without one there is no screen.
 	Listen string `toml:"listen"`
+	// Names are the names and addresses under which tablets reach the page, the one
+	// to be shown first; without any, this machine's own.
+	Names []string `toml:"names"`
 	// Certificate and Key are PEM files of a certificate that the tablets
 	// trust; without them the unit makes its own.
 	Certificate string `toml:"certificate"`
@@ -46,12 +50,39 @@ func (c IncabConfig) check(say func(key, format string, args ...any)) {
 			say("incab.listen", "%v", err)
 		}
 	}
+	for i, name := range c.Names {
+		if net.ParseIP(name) == nil && !hostname.MatchString(name) {
+			say(fmt.Sprintf("incab.names[%d]", i), "%q is neither a name such as car-7.example.police.uk nor an address", name)
+		}
+	}
 	if (c.Certificate == "") != (c.Key == "") {
 		say("incab", "certificate and key go together")
 	}
 	if !(c.StandingSpeed >= 0 && c.StandingSpeed <= fastestStanding) {
 		say("incab.standing_speed", "must be 0 to %g m/s, is %g", fastestStanding, c.StandingSpeed)
 	}
+}
+
+var hostname = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$`)
+
+// names gives those under which tablets reach the page: as configured, or this
+// machine's addresses in private networks and its name. A listener with an address
+// of its own needs no other.
+func (c IncabConfig) names(listening net.Addr) []string {
+	if a, ok := listening.(*net.TCPAddr); len(c.Names) > 0 || ok && !a.IP.IsUnspecified() {
+		return c.Names
+	}
+	var names []string
+	addresses, _ := net.InterfaceAddrs() // none is as good as an error
+	for _, a := range addresses {
+		if n, ok := a.(*net.IPNet); ok && n.IP.IsPrivate() {
+			names = append(names, n.IP.String())
+		}
+	}
+	if name, err := os.Hostname(); err == nil && hostname.MatchString(strings.ToLower(name)) {
+		names = append(names, strings.ToLower(name))
+	}
+	return names
 }
 
 const purposeIncab = "officer's screen"
@@ -96,9 +127,12 @@ func (a *Agent) openScreen(ctx context.Context) error {
 		return opened, nil
 	}
 	s.Save = func(text []byte) error { return sealed.WriteFile(file, box.Seal(text, nil), 0o600) }
-	if s.Listener, err = new(net.ListenConfig).Listen(ctx, "tcp", c.Listen); err != nil {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", c.Listen)
+	if err != nil {
 		return fmt.Errorf("%s: incab.listen: %w", a.Config.file, err)
 	}
+	s.Listener = listener
+	s.Names = func() []string { return c.names(listener.Addr()) }
 	if err := s.Initialize(); err != nil {
 		return errors.Join(fmt.Errorf("the officer's screen: %w", err), s.Listener.Close())
 	}

@@ -9,11 +9,13 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"nrd"
+	"nrd/internal/clock"
 	"nrd/internal/metrics"
 	"nrd/uplink"
 )
@@ -109,6 +111,30 @@ func TestMetricsAreDocumented(t *testing.T) {
 	}
 	if want := metrics.Table(definitions); rows.String() != want {
 		t.Errorf("docs/metrics.md lists\n%s\nthe agent has\n%s", rows.String(), want)
+	}
+}
+
+// TestAUnitReportsThatAListIsOutOfDate goes through the ages of a list whose file
+// nobody brings anew.
+func TestAUnitReportsThatAListIsOutOfDate(t *testing.T) {
+	c := newSite(t).unit()
+	list(t, c, entry("AB12CDE", "High", "1"))
+	hand := clock.NewManual(time.Now())
+	a := newAgent(t, c, nil)
+	a.Clock = hand
+	a.tally = newTally(hand, nil, c.Match)
+	must(t, a.open())
+	defer func() { must(t, a.close()) }()
+	must(t, (&lists{agent: a}).begin(t.Context()))
+	for _, step := range []struct {
+		hours int
+		says  string
+	}{{1, ""}, {c.profile.AmberAfterHours, "list local is amber"}, {c.profile.StaleAfterHours - c.profile.AmberAfterHours, "list local is stale"}} {
+		hand.Advance(time.Duration(step.hours) * time.Hour)
+		says := slices.DeleteFunc(a.status().Problems, func(p string) bool { return !strings.HasPrefix(p, "list ") })
+		if text := strings.Join(says, "; "); text != step.says {
+			t.Errorf("%d h later it says %q, want %q", step.hours, text, step.says)
+		}
 	}
 }
 

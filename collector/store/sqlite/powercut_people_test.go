@@ -91,7 +91,7 @@ func TestPowerCutProgramOfPeople(t *testing.T) {
 			return s.PutInForce(ctx, held, store.Retrospect{}, func(l *store.List) error { l.InForce.Version = 7; return nil })
 		}},
 		{"anchored", func() error {
-			return s.PutAnchor(ctx, store.Anchor{Device: "unit-1", By: "ann", At: storetest.Noon, Correction: nrd.Correction{BootID: "boot 1", Monotonic: time.Hour, UTC: storetest.Noon, Source: nrd.ClockPerson}})
+			return s.PutAnchor(ctx, store.Anchor{Device: "unit-1", By: "ann", At: storetest.Noon, Correction: nrd.Correction{BootID: "boot 1", Monotonic: time.Hour, UTC: storetest.Noon, Source: nrd.ClockPerson}}, time.Time{})
 		}},
 		{"released", func() error {
 			released, err := s.Release(ctx, []store.Release{{Key: crashRecord(asideSequence).Key, Correction: store.Correction{UTC: storetest.Noon.Add(-72 * time.Hour), Source: nrd.ClockPerson, By: "ann", At: storetest.Noon}}})

@@ -1,4 +1,6 @@
-package fleet
+// Package limit bounds how many connections an HTTPS server has open, so that
+// strangers who only connect keep out neither devices nor people.
+package limit
 
 import (
 	"container/list"
@@ -8,19 +10,19 @@ import (
 	"sync"
 )
 
-// MaxConnections is how many devices may be connected to one of central's HTTPS
-// ports at once.
-const MaxConnections = 200
+// Anyone takes everybody who sends a request for known: a page's visitors have no
+// certificates.
+func Anyone(tls.ConnectionState) bool { return true }
 
 // Certified says that a connection has shown a device's certificate.
 func Certified(s tls.ConnectionState) bool { return len(s.VerifiedChains) > 0 }
 
-// Limit bounds how many connections an HTTPS server has on its listener, and with
+// Listener bounds how many connections an HTTPS server has on its listener, and with
 // them the memory that strangers can take. When there is one too many, the oldest
 // is ended of those that have sent no whole request, have been answered, or are
 // not known for who they are: strangers who only connect take each other's places.
 // Where all are known and busy, the next waits to be accepted.
-func Limit(server *http.Server, l net.Listener, most int, known func(tls.ConnectionState) bool) net.Listener {
+func Listener(server *http.Server, l net.Listener, most int, known func(tls.ConnectionState) bool) net.Listener {
 	limited := &limited{
 		Listener: l, known: known, room: make(chan struct{}, most), idle: make(chan struct{}, 1), closed: make(chan struct{}), nameless: list.New(),
 	}
