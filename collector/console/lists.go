@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -35,6 +36,8 @@ type listsPage struct {
 	May           listRights
 	Done          string
 	UsageDays     int
+	// Signing are the alarms about the signing of lists.
+	Signing []store.Alarm
 }
 
 // listRights are what the visitor may do with lists.
@@ -85,10 +88,14 @@ func (c *Console) showLists(w http.ResponseWriter, r *http.Request, who visitor,
 	if err == nil {
 		data.Imports, err = c.Store.Imports(r.Context(), "", importsOnPage)
 	}
+	if err == nil {
+		data.Signing, err = c.Store.StandingAlarms(r.Context())
+	}
 	if err != nil {
 		c.fail(w, r, &who, err)
 		return
 	}
+	data.Signing = slices.DeleteFunc(data.Signing, func(a store.Alarm) bool { return a.Device != lists.AboutSigning })
 	c.show(w, status, "lists.html", page{Title: "Lists", Here: "/lists", Who: &who, Problem: problem, Data: data})
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"nrd"
 	"nrd/collector/access"
+	"nrd/collector/alarm"
 	"nrd/collector/lists"
 	"nrd/collector/store"
 	"nrd/hotlist/voi"
@@ -98,6 +99,30 @@ func TestAListIsMadeFilledExportedAndWithdrawnOnThePage(t *testing.T) {
 	wants(t, "withdrawn", status, 200, page, "nothing of it matches")
 	status, _ = jane.get("/lists/nowhere")
 	wants(t, "a list that is not", status, 404, "")
+}
+
+func TestTheListsPageShowsWhatNoUnitHasYetAndWhatIsWrongWithTheKeys(t *testing.T) {
+	d := newDesk(t)
+	jane := d.signedIn(t, "jane.doe")
+	jane.post("/lists", "name", "burglars", "owner", "DI Gray", "purpose", "response")
+	if _, err := d.Store.RaiseAlarm(t.Context(), store.Alarm{Device: lists.AboutSigning, Kind: alarm.Keys, Raised: d.clock.Now(), Text: "the root ends soon"}); err != nil {
+		t.Fatal(err)
+	}
+	status, page := jane.get("/lists")
+	wants(t, "never published", status, 200, page, "no unit has it yet", "The root ends soon.")
+	publish := func(version uint64) {
+		t.Helper()
+		if err := d.Store.ChangeList(t.Context(), "burglars", func(l *store.List) error { l.Published = version; return nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	publish(1)
+	if _, page = jane.get("/lists"); strings.Contains(page, "no unit has it") || strings.Contains(page, "on its way") {
+		t.Error("a published list is said not to be")
+	}
+	publish(7)
+	status, page = jane.get("/lists")
+	wants(t, "another version", status, 200, page, "on its way")
 }
 
 func TestListsAreForThoseWhoMaySeeThem(t *testing.T) {

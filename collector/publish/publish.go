@@ -242,6 +242,13 @@ func (p *Publisher) Published() []publication.Publication {
 	return all
 }
 
+// Signed is when the metadata was signed last. It is good for trust.Life.
+func (p *Publisher) Signed() time.Time {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return p.signed.at
+}
+
 // Number counts up with each change of what is published.
 func (p *Publisher) Number() int64 {
 	p.mu.RLock()
