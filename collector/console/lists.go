@@ -43,10 +43,10 @@ type listsPage struct {
 // listRights are what the visitor may do with lists.
 type listRights struct{ Manage, Export, Decide bool }
 
-// entryRow is an entry and how it stands.
+// entryRow is an entry, how it stands, and the link to change it.
 type entryRow struct {
 	store.ListEntry
-	State string
+	State, Change string
 }
 
 func (c *Console) listRoutes(mux *http.ServeMux) {
@@ -125,17 +125,32 @@ func (c *Console) showList(w http.ResponseWriter, r *http.Request, who visitor, 
 	if len(entries) > entriesOnPage {
 		entries = entries[:entriesOnPage]
 		last := entries[entriesOnPage-1]
-		data.More = "/lists/" + name + "?" + url.Values{"after": {string(last.VRM)}, "reference": {last.Reference}}.Encode()
+		data.More = data.link("after", string(last.VRM), "reference", last.Reference)
 	}
 	edit, _ := strconv.ParseUint(r.URL.Query().Get("edit"), 10, 64) // anything else edits nothing
 	for i := range entries {
-		row := entryRow{entries[i], lists.StateOf(&entries[i], c.Clock.Now())}
+		row := entryRow{entries[i], lists.StateOf(&entries[i], c.Clock.Now()), data.link(
+			"after", string(q.After.VRM), "reference", q.After.Reference, "edit", strconv.FormatUint(entries[i].ID, 10)) + "#entry"}
 		data.Entries = append(data.Entries, row)
 		if row.ID == edit {
 			data.Edit = &row
 		}
 	}
 	c.show(w, status, "list.html", page{Title: "List " + name, Here: "/lists", Who: &who, Problem: problem, Data: data})
+}
+
+// link is the page's own address with other values, and with the mark looked for.
+func (p *listsPage) link(values ...string) string {
+	q := url.Values{}
+	for i := 0; i < len(values); i += 2 {
+		if values[i+1] != "" {
+			q.Set(values[i], values[i+1])
+		}
+	}
+	if p.VRM != "" {
+		q.Set("vrm", p.VRM)
+	}
+	return "/lists/" + p.One.Name + "?" + q.Encode()
 }
 
 // listDone shows a list after something was done with it, or why it was not.

@@ -3,10 +3,12 @@ package console
 import (
 	"bytes"
 	"fmt"
+	"html"
 	"io"
 	"mime/multipart"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -123,6 +125,39 @@ func TestTheListsPageShowsWhatNoUnitHasYetAndWhatIsWrongWithTheKeys(t *testing.T
 	publish(7)
 	status, page = jane.get("/lists")
 	wants(t, "another version", status, 200, page, "on its way")
+}
+
+func TestAnyEntryIsChangedByTheLinkBesideIt(t *testing.T) {
+	d := newDesk(t)
+	jane := d.signedIn(t, "jane.doe")
+	jane.post("/lists", "name", "burglars", "owner", "DI Gray", "purpose", "response")
+	var file strings.Builder
+	for n := range entriesOnPage + 20 {
+		fmt.Fprintf(&file, "AB12 CDE,FORD,,,High,,Stolen,,,,2027-01-31,07/%d,,,,R%03d\r\n", n, n)
+	}
+	jane.upload("/lists/burglars/import", "x.csv", file.String(), "rationale", "operation Foo")
+	last := func(page, link string) string {
+		t.Helper()
+		found := regexp.MustCompile(`href="([^"]*)">`+link).FindAllStringSubmatch(page, -1)
+		if found == nil {
+			t.Fatalf("no link %q is on the page\n%s", link, page)
+		}
+		return html.UnescapeString(found[len(found)-1][1])
+	}
+	for _, first := range []string{"/lists/burglars", "/lists/burglars?vrm=ab12cde"} {
+		_, page := jane.get(first)
+		_, page = jane.get(last(page, "The next entries"))
+		status, page := jane.get(last(page, "edit"))
+		wants(t, first, status, 200, page, "Change the entry AB12CDE", `name="reference" value="R119"`)
+		if strings.Contains(page, "<small>R050<") {
+			t.Errorf("%s: the link leads to the first entries", first)
+		}
+	}
+	jane.post("/lists/burglars/entries", "id", "120", "vrm", "AB12 CDE", "reference", "R119", "priority", "high", "rationale", "another", "weed", "2027-02-28")
+	entries, err := d.Store.Entries(t.Context(), store.EntryQuery{List: "burglars", After: store.EntryKey{VRM: "AB12CDE", Reference: "R118"}})
+	if err != nil || len(entries) != 1 || entries[0].NationalID != "07/119" || entries[0].Action != "High" || entries[0].Rationale != "another" {
+		t.Errorf("it is %+v, %v", entries, err)
+	}
 }
 
 func TestListsAreForThoseWhoMaySeeThem(t *testing.T) {
