@@ -258,18 +258,16 @@ func (d *deskServer) removeEntry(ctx context.Context, by access.By, q listAct) (
 }
 
 func (d *deskServer) importList(ctx context.Context, by access.By, q ListFile) (ListImport, error) {
-	if info, err := os.Stat(q.Path); err == nil && !info.Mode().IsRegular() {
-		return ListImport{}, fmt.Errorf("%w: %s is no file", lists.ErrInvalid, q.Path)
-	}
-	f, err := voi.Open(q.Path)
-	if errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrPermission) {
-		err = fmt.Errorf("%w: central reads it itself: %w", lists.ErrInvalid, err)
-	}
-	if err != nil {
-		return ListImport{}, err
-	}
-	defer f.Close() //nolint:errcheck // it was only read
-	i, err := d.lists.Import(ctx, by, q.List, f, lists.Upload{Rationale: q.Rationale, Weed: q.Weed, Review: q.Review, Covert: q.Covert, Sure: q.Sure})
+	i, err := d.lists.ImportFrom(ctx, by, q.List, filepath.Base(q.Path), func() (*voi.File, error) {
+		if info, err := os.Stat(q.Path); err == nil && !info.Mode().IsRegular() {
+			return nil, fmt.Errorf("%w: %s is no file", lists.ErrInvalid, q.Path)
+		}
+		f, err := voi.Open(q.Path)
+		if errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrPermission) {
+			err = fmt.Errorf("%w: central reads it itself: %w", lists.ErrInvalid, err)
+		}
+		return f, err
+	}, lists.Upload{Rationale: q.Rationale, Weed: q.Weed, Review: q.Review, Covert: q.Covert, Sure: q.Sure})
 	return importOf(&i, true), err
 }
 

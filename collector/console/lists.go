@@ -51,14 +51,17 @@ type entryRow struct {
 
 func (c *Console) listRoutes(mux *http.ServeMux) {
 	mux.Handle("GET /lists", c.signedIn(c.allLists))
-	mux.Handle("POST /lists", c.signedIn(c.createList))
+	manage := func(pattern string, do func(http.ResponseWriter, *http.Request, visitor)) {
+		mux.Handle("POST "+pattern, c.signedIn(c.needs(access.ManageLists, do)))
+	}
+	manage("/lists", c.createList)
 	mux.Handle("GET /lists/{list}", c.signedIn(c.oneList))
-	mux.Handle("POST /lists/{list}/change", c.signedIn(c.changeList))
-	mux.Handle("POST /lists/{list}/review", c.signedIn(c.reviewList))
-	mux.Handle("POST /lists/{list}/withdraw", c.signedIn(c.withdrawList))
-	mux.Handle("POST /lists/{list}/entries", c.signedIn(c.putEntry))
-	mux.Handle("POST /lists/{list}/entries/{id}/remove", c.signedIn(c.removeEntry))
-	mux.Handle("POST /lists/{list}/import", c.signedIn(c.importList))
+	manage("/lists/{list}/change", c.changeList)
+	manage("/lists/{list}/review", c.reviewList)
+	manage("/lists/{list}/withdraw", c.withdrawList)
+	manage("/lists/{list}/entries", c.putEntry)
+	manage("/lists/{list}/entries/{id}/remove", c.removeEntry)
+	manage("/lists/{list}/import", c.importList)
 	mux.Handle("POST /lists/{list}/export", c.signedIn(c.exportList))
 	mux.Handle("GET /imports/{id}", c.signedIn(c.oneImport))
 	mux.Handle("POST /imports/{id}/approve", c.signedIn(c.approveImport))

@@ -84,7 +84,10 @@ func TestAListIsMadeFilledExportedAndWithdrawnOnThePage(t *testing.T) {
 	status, page = jane.upload("/lists/burglars/import", "B_X_I.dat", listLine+"rubbish\r\n", "rationale", "operation Foo")
 	wants(t, "a file", status, 200, page, "B_X_I.dat", "loaded", "columns where 16 are needed", "<td>2</td>")
 	status, page = jane.upload("/lists/burglars/import", "bomb.zip", "PK\x03\x04 no zip at all", "rationale", "x")
-	wants(t, "a broken file", status, 422, page, "ZIP")
+	wants(t, "a broken file", status, 200, page, "bomb.zip", "refused", "ZIP", "2 before, 2 with it")
+	if status, page = jane.get("/lists/burglars"); !strings.Contains(page, "bomb.zip") {
+		t.Errorf("the broken file is not among those that came: %d\n%s", status, page)
+	}
 	status, page = jane.upload("/lists/burglars/import", "big.csv", strings.Repeat("x", maxUpload+1), "rationale", "x")
 	wants(t, "a file that is too large", status, 422, page, "64 MB")
 	status, page = jane.post("/lists/burglars/export", "reason", "")
@@ -181,6 +184,18 @@ func TestListsAreForThoseWhoMaySeeThem(t *testing.T) {
 		}
 		status, _ = who.upload("/lists/burglars/import", "x.csv", listLine, "rationale", "x")
 		wants(t, "a file", status, 403, "")
+		for path, fields := range map[string][]string{"/lists": {"every", "soon"}, "/lists/burglars/entries": {"priority", "urgent"}, "/lists/burglars/review": {"next", "soon"}} {
+			status, _ = who.post(path, fields...)
+			wants(t, "a post to "+path+" with a form that is wrong", status, 403, "")
+			if line := d.lastLine(t); line.Account != who.name || !strings.HasPrefix(line.Outcome, "refused: ") || line.Subject != path {
+				t.Errorf("it is logged as %+v", line)
+			}
+		}
+		status, _ = who.upload("/lists/burglars/import", "bomb.zip", "PK\x03\x04 no zip at all")
+		wants(t, "a broken file", status, 403, "")
+		if line := d.lastLine(t); line.Account != who.name || !strings.HasPrefix(line.Outcome, "refused: ") {
+			t.Errorf("it is logged as %+v", line)
+		}
 	}
 }
 

@@ -133,16 +133,16 @@ func (l *Lists) set(list *store.List, n NewList) {
 // Change gives a list other settings; whether it is local stays. The units get it
 // anew. The errors are Create's, and store.ErrNotFound.
 func (l *Lists) Change(ctx context.Context, by access.By, n NewList) error {
-	if err := l.authorise(ctx, by, access.ManageLists, "list change", n.subject(), ""); err != nil {
-		return err
-	}
 	l.importing.Lock()
 	defer l.importing.Unlock()
 	list, err := l.standing(ctx, n.Name)
+	n.Source = list.Source
+	if denied := l.authorise(ctx, by, access.ManageLists, "list change", n.subject(), ""); denied != nil {
+		return denied
+	}
 	if err != nil {
 		return err
 	}
-	n.Source = list.Source
 	if err := n.check(ctx, l.Store); err != nil {
 		return err
 	}
