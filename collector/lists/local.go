@@ -12,6 +12,7 @@ import (
 
 	"nrd"
 	"nrd/collector/access"
+	"nrd/collector/fleet"
 	"nrd/collector/store"
 	"nrd/hotlist/voi"
 	"nrd/internal/identity"
@@ -36,8 +37,6 @@ type NewList struct {
 var (
 	listName   = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,63}$`)
 	sourceName = regexp.MustCompile(`^[A-Za-z0-9-]+_[A-Za-z0-9_-]+$`)
-	// national are names of recipients beyond the force and its neighbours.
-	national = regexp.MustCompile(`(?i)^(national|nas|nads|nadc|naas|pnc|leds|home.?office)([-_ .].*)?$`)
 )
 
 func (n NewList) check(ctx context.Context, st store.Store) error {
@@ -59,7 +58,7 @@ func (n NewList) check(ctx context.Context, st store.Store) error {
 		return say("the purpose is %s or %s, not %q", store.ForResponse, store.ForIntelligence, n.Purpose)
 	}
 	for _, r := range n.Recipients {
-		if n.Source == "" && national.MatchString(r) {
+		if n.Source == "" && fleet.National(r) {
 			return fmt.Errorf("%w: %w: %q", ErrInvalid, ErrNational, r)
 		}
 		if err := identity.ValidDevice(r); err != nil {
