@@ -213,6 +213,7 @@ func (c *Central) servePage(ctx context.Context, r *rooms, page *console.Console
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/", page)
+	mux.Handle(apiPath+"/", r.api())
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, q *http.Request) {
 		if err := healthy(q.Context(), r); err != nil {
 			c.Log.Error("health", "error", err)

@@ -124,6 +124,8 @@ func (d *deskServer) reply(w http.ResponseWriter, status int, value any) {
 type complaint struct {
 	Error string `json:"error"`
 	Kind  string `json:"kind"`
+	// Field is the field of the request that is wrong, where it is one.
+	Field string `json:"field,omitempty"`
 }
 
 // The kinds of complaint, each with its error on the other side.
@@ -139,16 +141,22 @@ var kinds = map[string]error{kindRefused: ErrRefused, kindInvalid: ErrInvalid, k
 func complain(err error) complaint {
 	kind := kindFailure
 	switch {
-	case errors.Is(err, access.ErrDenied), errors.Is(err, access.ErrReason), errors.Is(err, access.ErrNotLogged):
+	case errors.Is(err, access.ErrDenied), errors.Is(err, access.ErrReason), errors.Is(err, access.ErrNotLogged),
+		errors.Is(err, access.ErrNoSession), errors.Is(err, access.ErrSignIn), errors.Is(err, access.ErrThrottled):
 		kind = kindRefused
 	case errors.Is(err, access.ErrAccount), errors.Is(err, access.ErrRelease), errors.Is(err, store.ErrQuery),
 		errors.Is(err, fleet.ErrApproval), errors.Is(err, fleet.ErrOrder), errors.Is(err, fleet.ErrRevoked),
 		errors.Is(err, lists.ErrInvalid), errors.Is(err, lists.ErrOlder), errors.Is(err, store.ErrExists), errors.Is(err, voi.ErrZIP), errors.Is(err, voi.ErrTooLarge):
 		kind = kindInvalid
-	case errors.Is(err, store.ErrNotFound):
+	case errors.Is(err, store.ErrNotFound), errors.Is(err, errNoRoute):
 		kind = kindNotFound
 	}
-	return complaint{Error: err.Error(), Kind: kind}
+	c := complaint{Error: err.Error(), Kind: kind}
+	var wrong *fieldError
+	if errors.As(err, &wrong) {
+		c.Field = wrong.field
+	}
+	return c
 }
 
 // err gives the complaint back as an error.

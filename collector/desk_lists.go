@@ -2,6 +2,7 @@ package collector
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -51,36 +52,45 @@ type ListState struct {
 
 // ListedEntry is an entry of a local list. Times are days.
 type ListedEntry struct {
-	List         string    `json:"list"`
-	ID           uint64    `json:"id,omitempty"`
-	VRM          string    `json:"vrm"`
-	Reference    string    `json:"reference,omitempty"`
-	Priority     string    `json:"priority"`
-	Rationale    string    `json:"rationale,omitempty"`
-	Markers      []string  `json:"markers,omitempty"`
-	Make         string    `json:"make,omitempty"`
-	Model        string    `json:"model,omitempty"`
-	Colour       string    `json:"colour,omitempty"`
-	Reason       string    `json:"reason,omitempty"`
-	Intelligence string    `json:"intelligence,omitempty"`
-	Information  string    `json:"information,omitempty"`
-	Instructions string    `json:"instructions,omitempty"`
-	Force        string    `json:"force,omitempty"`
-	Marking      string    `json:"marking,omitempty"`
-	CAD          string    `json:"cad,omitempty"`
-	Covert       bool      `json:"covert,omitempty"`
-	Weed         time.Time `json:"weed"`
-	Review       time.Time `json:"review,omitzero"`
-	Creator      string    `json:"creator,omitempty"`
-	Created      time.Time `json:"created,omitzero"`
+	List         string   `json:"list"`
+	ID           uint64   `json:"id,omitempty"`
+	VRM          string   `json:"vrm"`
+	Reference    string   `json:"reference,omitempty"`
+	Priority     string   `json:"priority"`
+	Rationale    string   `json:"rationale,omitempty"`
+	Markers      []string `json:"markers,omitempty"`
+	Make         string   `json:"make,omitempty"`
+	Model        string   `json:"model,omitempty"`
+	Colour       string   `json:"colour,omitempty"`
+	Reason       string   `json:"reason,omitempty"`
+	Intelligence string   `json:"intelligence,omitempty"`
+	Information  string   `json:"information,omitempty"`
+	Instructions string   `json:"instructions,omitempty"`
+	Force        string   `json:"force,omitempty"`
+	Marking      string   `json:"marking,omitempty"`
+	CAD          string   `json:"cad,omitempty"`
+	// Action and NationalID, where they are empty, stay as they were.
+	Action     string `json:"action,omitempty"`
+	NationalID string `json:"national_id,omitempty"`
+
+	Covert  bool      `json:"covert,omitempty"`
+	Weed    time.Time `json:"weed"`
+	Review  time.Time `json:"review,omitzero"`
+	Creator string    `json:"creator,omitempty"`
+	Created time.Time `json:"created,omitzero"`
 	// State is "in force", "overdue" or "expired".
 	State string `json:"state,omitempty"`
 }
 
-// ListQuery asks for entries of a local list; VRM narrows to one mark.
+// ListQuery asks for entries of a local list; VRM narrows to one mark. AfterVRM and
+// AfterReference are of the last entry of the page before, Limit is how many a page
+// has: 10,000 at the most and where it is 0.
 type ListQuery struct {
-	List string `json:"list"`
-	VRM  string `json:"vrm,omitempty"`
+	List           string `json:"list"`
+	VRM            string `json:"vrm,omitempty"`
+	AfterVRM       string `json:"after_vrm,omitempty"`
+	AfterReference string `json:"after_reference,omitempty"`
+	Limit          int    `json:"limit,omitempty"`
 }
 
 // ListFile is a list file to be loaded. Central reads it by its path, so it must be
@@ -205,7 +215,7 @@ func (d *deskServer) withdrawList(ctx context.Context, by access.By, q listAct) 
 }
 
 func (d *deskServer) showEntries(ctx context.Context, by access.By, q ListQuery) ([]ListedEntry, error) {
-	query := store.EntryQuery{List: q.List, Limit: store.MaxLimit}
+	query := store.EntryQuery{List: q.List, After: store.EntryKey{VRM: nrd.VRM(q.AfterVRM), Reference: q.AfterReference}, Limit: cmp.Or(q.Limit, store.MaxLimit)}
 	if q.VRM != "" {
 		var err error
 		if query.VRM, err = nrd.ParseVRM(q.VRM); err != nil {
@@ -225,7 +235,7 @@ func listedOf(e *store.ListEntry, now time.Time) ListedEntry {
 	return ListedEntry{
 		List: e.List, ID: e.ID, VRM: string(e.VRM), Reference: e.Reference, Priority: e.Priority.String(), Rationale: e.Rationale, Markers: e.Markers,
 		Make: e.Make, Model: e.Model, Colour: e.Colour, Reason: e.Reason, Intelligence: e.Intelligence, Information: e.Information, Instructions: e.Instructions,
-		Force: e.Force, Marking: e.Marking, CAD: e.CAD, Covert: e.Covert, Weed: e.Weed, Review: e.Review, Creator: e.Creator, Created: e.Created,
+		Force: e.Force, Marking: e.Marking, CAD: e.CAD, Action: e.Action, NationalID: e.NationalID, Covert: e.Covert, Weed: e.Weed, Review: e.Review, Creator: e.Creator, Created: e.Created,
 		State: lists.StateOf(e, now),
 	}
 }
@@ -239,7 +249,7 @@ func (e *ListedEntry) entry() (store.ListEntry, error) {
 		Entry: nrd.Entry{
 			VRM: nrd.VRM(e.VRM), Reference: e.Reference, Priority: priority, Markers: e.Markers, Make: e.Make, Model: e.Model, Colour: e.Colour,
 			Reason: e.Reason, Intelligence: e.Intelligence, Information: e.Information, Instructions: e.Instructions, Force: e.Force, Marking: e.Marking,
-			CAD: e.CAD, Weed: e.Weed,
+			CAD: e.CAD, Action: e.Action, NationalID: e.NationalID, Weed: e.Weed,
 		},
 		ID: e.ID, Covert: e.Covert, Rationale: e.Rationale, Review: e.Review,
 	}, nil
@@ -258,18 +268,16 @@ func (d *deskServer) removeEntry(ctx context.Context, by access.By, q listAct) (
 }
 
 func (d *deskServer) importList(ctx context.Context, by access.By, q ListFile) (ListImport, error) {
-	if info, err := os.Stat(q.Path); err == nil && !info.Mode().IsRegular() {
-		return ListImport{}, fmt.Errorf("%w: %s is no file", lists.ErrInvalid, q.Path)
-	}
-	f, err := voi.Open(q.Path)
-	if errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrPermission) {
-		err = fmt.Errorf("%w: central reads it itself: %w", lists.ErrInvalid, err)
-	}
-	if err != nil {
-		return ListImport{}, err
-	}
-	defer f.Close() //nolint:errcheck // it was only read
-	i, err := d.lists.Import(ctx, by, q.List, f, lists.Upload{Rationale: q.Rationale, Weed: q.Weed, Review: q.Review, Covert: q.Covert, Sure: q.Sure})
+	i, err := d.lists.ImportFrom(ctx, by, q.List, filepath.Base(q.Path), func() (*voi.File, error) {
+		if info, err := os.Stat(q.Path); err == nil && !info.Mode().IsRegular() {
+			return nil, fmt.Errorf("%w: %s is no file", lists.ErrInvalid, q.Path)
+		}
+		f, err := voi.Open(q.Path)
+		if errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrPermission) {
+			err = fmt.Errorf("%w: central reads it itself: %w", lists.ErrInvalid, err)
+		}
+		return f, err
+	}, lists.Upload{Rationale: q.Rationale, Weed: q.Weed, Review: q.Review, Covert: q.Covert, Sure: q.Sure})
 	return importOf(&i, true), err
 }
 
@@ -327,82 +335,4 @@ func (d *deskServer) showHits(ctx context.Context, by access.By, q listAct) ([]L
 		}
 	}
 	return hits, err
-}
-
-// Lists lists all lists of vehicles of interest, with their use.
-func (d *Desk) Lists(ctx context.Context) (all []ListState, err error) {
-	return all, d.ask(ctx, "/list/list", nothing{}, &all)
-}
-
-// CreateList makes a list; ChangeList gives one other settings.
-func (d *Desk) CreateList(ctx context.Context, s ListSettings) error {
-	return d.ask(ctx, "/list/create", s, &nothing{})
-}
-
-// ChangeList is documented at CreateList.
-func (d *Desk) ChangeList(ctx context.Context, s ListSettings) error {
-	return d.ask(ctx, "/list/change", s, &nothing{})
-}
-
-// ReviewList notes that somebody looked whether a list is still needed.
-func (d *Desk) ReviewList(ctx context.Context, name, note string, next time.Time) error {
-	return d.ask(ctx, "/list/review", listAct{Name: name, Reason: note, Next: next}, &nothing{})
-}
-
-// WithdrawList takes a list out of force for good.
-func (d *Desk) WithdrawList(ctx context.Context, name, reason string) error {
-	return d.ask(ctx, "/list/withdraw", listAct{Name: name, Reason: reason}, &nothing{})
-}
-
-// ListEntries lists the first 10,000 entries of a local list.
-func (d *Desk) ListEntries(ctx context.Context, q ListQuery) (entries []ListedEntry, err error) {
-	return entries, d.ask(ctx, "/list/entries", q, &entries)
-}
-
-// PutListEntry adds an entry to a local list, or changes the one with its ID.
-func (d *Desk) PutListEntry(ctx context.Context, e ListedEntry) error {
-	return d.ask(ctx, "/list/put", e, &nothing{})
-}
-
-// RemoveListEntry takes an entry off a local list.
-func (d *Desk) RemoveListEntry(ctx context.Context, list string, id uint64, reason string) error {
-	return d.ask(ctx, "/list/remove", listAct{Name: list, ID: id, Reason: reason}, &nothing{})
-}
-
-// ImportList loads a list file.
-func (d *Desk) ImportList(ctx context.Context, f ListFile) (i ListImport, err error) {
-	if f.Path, err = filepath.Abs(f.Path); err != nil {
-		return i, err
-	}
-	return i, d.ask(ctx, "/list/import", f, &i)
-}
-
-// ListImports lists the files that came, of one list or of all, newest first and
-// without their reports.
-func (d *Desk) ListImports(ctx context.Context, list string) (all []ListImport, err error) {
-	return all, d.ask(ctx, "/list/imports", named{list}, &all)
-}
-
-// ListImport gives one import with its report.
-func (d *Desk) ListImport(ctx context.Context, id uint64) (i ListImport, err error) {
-	return i, d.ask(ctx, "/list/report", listAct{ID: id}, &i)
-}
-
-// DecideImport approves or rejects a file that waits.
-func (d *Desk) DecideImport(ctx context.Context, id uint64, approve bool, reason string) error {
-	path := "/list/reject"
-	if approve {
-		path = "/list/approve"
-	}
-	return d.ask(ctx, path, listAct{ID: id, Reason: reason}, &nothing{})
-}
-
-// ExportList gives a local list as a file.
-func (d *Desk) ExportList(ctx context.Context, name, reason string) (text string, err error) {
-	return text, d.ask(ctx, "/list/export", listAct{Name: name, Reason: reason}, &text)
-}
-
-// ListHits lists the newest hit alarms of a list, or of all.
-func (d *Desk) ListHits(ctx context.Context, list, reason string) (hits []ListHit, err error) {
-	return hits, d.ask(ctx, "/list/hits", listAct{Name: list, Reason: reason}, &hits)
 }

@@ -32,6 +32,22 @@ func TestListsAreMadeLoadedAndExportedByCommand(t *testing.T) {
 	if err != nil || len(entries) != 1 || entries[0].VRM != "KP63RMY" || entries[0].Creator != "jane.doe" || entries[0].State != "in force" || !entries[0].Covert || !entries[0].Weed.Equal(weed) {
 		t.Fatalf("entries %+v, %v", entries, err)
 	}
+	for _, vrm := range []string{"ZZ4", "ZZ1", "ZZ3", "ZZ2"} {
+		must(jane.PutListEntry(ctx, ListedEntry{List: "burglars", VRM: vrm, Priority: "none", Weed: weed}))
+	}
+	for _, page := range []int{0, 1, 2, 5} {
+		all, err := jane.ListEntries(ctx, ListQuery{List: "burglars", Limit: page})
+		var vrms []string
+		for _, e := range all {
+			vrms = append(vrms, e.VRM)
+		}
+		if err != nil || !slices.Equal(vrms, []string{"KP63RMY", "ZZ1", "ZZ2", "ZZ3", "ZZ4"}) {
+			t.Errorf("in pages of %d the entries are %q, %v", page, vrms, err)
+		}
+	}
+	for _, e := range []uint64{2, 3, 4, 5} {
+		must(jane.RemoveListEntry(ctx, "burglars", e, "gone"))
+	}
 	file := filepath.Join(t.TempDir(), "B_X_I.dat")
 	must(os.WriteFile(file, []byte(listLine+"rubbish\r\n"), 0o600))
 	i, err := jane.ImportList(ctx, ListFile{List: "burglars", Path: file, Rationale: "operation Foo"})

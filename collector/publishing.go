@@ -48,13 +48,11 @@ func (c *Central) publisher(ctx context.Context, r *rooms, devices *ingest.Inges
 	signer, err := trust.OpenOnline(s.Trust)
 	if errors.Is(err, fs.ErrNotExist) {
 		c.Log.Warn("no lists are published: this site has no keys to sign them; make them with central trust init", "folder", s.Trust)
+		r.lists.Signing = func() lists.Signing { return signing(time.Time{}, time.Time{}, c.Config.Clock.Now()) }
 		return nil, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%w:\n%s: publish.trust: %w", ErrConfiguration, c.Config.file, err)
-	}
-	if left := signer.Expires().Sub(c.Config.Clock.Now()); left < trustWarning {
-		c.Log.Error("the root of the signed repository ends soon: renew it with central trust renew", "on", signer.Expires())
 	}
 	key, err := sealed.LoadKey(c.Config.Key)
 	if err != nil {
@@ -75,11 +73,28 @@ func (c *Central) publisher(ctx context.Context, r *rooms, devices *ingest.Inges
 	address := l.Addr()
 	c.lists.Store(&address)
 	r.lists.Publisher = toUnits{p}
+	r.lists.Signing = func() lists.Signing { return signing(signer.Expires(), p.Signed(), c.Config.Clock.Now()) }
 	return &publishing{p, l}, nil
 }
 
 // trustWarning is how long before its end the root should be renewed.
 const trustWarning = 60 * 24 * time.Hour
+
+// signing says what is wrong with the root's keys, which end at a time, the zero time
+// for none, and with metadata that was signed last at another.
+func signing(ends, last, now time.Time) (s lists.Signing) {
+	if ends.IsZero() {
+		s.Keys = "no unit gets a list: this site has no keys to sign them; make them with central trust init, and start central anew"
+		return s
+	}
+	if ends.Sub(now) < trustWarning {
+		s.Keys = fmt.Sprintf("the root of the keys ends on %s, and units take no list after that: renew it with central trust renew, and start central anew", ends.UTC().Format(time.DateOnly))
+	}
+	if age := now.Sub(last); age > trust.Life/2 {
+		s.Late = fmt.Sprintf("what units may have was signed %d hours ago and cannot be signed anew; central's log says why", int(age.Hours()))
+	}
+	return s
+}
 
 // Lists is where devices get lists, once OnReady was called; nil where they get
 // none.

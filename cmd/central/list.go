@@ -162,7 +162,7 @@ func (p *program) listWithdrawCommand() *cobra.Command {
 
 func (p *program) listEntriesCommand() *cobra.Command {
 	var vrm string
-	c := &cobra.Command{Use: "entries NAME", Short: "Show the entries of a local list, up to 10,000", Args: cobra.ExactArgs(1)}
+	c := &cobra.Command{Use: "entries NAME", Short: "Show the entries of a local list", Args: cobra.ExactArgs(1)}
 	c.Flags().StringVar(&vrm, "vrm", "", "only those for this number plate")
 	return p.needsDesk(c, func(ctx context.Context, d *collector.Desk, _ *collector.Config, args []string) error {
 		entries, err := d.ListEntries(ctx, collector.ListQuery{List: args[0], VRM: vrm})

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -79,6 +80,36 @@ func TestAFileInTheInboxBecomesAHitOfAPassingVehicle(t *testing.T) {
 		if text := jane.get(path); !strings.Contains(text, want) {
 			t.Errorf("%s does not show %q", path, want)
 		}
+	}
+}
+
+func TestAProgramSpeaksWithCentralOnThePagesAddress(t *testing.T) {
+	s := newSite(t)
+	password := s.staff()
+	page, _, _ := s.serve()
+	p := s.person(page)
+	ask := func(method, path, body, token string) string {
+		t.Helper()
+		r, err := http.NewRequestWithContext(t.Context(), method, p.base+"/api/1"+path, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.SetBasicAuth("jane.doe", password); token != "" {
+			r.Header.Set("Authorization", "Bearer "+token)
+		}
+		return p.read(p.client.Do(r))
+	}
+	var session struct{ Token string }
+	if text := ask("POST", "/session", "", ""); json.Unmarshal([]byte(text), &session) != nil || session.Token == "" {
+		t.Fatalf("signing in is answered %s", text)
+	}
+	ask("POST", "/lists", `{"name":"burglars","owner":"DI Gray","purpose":"response"}`, session.Token)
+	ask("POST", "/lists/burglars/entries", `{"vrm":"AB12 CDE","priority":"high","rationale":"violent","weed":"2099-01-31"}`, session.Token)
+	if text := s.must("list", "entries", "burglars"); !strings.Contains(text, "AB12CDE") {
+		t.Errorf("the command shows\n%s", text)
+	}
+	if text := ask("GET", "/lists", "", "none"); strings.Contains(text, "burglars") || !strings.Contains(text, "not signed in") {
+		t.Errorf("without a session it is answered %s", text)
 	}
 }
 

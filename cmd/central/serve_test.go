@@ -58,7 +58,11 @@ func (s *site) connect(devices net.Addr) *unit {
 	client := &uplink.Client{
 		Broker: "tls://" + devices.String(), TLS: config, Device: "roadside-0001", Buffer: buffer, Clock: clock.System(), Log: log,
 		Status: func() nrd.Status {
-			return nrd.Status{Device: "roadside-0001", At: time.Now().UTC(), Software: "test", Problems: []string{"The lens is dirty."}}
+			now := time.Now().UTC()
+			return nrd.Status{
+				Device: "roadside-0001", At: now, Software: "test", Problems: []string{"The lens is dirty."},
+				Lists: []nrd.ListVersion{{List: "national", Version: 4, Issued: now.Add(-30*time.Hour - time.Minute), Entries: 5}},
+			}
 		},
 		OnReceipt: func(_ nrd.Key, kind, outcome string) { u.receipts <- kind + " " + outcome },
 	}
@@ -214,7 +218,7 @@ func TestARecordGoesTheWholeWayToTheSearchAndThePage(t *testing.T) {
 			t.Fatal("the devices' page does not show the unit's status")
 		}
 	}
-	if text := s.must("device", "list"); !strings.Contains(text, "The lens is dirty.") {
+	if text := s.must("device", "list"); !strings.Contains(text, "The lens is dirty.") || !strings.Contains(text, "national v4, 30h") {
 		t.Errorf("the devices are\n%s", text)
 	}
 

@@ -40,7 +40,8 @@ type Service struct {
 	// session that is so old.
 	Idle, Absolute time.Duration
 
-	throttle throttle
+	// throttle is for passwords, strangers for lines about who is not signed in.
+	throttle, strangers throttle
 	// hashing bounds how many passwords are checked at once: each takes
 	// 64 MiB for a moment.
 	hashing chan struct{}
@@ -60,7 +61,7 @@ func (s *Service) Initialize() error {
 	}
 	s.hashing = make(chan struct{}, 2)
 	s.sessions = map[tokenDigest]session{}
-	s.throttle.tries = map[string]*tries{}
+	s.throttle.tries, s.strangers.tries = map[string]*tries{}, map[string]*tries{}
 	return nil
 }
 

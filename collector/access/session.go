@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"time"
 
 	"nrd/collector/store"
@@ -70,6 +71,22 @@ func (s *Service) Session(ctx context.Context, token string) (store.Account, err
 		return store.Account{}, ErrNoSession
 	}
 	return account, nil
+}
+
+// Stranger notes that somebody asked for something without being signed in. So that
+// nobody fills the log, of many in a row from one address only some get a line; it
+// says how many had none since the last.
+func (s *Service) Stranger(ctx context.Context, from, what string) error {
+	wait, turnedAway := s.strangers.begin(s.Clock.Now(), network(from), from)
+	if wait > 0 {
+		return nil
+	}
+	subject := cut(what, 200)
+	if turnedAway > 0 {
+		subject += fmt.Sprintf(" (%d before this one have no line)", turnedAway)
+	}
+	_, err := s.write(ctx, store.Access{Action: "ask without signing in", Subject: subject, From: from, Outcome: "refused: " + ErrNoSession.Error()})
+	return err
 }
 
 // SignOut ends a session; one that is over already is no error.

@@ -40,10 +40,12 @@ const (
 	// These are about lists, and are raised by package lists.
 	Extract = "extract"
 	Held    = "held"
+	Publish = "publish"
+	Keys    = "keys"
 )
 
 // Kinds lists the kinds of alarm.
-var Kinds = []string{Silent, Backlog, Clock, Disk, Dropped, Full, Refused, List, Blind, Copied, Certificate, Review, Extract, Held}
+var Kinds = []string{Silent, Backlog, Clock, Disk, Dropped, Full, Refused, List, Blind, Copied, Certificate, Review, Extract, Held, Publish, Keys}
 
 // Limits are what is let pass.
 type Limits struct {

@@ -136,6 +136,8 @@ func (c *Console) routes() http.Handler {
 	mux.Handle("GET /live/image/{device}/{epoch}/{sequence}/{kind}", c.signedIn(c.liveImage))
 	mux.Handle("GET /search", c.signedIn(c.searchForm))
 	mux.Handle("POST /search", c.signedIn(c.search))
+	mux.Handle("GET /hits", c.signedIn(c.hitsForm))
+	mux.Handle("POST /hits", c.signedIn(c.hits))
 	mux.Handle("GET /record/{device}/{epoch}/{sequence}", c.signedIn(c.record))
 	mux.Handle("POST /record/{device}/{epoch}/{sequence}", c.signedIn(c.recordForReason))
 	mux.Handle("GET /image/{device}/{epoch}/{sequence}/{kind}", c.signedIn(c.image))

@@ -289,7 +289,7 @@ func TestDevicesShowWhatIsWrongWithThem(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, page := d.signedIn(t, "ivy.tan").get("/devices")
-	for _, want := range []string{"problems", "silent", "not approved: its reads are refused", "The camera gives no frames.", "image 3", "stale list", "overdue", "ACC Stone", "last seen 60 min ago"} {
+	for _, want := range []string{"problems", "silent", "not approved: its reads are refused", "The camera gives no frames.", "image 3", "national v4, 5 entries, 30 h 00 min old", "stale list", "overdue", "ACC Stone", "last seen 60 min ago"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the devices' page does not show %q", want)
 		}

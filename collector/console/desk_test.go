@@ -127,6 +127,7 @@ func (d *desk) add(t *testing.T, name string) {
 type browser struct {
 	t      *testing.T
 	desk   *desk
+	name   string // who signed in
 	client *http.Client
 }
 
@@ -138,7 +139,7 @@ func (d *desk) browser(t *testing.T) *browser {
 	}
 	client := *d.server.Client()
 	client.Jar = jar
-	return &browser{t, d, &client}
+	return &browser{t, d, "", &client}
 }
 
 func (d *desk) signedIn(t *testing.T, name string) *browser {
@@ -149,6 +150,7 @@ func (d *desk) signedIn(t *testing.T, name string) *browser {
 	if status != http.StatusOK || !strings.Contains(page, "Sign out") {
 		t.Fatalf("%s cannot sign in: %d\n%s", name, status, page)
 	}
+	b.name = name
 	return b
 }
 

@@ -4,16 +4,12 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"mime/multipart"
 	"net/http"
-	"os"
 	"path"
 	"regexp"
 	"strconv"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"nrd/collector/lists"
 	"nrd/collector/store"
@@ -30,66 +26,56 @@ const uploadPatience = 10 * time.Minute
 // uploads are the addresses that take a file.
 var uploads = regexp.MustCompile(`^/lists/[^/]+/import$`)
 
-// importList takes a file. It is kept in memory only: what lies on a disk is
-// encrypted.
-func (c *Console) importList(w http.ResponseWriter, r *http.Request, who visitor) {
-	// The kernel's sockets know real time only.
-	if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(uploadPatience)); err != nil {
-		c.Log.Debug("an upload has the usual time only", "error", err)
+// Uploaded is a list file that came in a form, with what the form says of it.
+type Uploaded struct {
+	lists.Upload
+	Name string
+	part multipart.File
+}
+
+// Open opens the file. It is kept in memory only.
+func (u *Uploaded) Open() (*voi.File, error) { return lists.OpenInMemory(u.part, u.Name) }
+
+// ReadUpload reads the form of an upload: the file in "file", and rationale, weed,
+// review, covert and sure. The error is lists.ErrInvalid.
+func ReadUpload(w http.ResponseWriter, r *http.Request) (u Uploaded, err error) {
+	r.Body = http.MaxBytesReader(w, r.Body, maxUpload)
+	control := http.NewResponseController(w)
+	late := time.Now().Add(uploadPatience) // the kernel's sockets know real time only
+	if err := errors.Join(control.SetReadDeadline(late), control.SetWriteDeadline(late.Add(uploadPatience))); err != nil {
+		return u, err
 	}
-	i, err := c.upload(r, who)
+	err = r.ParseMultipartForm(maxUpload) // so nothing goes to a temporary file
 	var tooLarge *http.MaxBytesError
 	if errors.As(err, &tooLarge) {
-		err = fmt.Errorf("%w: the page takes files of up to %d MB; lay larger ones into the inbox", lists.ErrInvalid, maxUpload>>20)
+		return u, fmt.Errorf("%w: files of up to %d MB are taken here; lay larger ones into the inbox", lists.ErrInvalid, maxUpload>>20)
+	}
+	if err != nil {
+		return u, fmt.Errorf("%w: %w", lists.ErrInvalid, err)
+	}
+	var weedErr, reviewErr error
+	u.Weed, weedErr = dayOf("weed date", r.PostFormValue("weed"))
+	u.Review, reviewErr = dayOf("review", r.PostFormValue("review"))
+	u.Rationale, u.Covert, u.Sure = r.PostFormValue("rationale"), r.PostFormValue("covert") != "", r.PostFormValue("sure") != ""
+	part, header, err := r.FormFile("file")
+	if err != nil {
+		return u, fmt.Errorf("%w: no file was chosen", lists.ErrInvalid)
+	}
+	u.part, u.Name = part, path.Base(header.Filename)
+	return u, errors.Join(weedErr, reviewErr)
+}
+
+func (c *Console) importList(w http.ResponseWriter, r *http.Request, who visitor) {
+	var i store.ListImport
+	u, err := ReadUpload(w, r)
+	if err == nil {
+		i, err = c.Lists.ImportFrom(r.Context(), who.by(), r.PathValue("list"), u.Name, u.Open, u.Upload)
 	}
 	if err != nil {
 		c.listDone(w, r, who, "import", err)
 		return
 	}
 	http.Redirect(w, r, fmt.Sprintf("/imports/%d", i.ID), http.StatusSeeOther)
-}
-
-func (c *Console) upload(r *http.Request, who visitor) (store.ListImport, error) {
-	if err := r.ParseMultipartForm(maxUpload); err != nil { // so nothing goes to a temporary file
-		return store.ListImport{}, fmt.Errorf("%w: %w", lists.ErrInvalid, err)
-	}
-	weed, weedErr := dayOf("weed date", r.PostFormValue("weed"))
-	review, reviewErr := dayOf("review", r.PostFormValue("review"))
-	if err := errors.Join(weedErr, reviewErr); err != nil {
-		return store.ListImport{}, err
-	}
-	part, header, err := r.FormFile("file")
-	if err != nil {
-		return store.ListImport{}, fmt.Errorf("%w: no file was chosen", lists.ErrInvalid)
-	}
-	f, err := inMemory(part, path.Base(header.Filename))
-	if err != nil {
-		return store.ListImport{}, err
-	}
-	defer f.Close() //nolint:errcheck // it is in memory
-	return c.Lists.Import(r.Context(), who.by(), r.PathValue("list"), f, lists.Upload{
-		Rationale: r.PostFormValue("rationale"), Weed: weed, Review: review, Covert: r.PostFormValue("covert") != "", Sure: r.PostFormValue("sure") != "",
-	})
-}
-
-// inMemory opens what was uploaded as a file that no disk has.
-func inMemory(part multipart.File, name string) (*voi.File, error) {
-	fd, err := unix.MemfdCreate("upload", unix.MFD_CLOEXEC)
-	if err != nil {
-		return nil, err
-	}
-	file := os.NewFile(uintptr(fd), name)
-	if _, err := io.Copy(file, part); err != nil {
-		return nil, errors.Join(err, file.Close())
-	}
-	if _, err := file.Seek(0, io.SeekStart); err != nil {
-		return nil, errors.Join(err, file.Close())
-	}
-	f, err := voi.OpenFile(file, name)
-	if err != nil {
-		err = fmt.Errorf("%w: %w", lists.ErrInvalid, err)
-	}
-	return f, err
 }
 
 func (c *Console) exportList(w http.ResponseWriter, r *http.Request, who visitor) {

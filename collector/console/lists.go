@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -35,27 +36,32 @@ type listsPage struct {
 	May           listRights
 	Done          string
 	UsageDays     int
+	// Signing are the alarms about the signing of lists.
+	Signing []store.Alarm
 }
 
 // listRights are what the visitor may do with lists.
 type listRights struct{ Manage, Export, Decide bool }
 
-// entryRow is an entry and how it stands.
+// entryRow is an entry, how it stands, and the link to change it.
 type entryRow struct {
 	store.ListEntry
-	State string
+	State, Change string
 }
 
 func (c *Console) listRoutes(mux *http.ServeMux) {
 	mux.Handle("GET /lists", c.signedIn(c.allLists))
-	mux.Handle("POST /lists", c.signedIn(c.createList))
+	manage := func(pattern string, do func(http.ResponseWriter, *http.Request, visitor)) {
+		mux.Handle("POST "+pattern, c.signedIn(c.needs(access.ManageLists, do)))
+	}
+	manage("/lists", c.createList)
 	mux.Handle("GET /lists/{list}", c.signedIn(c.oneList))
-	mux.Handle("POST /lists/{list}/change", c.signedIn(c.changeList))
-	mux.Handle("POST /lists/{list}/review", c.signedIn(c.reviewList))
-	mux.Handle("POST /lists/{list}/withdraw", c.signedIn(c.withdrawList))
-	mux.Handle("POST /lists/{list}/entries", c.signedIn(c.putEntry))
-	mux.Handle("POST /lists/{list}/entries/{id}/remove", c.signedIn(c.removeEntry))
-	mux.Handle("POST /lists/{list}/import", c.signedIn(c.importList))
+	manage("/lists/{list}/change", c.changeList)
+	manage("/lists/{list}/review", c.reviewList)
+	manage("/lists/{list}/withdraw", c.withdrawList)
+	manage("/lists/{list}/entries", c.putEntry)
+	manage("/lists/{list}/entries/{id}/remove", c.removeEntry)
+	manage("/lists/{list}/import", c.importList)
 	mux.Handle("POST /lists/{list}/export", c.signedIn(c.exportList))
 	mux.Handle("GET /imports/{id}", c.signedIn(c.oneImport))
 	mux.Handle("POST /imports/{id}/approve", c.signedIn(c.approveImport))
@@ -85,10 +91,14 @@ func (c *Console) showLists(w http.ResponseWriter, r *http.Request, who visitor,
 	if err == nil {
 		data.Imports, err = c.Store.Imports(r.Context(), "", importsOnPage)
 	}
+	if err == nil {
+		data.Signing, err = c.Store.StandingAlarms(r.Context())
+	}
 	if err != nil {
 		c.fail(w, r, &who, err)
 		return
 	}
+	data.Signing = slices.DeleteFunc(data.Signing, func(a store.Alarm) bool { return a.Device != lists.AboutSigning })
 	c.show(w, status, "lists.html", page{Title: "Lists", Here: "/lists", Who: &who, Problem: problem, Data: data})
 }
 
@@ -118,17 +128,32 @@ func (c *Console) showList(w http.ResponseWriter, r *http.Request, who visitor, 
 	if len(entries) > entriesOnPage {
 		entries = entries[:entriesOnPage]
 		last := entries[entriesOnPage-1]
-		data.More = "/lists/" + name + "?" + url.Values{"after": {string(last.VRM)}, "reference": {last.Reference}}.Encode()
+		data.More = data.link("after", string(last.VRM), "reference", last.Reference)
 	}
 	edit, _ := strconv.ParseUint(r.URL.Query().Get("edit"), 10, 64) // anything else edits nothing
 	for i := range entries {
-		row := entryRow{entries[i], lists.StateOf(&entries[i], c.Clock.Now())}
+		row := entryRow{entries[i], lists.StateOf(&entries[i], c.Clock.Now()), data.link(
+			"after", string(q.After.VRM), "reference", q.After.Reference, "edit", strconv.FormatUint(entries[i].ID, 10)) + "#entry"}
 		data.Entries = append(data.Entries, row)
 		if row.ID == edit {
 			data.Edit = &row
 		}
 	}
 	c.show(w, status, "list.html", page{Title: "List " + name, Here: "/lists", Who: &who, Problem: problem, Data: data})
+}
+
+// link is the page's own address with other values, and with the mark looked for.
+func (p *listsPage) link(values ...string) string {
+	q := url.Values{}
+	for i := 0; i < len(values); i += 2 {
+		if values[i+1] != "" {
+			q.Set(values[i], values[i+1])
+		}
+	}
+	if p.VRM != "" {
+		q.Set("vrm", p.VRM)
+	}
+	return "/lists/" + p.One.Name + "?" + q.Encode()
 }
 
 // listDone shows a list after something was done with it, or why it was not.

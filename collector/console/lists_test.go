@@ -3,10 +3,12 @@ package console
 import (
 	"bytes"
 	"fmt"
+	"html"
 	"io"
 	"mime/multipart"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +17,7 @@ import (
 
 	"nrd"
 	"nrd/collector/access"
+	"nrd/collector/alarm"
 	"nrd/collector/lists"
 	"nrd/collector/store"
 	"nrd/hotlist/voi"
@@ -81,7 +84,10 @@ func TestAListIsMadeFilledExportedAndWithdrawnOnThePage(t *testing.T) {
 	status, page = jane.upload("/lists/burglars/import", "B_X_I.dat", listLine+"rubbish\r\n", "rationale", "operation Foo")
 	wants(t, "a file", status, 200, page, "B_X_I.dat", "loaded", "columns where 16 are needed", "<td>2</td>")
 	status, page = jane.upload("/lists/burglars/import", "bomb.zip", "PK\x03\x04 no zip at all", "rationale", "x")
-	wants(t, "a broken file", status, 422, page, "ZIP")
+	wants(t, "a broken file", status, 200, page, "bomb.zip", "refused", "ZIP", "2 before, 2 with it")
+	if status, page = jane.get("/lists/burglars"); !strings.Contains(page, "bomb.zip") {
+		t.Errorf("the broken file is not among those that came: %d\n%s", status, page)
+	}
 	status, page = jane.upload("/lists/burglars/import", "big.csv", strings.Repeat("x", maxUpload+1), "rationale", "x")
 	wants(t, "a file that is too large", status, 422, page, "64 MB")
 	status, page = jane.post("/lists/burglars/export", "reason", "")
@@ -98,6 +104,63 @@ func TestAListIsMadeFilledExportedAndWithdrawnOnThePage(t *testing.T) {
 	wants(t, "withdrawn", status, 200, page, "nothing of it matches")
 	status, _ = jane.get("/lists/nowhere")
 	wants(t, "a list that is not", status, 404, "")
+}
+
+func TestTheListsPageShowsWhatNoUnitHasYetAndWhatIsWrongWithTheKeys(t *testing.T) {
+	d := newDesk(t)
+	jane := d.signedIn(t, "jane.doe")
+	jane.post("/lists", "name", "burglars", "owner", "DI Gray", "purpose", "response")
+	if _, err := d.Store.RaiseAlarm(t.Context(), store.Alarm{Device: lists.AboutSigning, Kind: alarm.Keys, Raised: d.clock.Now(), Text: "the root ends soon"}); err != nil {
+		t.Fatal(err)
+	}
+	status, page := jane.get("/lists")
+	wants(t, "never published", status, 200, page, "no unit has it yet", "The root ends soon.")
+	publish := func(version uint64) {
+		t.Helper()
+		if err := d.Store.ChangeList(t.Context(), "burglars", func(l *store.List) error { l.Published = version; return nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	publish(1)
+	if _, page = jane.get("/lists"); strings.Contains(page, "no unit has it") || strings.Contains(page, "on its way") {
+		t.Error("a published list is said not to be")
+	}
+	publish(7)
+	status, page = jane.get("/lists")
+	wants(t, "another version", status, 200, page, "on its way")
+}
+
+func TestAnyEntryIsChangedByTheLinkBesideIt(t *testing.T) {
+	d := newDesk(t)
+	jane := d.signedIn(t, "jane.doe")
+	jane.post("/lists", "name", "burglars", "owner", "DI Gray", "purpose", "response")
+	var file strings.Builder
+	for n := range entriesOnPage + 20 {
+		fmt.Fprintf(&file, "AB12 CDE,FORD,,,High,,Stolen,,,,2027-01-31,07/%d,,,,R%03d\r\n", n, n)
+	}
+	jane.upload("/lists/burglars/import", "x.csv", file.String(), "rationale", "operation Foo")
+	last := func(page, link string) string {
+		t.Helper()
+		found := regexp.MustCompile(`href="([^"]*)">`+link).FindAllStringSubmatch(page, -1)
+		if found == nil {
+			t.Fatalf("no link %q is on the page\n%s", link, page)
+		}
+		return html.UnescapeString(found[len(found)-1][1])
+	}
+	for _, first := range []string{"/lists/burglars", "/lists/burglars?vrm=ab12cde"} {
+		_, page := jane.get(first)
+		_, page = jane.get(last(page, "The next entries"))
+		status, page := jane.get(last(page, "edit"))
+		wants(t, first, status, 200, page, "Change the entry AB12CDE", `name="reference" value="R119"`)
+		if strings.Contains(page, "<small>R050<") {
+			t.Errorf("%s: the link leads to the first entries", first)
+		}
+	}
+	jane.post("/lists/burglars/entries", "id", "120", "vrm", "AB12 CDE", "reference", "R119", "priority", "high", "rationale", "another", "weed", "2027-02-28")
+	entries, err := d.Store.Entries(t.Context(), store.EntryQuery{List: "burglars", After: store.EntryKey{VRM: "AB12CDE", Reference: "R118"}})
+	if err != nil || len(entries) != 1 || entries[0].NationalID != "07/119" || entries[0].Action != "High" || entries[0].Rationale != "another" {
+		t.Errorf("it is %+v, %v", entries, err)
+	}
 }
 
 func TestListsAreForThoseWhoMaySeeThem(t *testing.T) {
@@ -121,6 +184,18 @@ func TestListsAreForThoseWhoMaySeeThem(t *testing.T) {
 		}
 		status, _ = who.upload("/lists/burglars/import", "x.csv", listLine, "rationale", "x")
 		wants(t, "a file", status, 403, "")
+		for path, fields := range map[string][]string{"/lists": {"every", "soon"}, "/lists/burglars/entries": {"priority", "urgent"}, "/lists/burglars/review": {"next", "soon"}} {
+			status, _ = who.post(path, fields...)
+			wants(t, "a post to "+path+" with a form that is wrong", status, 403, "")
+			if line := d.lastLine(t); line.Account != who.name || !strings.HasPrefix(line.Outcome, "refused: ") || line.Subject != path {
+				t.Errorf("it is logged as %+v", line)
+			}
+		}
+		status, _ = who.upload("/lists/burglars/import", "bomb.zip", "PK\x03\x04 no zip at all")
+		wants(t, "a broken file", status, 403, "")
+		if line := d.lastLine(t); line.Account != who.name || !strings.HasPrefix(line.Outcome, "refused: ") {
+			t.Errorf("it is logged as %+v", line)
+		}
 	}
 }
 

@@ -45,6 +45,19 @@ func (c *Console) authorise(w http.ResponseWriter, r *http.Request, who visitor,
 	return line, err == nil
 }
 
+// needs refuses who has not the right, and logs it, before the form is read: so what
+// is wrong with the form is told to nobody else. Who has it is judged again, and
+// logged, by what is done.
+func (c *Console) needs(right access.Right, next func(http.ResponseWriter, *http.Request, visitor)) func(http.ResponseWriter, *http.Request, visitor) {
+	return func(w http.ResponseWriter, r *http.Request, who visitor) {
+		if !who.May(right) {
+			c.authorise(w, r, who, access.Request{Right: right, Action: string(right), Subject: r.URL.Path})
+			return
+		}
+		next(w, r, who)
+	}
+}
+
 // signedIn lets only those in who are signed in.
 func (c *Console) signedIn(next func(http.ResponseWriter, *http.Request, visitor)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

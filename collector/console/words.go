@@ -10,6 +10,7 @@ import (
 
 	"nrd"
 	"nrd/collector/access"
+	"nrd/collector/store"
 )
 
 // menuEntry is a page that a right opens.
@@ -20,6 +21,7 @@ type menuEntry struct {
 
 var menu = []menuEntry{
 	{"/live", "Live", access.ViewLive},
+	{"/hits", "Hits", access.Search},
 	{"/search", "Search", access.Search},
 	{"/lists", "Lists", access.ViewLists},
 	{"/health", "Health", access.ViewDevices},
@@ -92,6 +94,8 @@ func (c *Console) words() template.FuncMap {
 		"outcome":  outcomeOf,
 		"record":   recordPath,
 		"picture":  picturePath,
+		"hours":    hoursInWords,
+		"finder":   func(f store.Finder) string { return finders[f] },
 		"live":     livePicture,
 		"slot":     func(c card, kind nrd.ImageKind, has bool) slot { return slot{c, kind, has} },
 		"patch":    func() nrd.ImageKind { return nrd.ImagePatch },

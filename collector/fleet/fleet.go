@@ -65,6 +65,9 @@ func (a Approval) check() error {
 	if err := identity.ValidDevice(a.Device); err != nil {
 		return fmt.Errorf("%w: %w", ErrApproval, err)
 	}
+	if National(a.Device) {
+		return fmt.Errorf("%w: %s is the name of a national service, and such a one gets no list of the force's own", ErrApproval, a.Device)
+	}
 	return nil
 }
 

@@ -226,6 +226,24 @@ func TestATokenIsKeptAsADigestAndNeverPrintedInPassing(t *testing.T) {
 	}
 }
 
+func TestNoDeviceHasTheNameOfANationalService(t *testing.T) {
+	s := newSite(t)
+	for _, name := range []string{"nas", "nas-1", "nas2", "nads", "national", "national-feed", "pnc-gateway", "leds", "home-office", "homeoffice"} {
+		if _, err := s.Enrol(t.Context(), jane, s.approval(name)); !errors.Is(err, ErrApproval) || !strings.Contains(err.Error(), "national service") {
+			t.Errorf("%s is enrolled: %v", name, err)
+		}
+		if err := s.Approve(t.Context(), jane, s.approval(name)); !errors.Is(err, ErrApproval) {
+			t.Errorf("%s is approved: %v", name, err)
+		}
+	}
+	if known, err := s.Store.Devices(t.Context()); err != nil || len(known) != 0 {
+		t.Errorf("devices %+v, %v", known, err)
+	}
+	for _, name := range []string{"nasmyth-road-1", "nationalist-3", "ledsham", "car-nas", "pncx"} {
+		must(t, s.Approve(t.Context(), jane, s.approval(name)))
+	}
+}
+
 func TestEnrolmentNeedsItsRightAndItsApproval(t *testing.T) {
 	s := newSite(t)
 	for name, a := range map[string]Approval{

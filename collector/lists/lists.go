@@ -79,6 +79,8 @@ type Lists struct {
 	Log     *slog.Logger
 	// Publisher takes lists to the units. It may be nil.
 	Publisher Publisher
+	// Signing says how it stands with the keys and the metadata. It may be nil.
+	Signing func() Signing
 	// OnHit is called with a record for which central has raised hit alarms that
 	// the unit did not see. It must not wait, and may be nil.
 	OnHit func(store.StoredRecord)
@@ -94,6 +96,8 @@ type Lists struct {
 	inForce map[string]*inForce
 
 	matching matching
+	// behindSince is since when the units were seen to be without what is in force.
+	behindSince map[string]time.Time
 	// publishing and searching wake the goroutines that do so.
 	publishing, searching chan struct{}
 	// searched are the searches in retrospect that are in the access log and not at
@@ -117,7 +121,7 @@ func (l *Lists) Initialize(ctx context.Context) error {
 		return errors.New("lists: Store, Access, Dir, Inbox, Key, Clock and Log are needed")
 	}
 	l.key, l.alike = l.Key.Derive("central's lists"), match.NewLookAlikes(l.Profile)
-	l.inForce = map[string]*inForce{}
+	l.inForce, l.behindSince = map[string]*inForce{}, map[string]time.Time{}
 	l.publishing, l.searching = make(chan struct{}, 1), make(chan struct{}, 1)
 	l.matching.queue, l.matching.behind = make(chan store.StoredRecord, matchQueue), make(chan struct{}, 1)
 	l.inbox.seen, l.searched = map[string]arrival{}, map[uint64]bool{}
@@ -201,6 +205,7 @@ func (l *Lists) Run(ctx context.Context) error {
 	g.Go(func() error { return l.every(ctx, inboxEvery, nil, "the inbox", l.lookIntoInbox) })
 	g.Go(func() error { return l.every(ctx, watchEvery, nil, "the lists' alarms", l.lookAfter) })
 	g.Go(func() error { return l.every(ctx, publishEvery, l.publishing, "publishing", l.publish) })
+	g.Go(func() error { return l.every(ctx, watchEvery, nil, "the alarms about publishing", l.lookAtPublishing) })
 	g.Go(func() error { return l.every(ctx, searchEvery, l.searching, "retrospect", l.search) })
 	g.Go(func() error { return l.match(ctx) })
 	return g.Wait()

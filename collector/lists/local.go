@@ -12,6 +12,7 @@ import (
 
 	"nrd"
 	"nrd/collector/access"
+	"nrd/collector/fleet"
 	"nrd/collector/store"
 	"nrd/hotlist/voi"
 	"nrd/internal/identity"
@@ -36,8 +37,6 @@ type NewList struct {
 var (
 	listName   = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,63}$`)
 	sourceName = regexp.MustCompile(`^[A-Za-z0-9-]+_[A-Za-z0-9_-]+$`)
-	// national are names of recipients beyond the force and its neighbours.
-	national = regexp.MustCompile(`(?i)^(national|nas|nads|nadc|naas|pnc|leds|home.?office)([-_ .].*)?$`)
 )
 
 func (n NewList) check(ctx context.Context, st store.Store) error {
@@ -59,7 +58,7 @@ func (n NewList) check(ctx context.Context, st store.Store) error {
 		return say("the purpose is %s or %s, not %q", store.ForResponse, store.ForIntelligence, n.Purpose)
 	}
 	for _, r := range n.Recipients {
-		if n.Source == "" && national.MatchString(r) {
+		if n.Source == "" && fleet.National(r) {
 			return fmt.Errorf("%w: %w: %q", ErrInvalid, ErrNational, r)
 		}
 		if err := identity.ValidDevice(r); err != nil {
@@ -133,16 +132,16 @@ func (l *Lists) set(list *store.List, n NewList) {
 // Change gives a list other settings; whether it is local stays. The units get it
 // anew. The errors are Create's, and store.ErrNotFound.
 func (l *Lists) Change(ctx context.Context, by access.By, n NewList) error {
-	if err := l.authorise(ctx, by, access.ManageLists, "list change", n.subject(), ""); err != nil {
-		return err
-	}
 	l.importing.Lock()
 	defer l.importing.Unlock()
 	list, err := l.standing(ctx, n.Name)
+	n.Source = list.Source
+	if denied := l.authorise(ctx, by, access.ManageLists, "list change", n.subject(), ""); denied != nil {
+		return denied
+	}
 	if err != nil {
 		return err
 	}
-	n.Source = list.Source
 	if err := n.check(ctx, l.Store); err != nil {
 		return err
 	}
@@ -224,73 +223,6 @@ func (l *Lists) Withdraw(ctx context.Context, by access.By, name, reason string)
 	wake(l.publishing)
 	l.supersede(ctx, &store.ListImport{List: name, Issued: l.Clock.Now()}, "the list was withdrawn")
 	return errors.Join(err, l.watch(ctx))
-}
-
-// PutEntry adds an entry to a local list, or changes the one with its ID; a covert
-// one stays so. The error is ErrInvalid where something is wrong with it, store.ErrExists where the list has
-// its mark and reference already.
-func (l *Lists) PutEntry(ctx context.Context, by access.By, name string, e store.ListEntry) error {
-	action := "list entry add"
-	if e.ID != 0 {
-		action = "list entry change"
-	}
-	if err := l.authorise(ctx, by, access.ManageLists, action, fmt.Sprintf("list %s: %s %s", name, e.VRM, e.Reference), e.Rationale); err != nil {
-		return err
-	}
-	l.importing.Lock()
-	defer l.importing.Unlock()
-	if err := l.local(ctx, name); err != nil {
-		return err
-	}
-	if err := l.complete(&e, by.Account); err != nil {
-		return err
-	}
-	if e.ID != 0 {
-		if err := l.keep(ctx, name, &e); err != nil {
-			return err
-		}
-	}
-	return l.change(ctx, name, by, store.EntryChange{Put: []store.ListEntry{e}}, []nrd.VRM{e.VRM}, e.Rationale)
-}
-
-// keep keeps who made the entry that is changed, and that it is covert.
-func (l *Lists) keep(ctx context.Context, name string, e *store.ListEntry) error {
-	var after store.EntryKey
-	for {
-		page, err := l.Store.Entries(ctx, store.EntryQuery{List: name, After: after, Limit: store.MaxLimit})
-		if err != nil {
-			return err
-		}
-		for _, held := range page {
-			if held.ID == e.ID && held.Covert && !e.Covert {
-				return fmt.Errorf("%w: entry %d is covert and stays so; for vehicles to have it, remove it and add it anew", ErrInvalid, e.ID)
-			}
-			if held.ID == e.ID {
-				e.Creator, e.Created = held.Creator, held.Created
-				return nil
-			}
-			after = store.EntryKey{VRM: held.VRM, Reference: held.Reference}
-		}
-		if len(page) < store.MaxLimit {
-			return fmt.Errorf("entry %d of %s: %w", e.ID, name, store.ErrNotFound)
-		}
-	}
-}
-
-// RemoveEntry takes an entry off a local list.
-func (l *Lists) RemoveEntry(ctx context.Context, by access.By, name string, id uint64, reason string) error {
-	if err := l.authorise(ctx, by, access.ManageLists, "list entry remove", fmt.Sprintf("list %s: entry %d", name, id), reason); err != nil {
-		return err
-	}
-	if err := access.CheckReason(reason); err != nil {
-		return err
-	}
-	l.importing.Lock()
-	defer l.importing.Unlock()
-	if err := l.local(ctx, name); err != nil {
-		return err
-	}
-	return l.change(ctx, name, by, store.EntryChange{Remove: []uint64{id}}, nil, reason)
 }
 
 // local says whether a list's entries are made here.

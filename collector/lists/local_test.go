@@ -83,6 +83,30 @@ func TestAnEntryIsChangedAndRemovedAndItsMakerStays(t *testing.T) {
 	}
 }
 
+func TestAChangeKeepsWhatNoFormShows(t *testing.T) {
+	s := newSite(t)
+	s.localList("burglars")
+	e := entry("AB12CDE", "1")
+	e.Action, e.NationalID = "HIGH", "07/123456A"
+	s.put("burglars", e)
+	change := entry("AB12CDE", "1") // as a form gives it
+	change.ID, change.Reason = s.entries("burglars")[0].ID, "Stop and search"
+	s.put("burglars", change)
+	if held := s.entries("burglars")[0]; held.Action != "HIGH" || held.NationalID != "07/123456A" || held.Reason != "Stop and search" {
+		t.Errorf("it became %+v", held)
+	}
+	change.Priority = nrd.PriorityLow
+	s.put("burglars", change)
+	if held := s.entries("burglars")[0]; held.Action != "low" || held.NationalID != "07/123456A" {
+		t.Errorf("with another priority it became %+v", held)
+	}
+	change.NationalID = "07/7"
+	s.put("burglars", change)
+	if held := s.entries("burglars")[0]; held.NationalID != "07/7" {
+		t.Errorf("with another national ID it became %+v", held)
+	}
+}
+
 func TestAnEntryThatCannotBeIsRefused(t *testing.T) {
 	s := newSite(t)
 	s.localList("burglars")

@@ -32,9 +32,13 @@ const maxLocal = 100_000
 // error is ErrShrinks where a local list would lose much, or a file for one is cut off; a list that comes in files
 // then waits for whoever may approve it.
 func (l *Lists) Import(ctx context.Context, by access.By, name string, f *voi.File, u Upload) (store.ListImport, error) {
-	if err := l.authorise(ctx, by, access.ManageLists, "list import", fmt.Sprintf("list %s: %s", name, f.Name), u.Rationale); err != nil {
+	if err := l.mayImport(ctx, by, name, f.Name, u); err != nil {
 		return store.ListImport{}, err
 	}
+	return l.bring(ctx, by, name, f, u)
+}
+
+func (l *Lists) bring(ctx context.Context, by access.By, name string, f *voi.File, u Upload) (store.ListImport, error) {
 	list, err := l.standing(ctx, name)
 	if err != nil {
 		return store.ListImport{}, err

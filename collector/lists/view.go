@@ -132,16 +132,23 @@ func (l *Lists) ImportOf(ctx context.Context, by access.By, id uint64) (store.Li
 // Hits lists the newest hit alarms, of one list or of all; those of covert entries
 // only for who may know of them.
 func (l *Lists) Hits(ctx context.Context, by access.By, q store.HitQuery, reason string) ([]store.HitAlarm, error) {
-	if err := l.authorise(ctx, by, access.Search, "view hit alarms", q.List, reason); err != nil {
-		return nil, err
+	_, alarms, err := l.HitAlarms(ctx, by, q, reason)
+	return alarms, err
+}
+
+// HitAlarms is Hits with its line of the access log, which links to records cite.
+func (l *Lists) HitAlarms(ctx context.Context, by access.By, q store.HitQuery, reason string) (store.Access, []store.HitAlarm, error) {
+	line, err := l.Access.Authorise(ctx, access.Request{Account: by.Account, From: by.From, Right: access.Search, Action: "view hit alarms", Subject: q.List, Reason: reason})
+	if err != nil {
+		return line, nil, err
 	}
 	alarms, err := l.Store.HitAlarms(ctx, q)
 	if err != nil {
-		return nil, err
+		return line, nil, err
 	}
 	covert, err := l.Access.MayKnowCovert(ctx, by.Account)
 	if covert {
-		return alarms, err
+		return line, alarms, err
 	}
-	return slices.DeleteFunc(alarms, func(a store.HitAlarm) bool { return a.Covert }), err
+	return line, slices.DeleteFunc(alarms, func(a store.HitAlarm) bool { return a.Covert }), err
 }

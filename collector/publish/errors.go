@@ -11,5 +11,8 @@ var ErrOlder = errors.New("the list's version is not above the one that is publi
 // ErrOrder says that entries did not come in the order of their VRMs.
 var ErrOrder = errors.New("the entries are not in the order of their VRMs")
 
+// errBefore says that the version which is published cannot be read.
+var errBefore = errors.New("the version before cannot be read")
+
 // ErrNoList says that no list of this name is published.
 var ErrNoList = errors.New("no list of this name is published")

@@ -20,6 +20,7 @@ package publish
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"log/slog"
@@ -162,9 +163,11 @@ func (p *Publisher) refresh(ctx context.Context) error {
 
 // Publish puts a version of a list in the place of the one before. The entries
 // come in the order of their VRMs; one that stands twice (same VRM and source
-// reference) is taken from its first place. An error of any kind, of the entries
-// too, leaves what was published before. The errors are ErrList, ErrOlder and
-// ErrOrder, and voi.ErrUnwritable for an entry that no file can hold.
+// reference) is taken from its first place. They are gone through a second time
+// where what is published of the list is damaged: the new version is then a
+// snapshot alone. An error of any kind, of the entries too, leaves what was
+// published before. The errors are ErrList, ErrOlder and ErrOrder, and
+// voi.ErrUnwritable for an entry that no file can hold.
 func (p *Publisher) Publish(ctx context.Context, l List, entries iter.Seq2[nrd.Entry, error]) error {
 	if err := l.check(); err != nil {
 		return err
@@ -180,6 +183,11 @@ func (p *Publisher) Publish(ctx context.Context, l List, entries iter.Seq2[nrd.E
 	}
 	w := &work{p: p, list: l, old: old}
 	made, err := w.run(ctx, entries)
+	if errors.Is(err, errBefore) {
+		p.Log.Error("what is published of a list cannot be read; its next version has no delta", "list", l.Name, "version", old.Version, "error", err)
+		w = &work{p: p, list: l}
+		made, err = w.run(ctx, entries)
+	}
 	if err != nil {
 		return fmt.Errorf("list %s: %w", l.Name, err)
 	}
@@ -232,6 +240,13 @@ func (p *Publisher) Published() []publication.Publication {
 		all = append(all, newest)
 	}
 	return all
+}
+
+// Signed is when the metadata was signed last. It is good for trust.Life.
+func (p *Publisher) Signed() time.Time {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return p.signed.at
 }
 
 // Number counts up with each change of what is published.

@@ -228,6 +228,45 @@ func TestDeltasAreKeptForAsLongAsTheyCostLessThanTheWhole(t *testing.T) {
 	}
 }
 
+func TestAListWhosePublishedFileIsDamagedOrGoneIsPublishedWholeAgain(t *testing.T) {
+	for what, damage := range map[string]func(path string) error{
+		"a flipped byte at the end": func(path string) error {
+			text, err := os.ReadFile(path)
+			if err == nil {
+				text[len(text)-20] ^= 1
+				err = os.WriteFile(path, text, 0o600)
+			}
+			return err
+		},
+		"a flipped byte at the beginning": func(path string) error {
+			text, err := os.ReadFile(path)
+			if err == nil {
+				text[40] ^= 1
+				err = os.WriteFile(path, text, 0o600)
+			}
+			return err
+		},
+		"cut in the middle": func(path string) error { return os.Truncate(path, 1000) },
+		"a removed file":    os.Remove,
+	} {
+		t.Run(what, func(t *testing.T) {
+			d := newDesk(t, "car-1")
+			must(t, d.publish(1, many(20000, "one")...))
+			must(t, d.publish(2, many(20001, "one")...))
+			l := d.state.Lists["wanted"]
+			must(t, damage(d.path(l.Snapshots[len(l.Snapshots)-1])))
+			must(t, d.publish(3, many(20002, "one")...))
+			if l = d.state.Lists["wanted"]; l.Version != 3 || l.Entries != 20002 || len(l.Snapshots) != 1 || len(l.Deltas) != 0 || len(d.files()) != 1 {
+				t.Fatalf("published is %+v, in %v", l, d.files())
+			}
+			must(t, d.publish(4, many(20003, "one")...))
+			if l = d.state.Lists["wanted"]; len(l.Deltas) != 1 || l.Deltas[0].From != 3 {
+				t.Errorf("the version after has no delta: %+v", l)
+			}
+		})
+	}
+}
+
 func TestTheMetadataIsSignedAnewInTimeAndForNewDevices(t *testing.T) {
 	d := newDesk(t, "car-1")
 	must(t, d.publish(1, many(1, "")...))

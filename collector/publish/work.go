@@ -206,7 +206,7 @@ func (w *work) finish() (*published, error) {
 	return made, sealed.SyncDir(w.p.Dir)
 }
 
-// before reads the list that is published, a line ahead.
+// before reads the list that is published, a line ahead. Its errors are errBefore.
 type before struct {
 	file  *os.File
 	r     *publication.Reader
@@ -218,11 +218,11 @@ func (p *Publisher) openBefore(old *published) (*before, error) {
 	newest := old.Snapshots[len(old.Snapshots)-1]
 	f, err := os.Open(p.path(newest))
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", errBefore, err)
 	}
 	b := &before{file: f}
 	if b.r, err = newest.Open(f); err != nil {
-		return nil, errors.Join(err, f.Close())
+		return nil, errors.Join(fmt.Errorf("%w: %w", errBefore, err), f.Close())
 	}
 	if err := b.next(); err != nil {
 		return nil, errors.Join(err, b.close())
@@ -236,8 +236,11 @@ func (b *before) next() error {
 		b.ended, b.line = true, nil
 		return nil
 	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", errBefore, err)
+	}
 	b.line = append(b.line[:0], text...)
-	return err
+	return nil
 }
 
 func (b *before) vrm() string {

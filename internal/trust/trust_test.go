@@ -2,6 +2,7 @@ package trust
 
 import (
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -144,5 +145,45 @@ func TestFloorsOutliveTheirFileOnlyWhole(t *testing.T) {
 	}
 	if _, aside := open(); aside != "" {
 		t.Error("it is still there")
+	}
+}
+
+func TestWhatEveryDeviceSeesTellsNotHowManyListsAnotherHas(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "trust")
+	must(t, Init(dir, 1, 1, vouch, noon))
+	o, err := OpenOnline(dir)
+	must(t, err)
+	targets := func(n int) (some []Target) {
+		for i := range n {
+			name := fmt.Sprintf("%d.snapshot", i)
+			some = append(some, Target{Name: name, Length: int64(1000 + i), SHA256: sha256.Sum256([]byte(name)), Custom: []byte(`{}`)})
+		}
+		return some
+	}
+	none, err := o.Sign(7, noon, map[string][]Target{"one": targets(0), "other": targets(0)})
+	must(t, err)
+	five, err := o.Sign(7, noon, map[string][]Target{"one": targets(0), "other": targets(5)})
+	must(t, err)
+	for name, text := range five {
+		switch common, role := Common(name); {
+		case !common && (string(none[name]) == string(text)) != (role == "one"):
+			t.Errorf("%s: the device's own metadata", name)
+		case common && string(none[name]) != string(text):
+			t.Errorf("%s differs where a device has five lists more:\n%s\n%s", name, none[name], text)
+		}
+	}
+	var snapshot struct {
+		Signed struct {
+			Meta map[string]map[string]any
+		}
+	}
+	must(t, json.Unmarshal(five["7.snapshot.json"], &snapshot))
+	if n := len(snapshot.Signed.Meta); n != 4 {
+		t.Errorf("the snapshot names %d files: %v", n, snapshot.Signed.Meta)
+	}
+	for name, meta := range snapshot.Signed.Meta {
+		if len(meta) != 1 || meta["version"] != map[bool]float64{true: 1, false: 7}[name == "targets.json"] {
+			t.Errorf("the snapshot says of %s: %v, where only one version for all may stand", name, meta)
+		}
 	}
 }

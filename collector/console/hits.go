@@ -1,0 +1,117 @@
+package console
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"nrd"
+	"nrd/collector/access"
+	"nrd/collector/store"
+)
+
+// hitsOnPage is how many hit alarms a page shows.
+const hitsOnPage = 200
+
+// hitHours are how far back the page looks, in hours.
+var hitHours = []int{1, 8, 24, 24 * 7}
+
+// hitsPage is the form as it was filled in, and the hit alarms that were found.
+type hitsPage struct {
+	List, Reason string
+	Hours        int
+	Spans        []int
+	// All shows those too about which officers said what became of them.
+	All bool
+	// Searched says that Rows are an answer; More that there are others.
+	Searched, More bool
+	Rows           []hitRow
+}
+
+// hitRow is a hit alarm with what officers did about it last; For is the line of
+// the access log that a link to its record cites.
+type hitRow struct {
+	store.HitAlarm
+	Outcome string
+	For     uint64
+}
+
+func (c *Console) hitsForm(w http.ResponseWriter, r *http.Request, who visitor) {
+	if !who.May(access.Search) {
+		c.fail(w, r, &who, access.ErrDenied)
+		return
+	}
+	c.showHits(w, http.StatusOK, who, "", hitsPage{List: r.URL.Query().Get("list"), Hours: 24})
+}
+
+func (c *Console) showHits(w http.ResponseWriter, status int, who visitor, problem string, data hitsPage) {
+	data.Spans = hitHours
+	c.show(w, status, "hits.html", page{Title: "Hits", Here: "/hits", Who: &who, Problem: problem, Data: data})
+}
+
+// hits shows the hit alarms that nobody has dealt with, the highest priority first
+// and of each the newest first. It tells marks, so it is for a reason, like a search.
+func (c *Console) hits(w http.ResponseWriter, r *http.Request, who visitor) {
+	form := hitsPage{List: r.PostFormValue("list"), Reason: r.PostFormValue("reason"), All: r.PostFormValue("all") != ""}
+	var err error
+	if form.Hours, err = strconv.Atoi(r.PostFormValue("hours")); err != nil || !slices.Contains(hitHours, form.Hours) {
+		form.Hours = 24
+	}
+	from := c.Clock.Now().Add(-time.Duration(form.Hours) * time.Hour)
+	line, alarms, err := c.Lists.HitAlarms(r.Context(), who.by(), store.HitQuery{List: form.List, From: from, Limit: store.MaxLimit}, form.Reason)
+	if err != nil {
+		status, sentence := c.sentence(r, err)
+		c.showHits(w, status, who, sentence, form)
+		return
+	}
+	form.Searched, form.More = true, len(alarms) == store.MaxLimit
+	slices.SortStableFunc(alarms, func(a, b store.HitAlarm) int { return int(b.Hit.Entry.Priority) - int(a.Hit.Entry.Priority) })
+	for _, a := range alarms {
+		row := hitRow{HitAlarm: a, For: line.Sequence}
+		done, err := c.dealtWith(r, &row)
+		if err != nil {
+			c.fail(w, r, &who, err)
+			return
+		}
+		if done && !form.All {
+			continue
+		}
+		if len(form.Rows) == hitsOnPage {
+			form.More = true
+			break
+		}
+		form.Rows = append(form.Rows, row)
+	}
+	c.showHits(w, http.StatusOK, who, "", form)
+}
+
+// dealtWith says whether an officer said what became of a hit, or the unit took it
+// back, and notes what was done about it last.
+func (c *Console) dealtWith(r *http.Request, row *hitRow) (bool, error) {
+	events, err := c.Store.OfficersOf(r.Context(), row.Record)
+	if err != nil || len(events) == 0 {
+		return false, err
+	}
+	row.Outcome = outcomeOf(&events[len(events)-1].OfficerEvent)
+	return slices.ContainsFunc(events, func(e store.OfficerEvent) bool {
+		return e.Action == nrd.OfficerActed || e.Action == nrd.OfficersWithdrawn
+	}), nil
+}
+
+// hoursInWords says how far back the page looks.
+func hoursInWords(hours int) string {
+	switch {
+	case hours == 1:
+		return "the last hour"
+	case hours > 24:
+		return fmt.Sprintf("the last %d days", hours/24)
+	}
+	return fmt.Sprintf("the last %d hours", hours)
+}
+
+// finders say who saw a hit first.
+var finders = map[store.Finder]string{
+	store.FoundByUnit: "the unit", store.FoundByCentral: "central", store.FoundInRetrospect: "central, in stored records",
+}

@@ -1,0 +1,129 @@
+package console
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"nrd"
+	"nrd/collector/store"
+)
+
+// alarmed stores a record with a hit alarm for it.
+func (d *desk) alarmed(t *testing.T, vrm nrd.VRM, h nrd.Hit, by store.Finder, covert bool) nrd.Key {
+	t.Helper()
+	key := d.record(t, sighting{vrm: vrm, camera: "A1 northbound"})
+	now := d.clock.Now()
+	raised, err := d.Store.RaiseHits(t.Context(), []store.HitAlarm{{
+		Record: key, VRM: vrm, Captured: now.Add(-800 * time.Millisecond), Camera: "A1 northbound", Raised: now, By: by, Covert: covert, Hit: h,
+	}})
+	if err != nil || len(raised) != 1 {
+		t.Fatalf("the alarm is not raised: %+v, %v", raised, err)
+	}
+	d.clock.Advance(time.Minute)
+	return key
+}
+
+// hitAlarms are some of each kind; the first was dealt with.
+func (d *desk) hitAlarms(t *testing.T) (done, covert nrd.Key) {
+	t.Helper()
+	now := d.clock.Now()
+	of := func(list string, p nrd.Priority, reason string) nrd.Hit {
+		h := hit(list, p, time.Hour, now)
+		h.Entry.Reason = reason
+		return h
+	}
+	done = d.alarmed(t, "AA11AAA", of("national", nrd.PriorityHigh, "Stolen yesterday"), store.FoundByUnit, false)
+	d.acted(t, done, nrd.DispositionStopped)
+	d.alarmed(t, "BB22BBB", of("national", nrd.PriorityHigh, "Wanted for burglary"), store.FoundByUnit, false)
+	d.alarmed(t, "CC33CCC", of("national", nrd.PriorityLow, "No tax"), store.FoundByCentral, false)
+	covert = d.alarmed(t, "DD44DDD", of("burglars", nrd.PriorityMedium, "Report only"), store.FoundByCentral, true)
+	d.alarmed(t, "EE55EEE", of("burglars", nrd.PriorityHigh, "Named by a victim"), store.FoundInRetrospect, false)
+	return done, covert
+}
+
+func TestHitsThatNobodyHasDealtWithAreShownTheMostUrgentFirst(t *testing.T) {
+	d := newDesk(t)
+	d.hitAlarms(t)
+	ros := d.signedIn(t, "ros.kerr")
+	marks := func(page string) string {
+		var all []string
+		for _, m := range regexp.MustCompile(`class="marks">([^<]*)<`).FindAllStringSubmatch(page, -1) {
+			all = append(all, strings.ReplaceAll(m[1], " ", ""))
+		}
+		return strings.Join(all, " ")
+	}
+	status, page := ros.post("/hits", "reason", " ")
+	wants(t, "without a reason", status, 422, page, "a reason is needed")
+	if marks(page) != "" {
+		t.Errorf("without a reason it shows %s", marks(page))
+	}
+	status, page = ros.post("/hits", "reason", "control room, late shift")
+	wants(t, "the hits", status, 200, page, "4 hits that nobody has dealt with", "Named by a victim", "central, in stored records", "covert", "A1 northbound")
+	if got := marks(page); got != "EE55EEE BB22BBB DD44DDD CC33CCC" {
+		t.Errorf("the hits are %s", got)
+	}
+	line := d.lastLine(t)
+	if line.Action != "view hit alarms" || line.Account != "ros.kerr" || line.Reason != "control room, late shift" {
+		t.Errorf("it is logged as %+v", line)
+	}
+	link := regexp.MustCompile(`href="(/record/[^"]*)"`).FindStringSubmatch(page)[1]
+	if !strings.HasSuffix(link, fmt.Sprintf("?for=%d", line.Sequence)) {
+		t.Errorf("the link cites no line: %s", link)
+	}
+	status, page = ros.get(link)
+	wants(t, "its record", status, 200, page, "Opened for: control room, late shift", "EE55 EEE")
+	_, page = ros.post("/hits", "reason", "x", "all", "on", "list", "national")
+	if got := marks(page); got != "BB22BBB AA11AAA CC33CCC" || !strings.Contains(page, "stopped by 4417") {
+		t.Errorf("all of one list are %s", got)
+	}
+	d.clock.Advance(2 * time.Hour)
+	if _, page = d.signedIn(t, "ros.kerr").post("/hits", "reason", "x", "hours", "1"); marks(page) != "" || !strings.Contains(page, "No hit that nobody has dealt with") {
+		t.Errorf("of the last hour it shows %s", marks(page))
+	}
+}
+
+func TestHitsAreForThoseWhoMaySearchAndCovertOnesForThoseWhoMaySeeLists(t *testing.T) {
+	d := newDesk(t)
+	d.hitAlarms(t)
+	sam := d.signedIn(t, "sam.hill")
+	status, page := sam.post("/hits", "reason", "incident 7")
+	wants(t, "an officer", status, 200, page, "3 hits", "Wanted for burglary")
+	if strings.Contains(page, "Report only") || strings.Contains(page, "covert") {
+		t.Error("an officer is told of a covert entry")
+	}
+	for _, name := range []string{"ivy.tan", "al.dunn"} {
+		b := d.signedIn(t, name)
+		status, page = b.post("/hits", "reason", "incident 7")
+		wants(t, name, status, 403, page)
+		if line := d.lastLine(t); line.Account != name || !strings.HasPrefix(line.Outcome, "refused: ") {
+			t.Errorf("it is logged as %+v", line)
+		}
+		status, page = b.get("/hits")
+		wants(t, name, status, 403, page)
+	}
+}
+
+func TestInARealBrowserTheHitsAreRead(t *testing.T) {
+	d := newDesk(t)
+	d.hitAlarms(t)
+	c := d.chromium(t)
+	c.signIn("ros.kerr")
+	c.open("/hits?list=burglars")
+	c.see("the list", `document.querySelector("input[name=list]").value === "burglars"`)
+	c.do(c.evaluate(`document.querySelector("input[name=list]").value = "";
+		document.querySelector("input[name=all]").checked = true;
+		document.querySelector("input[name=reason]").value = "control room, late shift";
+		document.querySelector("main form button").click()`))
+	c.see("the hits", `document.querySelectorAll("tbody tr").length === 5 && document.querySelector("tbody tr").innerText.includes("HIGH")`)
+	for _, scheme := range []string{"light", "dark"} {
+		c.colours(scheme)
+		c.readable("hits " + scheme)
+	}
+	c.picture("hits")
+	if said := c.console(); len(said) > 0 {
+		t.Errorf("the browser complains:\n%s", strings.Join(said, "\n"))
+	}
+}
