@@ -41,12 +41,11 @@ func (c *Cache) Change(ctx context.Context, p publication.Publication, delta *pu
 				return err
 			}
 			// A key that matches may now look for changes no match: only the
-			// filter's answer "no" counts.
-			c.mu.Lock()
+			// filter's answer "no" counts. c.mu is not to be had here: whoever
+			// finds the list damaged holds it and waits for this transaction.
 			for _, key := range ch.added {
 				l.filter.add(key)
 			}
-			c.mu.Unlock()
 			next.Digest = ch.digest.sum
 			return putHeader(tx, next, c.key)
 		})
