@@ -150,6 +150,13 @@ build/axe/axe.min.js:
 bench: deps-build deps-run ## every benchmark, five times
 	go test -run '^$$' -bench . -benchmem -count 5 ./...
 
+# How many millions of statuses `make bench-lists` packs.
+STATUSES ?= 45
+
+.PHONY: bench-lists
+bench-lists: deps-build deps-test ## the lists' speed and memory on one core beside what is allowed; fails where it is missed
+	NRD_STATUSES=$(STATUSES) scripts/bench-lists
+
 .PHONY: strangers
 strangers: deps-build ## ten thousand connections of strangers: memory stays bounded, devices come in
 	NRD_STRANGERS=10000 go test -run Strangers -v ./collector/ingest
