@@ -91,8 +91,8 @@ test-go: deps-build deps-run deps-test axe ## every Go test, with the race detec
 	CGO_ENABLED=0 go build -o /dev/null ./cmd/central
 
 .PHONY: powercut
-powercut: deps-test ## the power is cut after every write of the buffer, of the unit's lists and of central's store
-	POWERCUT_EVERY=1 go test -timeout 60m -run 'PowerCut|Fsync' -v ./internal/powercut ./uplink ./hotlist ./collector/store/sqlite
+powercut: deps-test ## the power is cut after every write of the buffer, of lists, keys and what is trusted, and of central's store
+	POWERCUT_EVERY=1 go test -timeout 60m -run 'PowerCut|Fsync' -v ./internal/powercut ./uplink ./hotlist ./internal/trust ./internal/agent ./collector/lists ./collector/store/sqlite
 
 .PHONY: test-brokers
 test-brokers: deps-test ## the link and the whole way behind central's own broker, mosquitto and RabbitMQ (test-go runs this too)
@@ -151,6 +151,13 @@ build/axe/axe.min.js: | deps-test
 .PHONY: bench
 bench: deps-build deps-run ## every benchmark, five times
 	go test -run '^$$' -bench . -benchmem -count 5 ./...
+
+# How many millions of statuses `make bench-lists` packs.
+STATUSES ?= 45
+
+.PHONY: bench-lists
+bench-lists: deps-build deps-test ## the lists' speed and memory on one core beside what is allowed; fails where it is missed
+	NRD_STATUSES=$(STATUSES) scripts/bench-lists
 
 .PHONY: strangers
 strangers: deps-build ## ten thousand connections of strangers: memory stays bounded, devices come in

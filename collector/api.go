@@ -198,8 +198,8 @@ func (c *call) query(known ...string) (url.Values, error) {
 	return q, nil
 }
 
-// limit reads how many are asked for; 0 where the address does not say.
-func limit(q url.Values) (int, error) {
+// mostAsked reads how many are asked for; 0 where the address does not say.
+func mostAsked(q url.Values) (int, error) {
 	if q.Get("limit") == "" {
 		return 0, nil
 	}

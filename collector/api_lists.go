@@ -92,7 +92,7 @@ func (a *api) getEntries(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	most, err := limit(q)
+	most, err := mostAsked(q)
 	if err != nil {
 		return nil, err
 	}

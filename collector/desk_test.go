@@ -34,7 +34,7 @@ func openDesk(t *testing.T, c *Config, account string) *Desk {
 	return d
 }
 
-func staffed(t *testing.T) *Config {
+func staffed(t testing.TB) *Config {
 	t.Helper()
 	c := newSite(t)
 	c.Clock = clock.NewManual(time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC))

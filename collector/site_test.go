@@ -10,7 +10,7 @@ import (
 	"nrd/internal/identity"
 )
 
-func newSite(t *testing.T) *Config {
+func newSite(t testing.TB) *Config {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "site")
 	site := NewSite{Dir: dir, Hosts: []string{"127.0.0.1", "localhost"}, Ingest: "127.0.0.1:0", Page: "127.0.0.1:0"}

@@ -2,6 +2,8 @@ package hotlist
 
 import (
 	"bufio"
+	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"os"
@@ -12,6 +14,7 @@ import (
 	"time"
 
 	"nrd"
+	"nrd/internal/benchmark"
 	"nrd/internal/clock"
 	"nrd/internal/sealed"
 )
@@ -75,7 +78,7 @@ func BenchmarkAMillionEntries(b *testing.B) {
 // which nearly all are, and gives their 99th percentile.
 func matches(b *testing.B, cache *Cache) {
 	b.Helper()
-	for name, from := range map[string]int{"match a hit": 0, "match none": million} {
+	for name, from := range map[string]int{"hit": 0, "miss": million} {
 		b.Run(name, func(b *testing.B) {
 			var took []time.Duration
 			for n := 0; b.Loop(); n++ {
@@ -87,8 +90,7 @@ func matches(b *testing.B, cache *Cache) {
 					b.Fatal(hits, err)
 				}
 			}
-			slices.Sort(took)
-			b.ReportMetric(float64(took[len(took)*99/100].Nanoseconds()), "p99-ns")
+			b.ReportMetric(benchmark.P99(took), "p99-µs")
 		})
 	}
 }
@@ -122,8 +124,35 @@ func BenchmarkNear(b *testing.B) {
 	}
 }
 
+// benchCache is what the process that is measured is told.
+type benchCache struct {
+	Dir, Key string
+	Entries  int
+}
+
+func (c benchCache) open(t testing.TB) *Cache {
+	t.Helper()
+	raw, err := hex.DecodeString(c.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := sealed.ParseKey(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cache, err := Open(CacheConfig{
+		Path: filepath.Join(c.Dir, "lists"), Key: key, Clock: clock.NewManual(noon), Log: slog.New(slog.DiscardHandler),
+		Rules: map[string]Rule{"uninsured": {Status: true}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cache
+}
+
 // BenchmarkStatuses measures a list of statuses: of five million entries, or of as
-// many millions as NRD_STATUSES says.
+// many millions as NRD_STATUSES says. Its import and the matches are each a process
+// of their own.
 func BenchmarkStatuses(b *testing.B) {
 	millions := 5
 	if text := os.Getenv("NRD_STATUSES"); text != "" {
@@ -132,47 +161,90 @@ func BenchmarkStatuses(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-	dir := b.TempDir()
-	file := filepath.Join(dir, "list.csv")
-	if err := writeStatuses(file, millions*million); err != nil {
+	c := benchCache{b.TempDir(), hex.EncodeToString(sealed.NewKey().Bytes()), millions * million}
+	file := filepath.Join(c.Dir, "list.csv")
+	if err := writeStatuses(file, c.Entries); err != nil {
 		b.Fatal(err)
 	}
-	cache, err := Open(CacheConfig{
-		Path: filepath.Join(dir, "lists"), Key: sealed.NewKey(), Clock: clock.NewManual(noon), Log: slog.New(slog.DiscardHandler),
-		Rules: map[string]Rule{"uninsured": {Status: true}},
-	})
+	input, err := json.Marshal(c)
 	if err != nil {
 		b.Fatal(err)
 	}
-	began := time.Now()
-	if _, err := cache.Import(b.Context(), "uninsured", file); err != nil {
-		b.Fatal(err)
+	for b.Loop() {
+		benchmark.Child(b, "TestBenchStatusImport", string(input))
+		benchmark.Child(b, "TestBenchStatusMatch", string(input))
 	}
-	importing := time.Since(began)
-	paths, err := filepath.Glob(filepath.Join(dir, "lists", "*"+statusSuffix))
+}
+
+// benchInput is nil where nobody measures.
+func benchInput(t *testing.T) *benchCache {
+	t.Helper()
+	text := benchmark.Input()
+	if text == "" {
+		return nil
+	}
+	c := &benchCache{}
+	if err := json.Unmarshal([]byte(text), c); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// TestBenchStatusImport is the process that imports.
+func TestBenchStatusImport(t *testing.T) {
+	c := benchInput(t)
+	if c == nil {
+		return
+	}
+	cache := c.open(t)
+	began, used := time.Now(), benchmark.CPU(t)
+	if report, err := cache.Import(t.Context(), "uninsured", filepath.Join(c.Dir, "list.csv")); err != nil || report.Accepted != c.Entries {
+		t.Fatal(report, err)
+	}
+	benchmark.Figure("import-s", time.Since(began).Seconds())
+	benchmark.Figure("import-cpu-s", benchmark.CPU(t)-used)
+	peak, _ := benchmark.Memory(t)
+	benchmark.Figure("import-peak-MB", peak)
+	paths, err := filepath.Glob(filepath.Join(c.Dir, "lists", "*"+statusSuffix))
 	if err != nil || len(paths) != 1 {
-		b.Fatal(paths, err)
+		t.Fatal(paths, err)
 	}
 	info, err := os.Stat(paths[0])
 	if err != nil {
-		b.Fatal(err)
+		t.Fatal(err)
 	}
-	var took []time.Duration
-	for n := 0; b.Loop(); n++ {
-		v := spread(n * 7919 % (millions * million))
-		began := time.Now()
-		hits, err := cache.Match(v)
-		took = append(took, time.Since(began))
-		if err != nil || len(hits) != 1 {
-			b.Fatal(v, hits, err)
-		}
-	}
-	slices.Sort(took)
-	b.ReportMetric(float64(took[len(took)*99/100].Nanoseconds()), "p99-ns")
-	b.ReportMetric(importing.Seconds(), "import-s")
-	b.ReportMetric(float64(info.Size())/1e6, "file-MB")
+	benchmark.Figure("file-MB", float64(info.Size())/1e6)
 	if err := cache.Close(); err != nil {
-		b.Fatal(err)
+		t.Fatal(err)
+	}
+}
+
+// TestBenchStatusMatch is the process that matches.
+func TestBenchStatusMatch(t *testing.T) {
+	c := benchInput(t)
+	if c == nil {
+		return
+	}
+	cache := c.open(t)
+	const matched = 200_000
+	for name, from := range map[string]int{"hit": 0, "miss": c.Entries} {
+		took := make([]time.Duration, 0, matched)
+		for n := range matched {
+			v := spread(from + n*7919%c.Entries)
+			began := time.Now()
+			hits, err := cache.Match(v)
+			took = append(took, time.Since(began))
+			if err != nil || (len(hits) == 1) != (name == "hit") {
+				t.Fatal(v, hits, err)
+			}
+		}
+		benchmark.Figure(name+"-p99-µs", benchmark.P99(took))
+	}
+	peak, anonymous := benchmark.Memory(t)
+	benchmark.Figure("anonymous-MB", anonymous)
+	benchmark.Figure("peak-MB", peak)
+	if err := cache.Close(); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -45,7 +45,10 @@ type CacheConfig struct {
 	// Key is the machine's; the cache derives its own from it.
 	Key   *sealed.Key
 	Clock nrd.Clock
-	Log   *slog.Logger
+	// Good gives the last time that is known to have been right
+	// (identity.Credential.Reference); nil for none.
+	Good func() time.Time
+	Log  *slog.Logger
 	// Profile says how long a list is fresh and which characters look alike.
 	Profile nrd.Profile
 	// Rules are those of the lists that have any, by name.
@@ -241,7 +244,11 @@ func (c *Cache) matchOne(name string, v nrd.VRM, now nrd.Stamp) ([]nrd.Hit, erro
 	if err != nil {
 		return nil, fmt.Errorf("list %s: %w", name, err)
 	}
-	return match.Hits(entries, v, match.Moment{List: version, Now: now, Profile: c.config.Profile}), nil
+	m := match.Moment{List: version, Now: now, Profile: c.config.Profile}
+	if c.config.Good != nil && len(entries) > 0 {
+		m.Good = c.config.Good()
+	}
+	return match.Hits(entries, v, m), nil
 }
 
 // lookup gives the entries of a list that a read matches, expired ones too.

@@ -3,6 +3,7 @@ package hotlist
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"time"
 
 	"go.etcd.io/bbolt"
 	"golang.org/x/sys/unix"
@@ -36,10 +37,42 @@ func (d *digest) hash(key, box []byte) [sha256.Size]byte {
 
 // letGo gives the memory back that reading a file from end to end has mapped: only
 // the pages that matches need come again.
-func (l *entryList) letGo(b *bbolt.Bucket) {
+func (l *entryList) letGo(tx *bbolt.Tx) {
 	// A damaged file says that it is longer than what is mapped of it, and what lies
 	// behind that is other memory.
-	size := min(b.Tx().Size(), l.opened)
+	size := min(tx.Size(), l.opened)
 	// It is advice: where the kernel does not take it, nothing is lost.
 	unix.Syscall(unix.SYS_MADVISE, l.db.Info().Data, uintptr(size), unix.MADV_DONTNEED) //nolint:errcheck // as said
+}
+
+// lettingGo is how often keepLettingGo does.
+const lettingGo = 2 * time.Millisecond
+
+// keepLettingGo does so until it is told to stop: a commit reads all pages that have
+// changed entries, and the kernel maps fifteen beside each. What is mapped stays
+// where it is while a transaction is open.
+func (l *entryList) keepLettingGo() (stop func()) {
+	end, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		tick := time.NewTicker(lettingGo)
+		defer tick.Stop()
+		for {
+			select {
+			case <-end:
+				return
+			case <-tick.C:
+			}
+			guarded(func() error { //nolint:errcheck // it is advice
+				return l.db.View(func(tx *bbolt.Tx) error {
+					l.letGo(tx)
+					return nil
+				})
+			})
+		}
+	}()
+	return func() {
+		close(end)
+		<-ended
+	}
 }

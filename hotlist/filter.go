@@ -1,11 +1,14 @@
 package hotlist
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"sync/atomic"
+)
 
 // filter says of a key either that it was not added or that it may have been: of
 // keys that were not, fewer than 1 in 100 pass. It takes 10 bits for each key, 1.25
 // MB for a million. (Bloom 1970; Kirsch and Mitzenmacher 2006 for two hashes in the
-// place of seven.)
+// place of seven.) Keys may be added while others ask.
 type filter struct{ bits []uint64 }
 
 const (
@@ -20,7 +23,7 @@ func (f filter) add(key []byte) {
 	at, step := filterHashes(key)
 	for range filterTests {
 		n := at % f.size()
-		f.bits[n/64] |= 1 << (n % 64)
+		atomic.OrUint64(&f.bits[n/64], 1<<(n%64))
 		at += step
 	}
 }
@@ -29,7 +32,7 @@ func (f filter) has(key []byte) bool {
 	at, step := filterHashes(key)
 	for range filterTests {
 		n := at % f.size()
-		if f.bits[n/64]&(1<<(n%64)) == 0 {
+		if atomic.LoadUint64(&f.bits[n/64])&(1<<(n%64)) == 0 {
 			return false
 		}
 		at += step

@@ -6,10 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"go.etcd.io/bbolt"
 
-	"nrd"
 	"nrd/hotlist/publication"
 	"nrd/internal/sealed"
 )
@@ -34,6 +34,7 @@ func (c *Cache) Change(ctx context.Context, p publication.Publication, delta *pu
 		return err
 	}
 	next := c.aboutPublished(p, l.number())
+	defer l.keepLettingGo()()
 	err := guarded(func() error {
 		return l.db.Update(func(tx *bbolt.Tx) error {
 			ch := &inPlace{ctx: ctx, list: l, next: next, bucket: tx.Bucket(entriesBucket), digest: l.secrets.digest(l.Digest), content: l.Published.Content, entries: l.Entries}
@@ -41,12 +42,11 @@ func (c *Cache) Change(ctx context.Context, p publication.Publication, delta *pu
 				return err
 			}
 			// A key that matches may now look for changes no match: only the
-			// filter's answer "no" counts.
-			c.mu.Lock()
+			// filter's answer "no" counts. c.mu is not to be had here: whoever
+			// finds the list damaged holds it and waits for this transaction.
 			for _, key := range ch.added {
 				l.filter.add(key)
 			}
-			c.mu.Unlock()
 			next.Digest = ch.digest.sum
 			return putHeader(tx, next, c.key)
 		})
@@ -72,35 +72,41 @@ type inPlace struct {
 	added   [][]byte
 }
 
+// changesAtOnce are sorted in memory at a time. Central's deltas have no more.
+const changesAtOnce = 50_000
+
+// change is one line of a delta.
+type change struct {
+	number int
+	sign   byte
+	key    []byte
+	line   []byte
+}
+
 func (ch *inPlace) apply(delta *publication.Reader) error {
 	if ch.bucket == nil {
 		return fmt.Errorf("%s: %w: it has no entries", ch.next.List, ErrBase)
 	}
-	for n := 1; ; n++ {
-		sign, line, err := delta.Next()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err == nil {
-			err = ch.ctx.Err()
-		}
+	for number, more := 0, true; more; {
+		changes, err := ch.read(delta, number)
 		if err != nil {
 			return err
 		}
-		if n%entriesPerRead == 0 {
-			ch.list.letGo(ch.bucket)
-		}
-		e, err := parsePublished(*ch.next.Published, n, line)
-		if err != nil {
-			return err
-		}
-		if sign == '-' {
-			err = ch.remove(&e, line)
-		} else {
-			err = ch.add(&e, line)
-		}
-		if err != nil {
-			return fmt.Errorf("%s: line %d: %w", ch.next.List, n, err)
+		number, more = number+len(changes), len(changes) == changesAtOnce
+		// In the order in which they lie in the file, so that few of its pages are
+		// touched at a time.
+		slices.SortStableFunc(changes, func(a, b change) int { return bytes.Compare(a.key, b.key) })
+		for n, c := range changes {
+			if n%entriesPerRead == 0 {
+				ch.list.letGo(ch.bucket.Tx())
+			}
+			do := ch.add
+			if c.sign == '-' {
+				do = ch.remove
+			}
+			if err := do(c.key, c.line); err != nil {
+				return fmt.Errorf("%s: line %d: %w", ch.next.List, c.number, err)
+			}
 		}
 	}
 	if p := ch.next.Published; ch.entries != p.Entries || ch.content != p.Content {
@@ -109,8 +115,31 @@ func (ch *inPlace) apply(delta *publication.Reader) error {
 	return nil
 }
 
-func (ch *inPlace) remove(e *nrd.Entry, line []byte) error {
-	key := ch.list.secrets.key(e)
+// read gives the next changes, after so many lines.
+func (ch *inPlace) read(delta *publication.Reader, after int) ([]change, error) {
+	var changes []change
+	for len(changes) < changesAtOnce {
+		sign, line, err := delta.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err == nil {
+			err = ch.ctx.Err()
+		}
+		if err != nil {
+			return nil, err
+		}
+		number := after + len(changes) + 1
+		e, err := parsePublished(*ch.next.Published, number, line)
+		if err != nil {
+			return nil, err
+		}
+		changes = append(changes, change{number, sign, ch.list.secrets.key(&e), bytes.Clone(line)})
+	}
+	return changes, nil
+}
+
+func (ch *inPlace) remove(key, line []byte) error {
 	box := ch.bucket.Get(key)
 	if box == nil {
 		return fmt.Errorf("%w: an entry to be taken away is not there", ErrBase)
@@ -131,8 +160,7 @@ func (ch *inPlace) remove(e *nrd.Entry, line []byte) error {
 	return ch.bucket.Delete(key)
 }
 
-func (ch *inPlace) add(e *nrd.Entry, line []byte) error {
-	key := ch.list.secrets.key(e)
+func (ch *inPlace) add(key, line []byte) error {
 	if ch.bucket.Get(key) != nil {
 		return fmt.Errorf("%w: an entry to be put in is there already", ErrBase)
 	}

@@ -167,12 +167,12 @@ func (l *entryList) verify(ctx context.Context) error {
 	l.filter = newFilter(l.Entries)
 	n := 0
 	err := l.read(func(b *bbolt.Bucket) error {
-		defer l.letGo(b)
+		defer l.letGo(b.Tx())
 		return b.ForEach(func(key, box []byte) error {
 			d.add(key, box)
 			l.filter.add(key)
 			if n++; n%entriesPerCommit == 0 {
-				l.letGo(b)
+				l.letGo(b.Tx())
 			}
 			if n > l.Entries {
 				return errors.New("it has more entries than were written") // or pages that go round in a circle

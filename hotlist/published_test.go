@@ -4,10 +4,14 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
+	"os"
 	"slices"
 	"sync"
 	"testing"
 	"time"
+
+	"go.etcd.io/bbolt"
 
 	"nrd"
 	"nrd/hotlist/publication"
@@ -293,5 +297,83 @@ func TestReadsAreMatchedWhileTheListChangesAndNeverSeeHalfOfIt(t *testing.T) {
 	matching.Wait()
 	if err := checkPublished(u.Cache, 12, 300); err != nil {
 		t.Error(err)
+	}
+}
+
+// lastly is a file that lets something happen when it was read to its end.
+type lastly struct {
+	*bytes.Reader
+	happens func()
+}
+
+func (l *lastly) Read(p []byte) (int, error) {
+	n, err := l.Reader.Read(p)
+	if errors.Is(err, io.EOF) && l.happens != nil {
+		l.happens()
+		l.happens = nil
+	}
+	return n, err
+}
+
+func TestAListThatIsFoundDamagedWhileADeltaIsAppliedHoldsNobodyUp(t *testing.T) {
+	u := newUnit(t)
+	one := versionLines(t, 1, 300)
+	first, snapshot := snapshotOf(t, 1, one)
+	if err := take(t, u.Cache, first, snapshot); err != nil {
+		t.Fatal(err)
+	}
+	spoil(t, u.lists["wanted"].(*entryList), mark(7)) //nolint:errcheck // no list of statuses
+	p, file := deltaOf(t, 2, one, one[:299])
+	matched := make(chan error, 1)
+	lines, err := p.Open(&lastly{bytes.NewReader(file), func() {
+		go func() {
+			_, err := u.Match(mark(7))
+			matched <- err
+		}()
+		for u.mu.TryRLock() { // until it is about to set the list aside
+			u.mu.RUnlock()
+			time.Sleep(time.Millisecond)
+		}
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lines.Close()
+	changed := make(chan error, 1)
+	go func() { changed <- u.Change(t.Context(), p, lines) }()
+	for what, end := range map[string]chan error{"the match": matched, "the change": changed} {
+		select {
+		case err := <-end:
+			t.Logf("%s: %v", what, err)
+		case <-time.After(20 * time.Second):
+			t.Fatalf("%s does not end", what)
+		}
+	}
+	if hits, err := u.Match(mark(8)); err != nil || len(hits) != 0 {
+		t.Errorf("the list is still in force: %+v, %v", hits, err)
+	}
+}
+
+// spoil changes a byte of what the list's file says of a mark.
+func spoil(t *testing.T, l *entryList, v nrd.VRM) {
+	t.Helper()
+	var box []byte
+	if err := l.read(func(b *bbolt.Bucket) error {
+		_, found := b.Cursor().Seek(l.secrets.prefix(v))
+		box = bytes.Clone(found)
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	whole := read(t, l.file)
+	f, err := os.OpenFile(l.file, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteAt([]byte{box[0] ^ 1}, int64(bytes.Index(whole, box))); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
 	}
 }

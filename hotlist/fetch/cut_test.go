@@ -63,35 +63,37 @@ func (c *car) forget() {
 }
 
 func TestASyncCutAtAnyByteLeavesTheOldListInForce(t *testing.T) {
-	for suffix, next := range map[string][]nrd.Entry{
-		".delta": crowd(20, entry("AB12CDE", "new")),
-		// What changes so much leaves no delta.
-		".snapshot": nil,
+	for _, c := range []struct {
+		what, suffix string
+		status       bool
+		entries      []nrd.Entry
+	}{
+		{"a delta", ".delta", false, crowd(20, entry("AB12CDE", "new"))},
+		{"a snapshot", ".snapshot", false, crowd(20, entry("AB12CDE", "new"))},
+		{"a snapshot of statuses", ".snapshot", true, statuses("AB12CDE")},
 	} {
 		s := newSite(t, "car-1")
-		c := s.car("car-1")
+		unit := s.car("car-1")
 		s.publish("wanted", 1, crowd(20, entry("AB12CDE", "old"))...)
-		c.sync()
-		if next == nil {
-			// A list of statuses comes whole.
-			must(t, s.Publish(t.Context(), publish.List{Name: "wanted", Version: 2, Made: noon, Status: true}, all(statuses("AB12CDE"))))
-		} else {
-			s.publish("wanted", 2, next...)
+		unit.sync()
+		if c.suffix == ".snapshot" {
+			must(t, s.Withdraw(t.Context(), "wanted")) // there is no delta to a list that begins anew
 		}
+		must(t, s.Publish(t.Context(), publish.List{Name: "wanted", Version: 2, Made: noon, Status: c.status}, all(c.entries)))
 		cuts := 0
 		for ; ; cuts++ {
-			s.cutAt(suffix, cuts)
-			c.forget()
-			if _, err := c.Sync(t.Context()); err == nil {
+			s.cutAt(c.suffix, cuts)
+			unit.forget()
+			if _, err := unit.Sync(t.Context()); err == nil {
 				break
 			}
-			c.want("AB12CDE", "old of wanted 1")
+			unit.want("AB12CDE", "old of wanted 1")
 		}
 		if cuts < 50 {
-			t.Errorf("%s was cut at %d bytes only", suffix, cuts)
+			t.Errorf("%s was cut at %d bytes only", c.what, cuts)
 		}
-		if got := c.has("AB12CDE"); !strings.HasSuffix(got, "of wanted 2") {
-			t.Errorf("%s: in the end %q", suffix, got)
+		if got := unit.has("AB12CDE"); !strings.HasSuffix(got, "of wanted 2") {
+			t.Errorf("%s: in the end %q", c.what, got)
 		}
 	}
 }

@@ -22,7 +22,14 @@ type Moment struct {
 	List    nrd.ListVersion
 	Now     nrd.Stamp
 	Profile nrd.Profile
+	// Good is the last time that is known to have been right; zero where nobody
+	// keeps one.
+	Good time.Time
 }
+
+// farAhead is how far a clock that nothing proves may be ahead of the last good time
+// to be believed: no unit is left alone for so long.
+const farAhead = 365 * 24 * time.Hour
 
 // Hits gives a hit for each entry that has not expired. The entries are those with
 // the read's VRM or with one of its near ones.
@@ -46,9 +53,14 @@ func Hits(entries []nrd.Entry, read nrd.VRM, m Moment) []nrd.Hit {
 }
 
 // today is when it is at the earliest: a clock that went back to 1970 wakes no
-// expired entry, because it is at least as late as the list is old.
+// expired entry, because it is at least as late as the list is old. Nor does one in
+// 2099 end all that have a last day: unless it is proved the last good time counts,
+// and the list is stale by it, so that the hit asks for somebody's word.
 func (m Moment) today() time.Time {
 	now := m.Now.True()
+	if !m.Now.Proved && !m.Good.IsZero() && now.Sub(m.Good) > farAhead {
+		now = m.Good
+	}
 	if m.List.Issued.After(now) {
 		return m.List.Issued
 	}

@@ -120,12 +120,14 @@ func TestAClockCannotMakeAListFresherThanItIs(t *testing.T) {
 		{"past the limit, not proved", nrd.Stamp{UTC: noon.Add(25 * time.Hour)}, nrd.Stale, true},
 		{"in 1970, not proved", nrd.Stamp{UTC: in1970}, nrd.Stale, true},
 		{"in 1970, proved", proved(in1970), nrd.Stale, true},
-		{"in 2099, not proved", nrd.Stamp{UTC: in2099}, nrd.Stale, false},
+		{"in 2099, not proved", nrd.Stamp{UTC: in2099}, nrd.Stale, true},
+		{"in 2099, proved", proved(in2099), nrd.Stale, false},
+		{"half a year later, not proved", nrd.Stamp{UTC: noon.AddDate(0, 6, 0)}, nrd.Stale, false},
 		{"in 2099, and known to be 72 years ahead", nrd.Stamp{UTC: in2099, Proved: true, ClockError: in2099.Sub(noon) - time.Hour}, nrd.Fresh, true},
 		{"in 1970, and known to be behind", nrd.Stamp{UTC: in1970, Proved: true, ClockError: in1970.Sub(noon) - 36*time.Hour}, nrd.Stale, false},
 	} {
 		e := nrd.Entry{VRM: "A1", Weed: time.Date(2026, time.November, 24, 0, 0, 0, 0, time.UTC)}
-		m := Moment{List: nrd.ListVersion{List: "wanted", Issued: noon}, Now: c.now, Profile: profile(t)}
+		m := Moment{List: nrd.ListVersion{List: "wanted", Issued: noon}, Now: c.now, Profile: profile(t), Good: noon.Add(-time.Hour)}
 		if got := m.Profile.ListFreshness(m.List, m.Now); got != c.want {
 			t.Errorf("%s: the list is %s, want %s", c.sentence, got, c.want)
 		}
@@ -138,6 +140,13 @@ func TestAClockCannotMakeAListFresherThanItIs(t *testing.T) {
 				t.Errorf("%s: the hit says %s, to be verified %v", c.sentence, h.Freshness, h.VerifyBeforeStop())
 			}
 		}
+	}
+	e, m := nrd.Entry{VRM: "A1", Weed: noon}, Moment{Now: nrd.Stamp{UTC: in2099}, Profile: profile(t)}
+	if hits := Hits([]nrd.Entry{e}, "A1", m); len(hits) != 0 {
+		t.Errorf("without a good time to go by: %d hits", len(hits))
+	}
+	if m.Good = noon.AddDate(0, 0, 2); len(Hits([]nrd.Entry{e}, "A1", m)) != 0 {
+		t.Error("an entry that had expired at the last good time matches")
 	}
 	if h := (&nrd.Hit{}); !h.VerifyBeforeStop() {
 		t.Error("a hit that nobody judged calls for action")

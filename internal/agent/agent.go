@@ -155,7 +155,9 @@ func (a *Agent) open() error {
 		return err
 	}
 	c := a.Config
-	if a.cache, err = hotlist.Open(c.cache(key, a.Clock, a.Log)); err != nil {
+	kept := c.cache(key, a.Clock, a.Log)
+	kept.Good = func() time.Time { return a.credential.Reference() }
+	if a.cache, err = hotlist.Open(kept); err != nil {
 		return err
 	}
 	if a.buffer, err = uplink.OpenBuffer(c.buffer(key, a.Clock, a.Log)); err != nil {

@@ -100,15 +100,45 @@ func (l *lists) load(ctx context.Context, c ListConfig) {
 	l.agent.Log.Info("list loaded", "list", c.Name, "accepted", report.Accepted, "refused", report.Refused)
 }
 
-// match gives the hits of a mark. A damaged list is rebuilt at the next look;
+// match gives the hits of a mark. A list that is found to be damaged is rebuilt;
 // until then the others match.
 func (a *Agent) match(v nrd.VRM) []nrd.Hit {
 	hits, err := a.cache.Match(v)
-	if err != nil {
-		a.Log.Error("the lists could not be searched", "error", err)
-		if !errors.Is(err, hotlist.ErrDamaged) {
-			a.tally.problem("lists", err)
-		}
+	if err == nil {
+		return hits
+	}
+	a.Log.Error("the lists could not be searched", "error", err)
+	if errors.Is(err, hotlist.ErrDamaged) {
+		a.damaged(err)
+	} else {
+		a.tally.problem("lists", err)
 	}
 	return hits
+}
+
+// damagedCentral is the problem of a list from central that is to be rebuilt.
+const damagedCentral = "a list from central"
+
+// damaged says that a list is out of force and has it rebuilt: one of a file at the
+// next look, one of central's by a sync. When that is done the problem is cleared.
+func (a *Agent) damaged(cause error) {
+	held := map[string]bool{}
+	versions, _ := a.cache.Lists()
+	for _, v := range versions {
+		held[v.List] = true
+	}
+	ofFile := false
+	for _, c := range a.Config.Lists {
+		if !held[c.Name] {
+			ofFile = true
+			a.tally.problem("list "+c.Name, cause)
+		}
+	}
+	if a.published == nil {
+		return
+	}
+	if !ofFile {
+		a.tally.problem(damagedCentral, cause)
+	}
+	a.published.ask()
 }

@@ -207,6 +207,8 @@ func (p *published) sync(ctx context.Context) bool {
 	p.agent.tally.problem("lists from central", err)
 	if err != nil {
 		p.agent.Log.Error("the lists are not those that central has published", "error", err)
+	} else {
+		p.agent.tally.problem(damagedCentral, nil)
 	}
 	if len(r.Loaded)+len(r.Removed) > 0 {
 		select {

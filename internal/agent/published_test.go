@@ -5,11 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"nrd"
 	"nrd/collector"
+	"nrd/hotlist"
 )
 
 // follows gives the enrolled unit the address of central's lists.
@@ -116,6 +120,50 @@ func TestListsFromCentralOutliveAStartWithoutCentralAndGoWithItsAddress(t *testi
 	run(1)
 	must(t, os.WriteFile(u.file, before, 0o600))
 	run(0)
+}
+
+func TestAListFromCentralThatIsDamagedIsToldAndComesAgainAtOnce(t *testing.T) {
+	s := newSite(t)
+	u := s.enrol("car-7")
+	u.follows()
+	a, _ := u.run(0)
+	u.until("the unit is there", func(d collector.DeviceState) bool { return d.LastSeen != nil })
+	files := func() []string {
+		found, err := filepath.Glob(filepath.Join(a.Config.Data, "lists", "*.list"))
+		must(t, err)
+		return found
+	}
+	own := files()
+	damage := func() {
+		for _, f := range files() {
+			if !slices.Contains(own, f) {
+				must(t, os.Truncate(f, 8192))
+			}
+		}
+		for _, h := range a.match("ZZ12ABC") {
+			t.Fatalf("nothing was damaged: %+v", h)
+		}
+	}
+	told := func() bool {
+		return slices.ContainsFunc(a.report().Problems, func(p string) bool { return strings.Contains(p, hotlist.ErrDamaged.Error()) })
+	}
+	s.desk(func(ctx context.Context, d *collector.Desk) {
+		must(t, d.CreateList(ctx, collector.ListSettings{Name: "burglars", Owner: "DI Grey", Purpose: "response", Review: time.Now().AddDate(0, 1, 0)}))
+	})
+	s.wanted("ZZ12ABC")
+	u.matches(a, "ZZ12ABC", 1)
+	damage()
+	u.matches(a, "ZZ12ABC", 1)
+	for late := time.Now().Add(20 * time.Second); told(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(late) {
+			t.Fatalf("the list is there again, and the problems are %v", a.report().Problems)
+		}
+	}
+	s.stop()
+	damage()
+	if !told() {
+		t.Errorf("a list is out of force, and the problems are %v", a.report().Problems)
+	}
 }
 
 func TestAUnitWithoutCentralsListsSaysSo(t *testing.T) {
