@@ -2,7 +2,6 @@ package recognise
 
 import (
 	"cmp"
-	"errors"
 	"image"
 	"math"
 	"slices"
@@ -33,34 +32,56 @@ const (
 // again by the closer one in a small window in which a plate has the size that
 // is seen best: that tells plates from the rest and sets the corners right.
 type networkLocaliser struct {
-	finder, closer *network
-	rectifier      *rectifier
+	// finders are for longer sides of different length: a network keeps its
+	// memory only from one picture to another of the same size, and memory that
+	// is new each time can cost more than the arithmetic.
+	finders   map[int]*finder
+	closer    *network
+	rectifier *rectifier
+}
+
+// finder searches whole images with their longer side brought to one length.
+type finder struct {
+	*network
 	halved, scaled gocv.Mat
+}
+
+func (f *finder) close() {
+	f.network.close()
+	_, _ = f.halved.Close(), f.scaled.Close() // never fail
 }
 
 // NewNetworkLocaliser opens our own localiser.
 func NewNetworkLocaliser() (Localiser, error) {
-	finder, err := openNetwork("finder")
-	if err != nil {
-		return nil, err
-	}
 	closer, err := openNetwork("localiser")
 	if err != nil {
-		finder.close()
 		return nil, err
 	}
-	return &networkLocaliser{
-		finder: finder, closer: closer, rectifier: newRectifier(),
-		halved: gocv.NewMat(), scaled: gocv.NewMat(),
-	}, nil
+	return &networkLocaliser{finders: make(map[int]*finder), closer: closer, rectifier: newRectifier()}, nil
 }
 
-// Close gives the network back.
+// Close gives the networks back.
 func (l *networkLocaliser) Close() error {
 	l.rectifier.close()
-	l.finder.close()
 	l.closer.close()
-	return errors.Join(l.halved.Close(), l.scaled.Close())
+	for side, f := range l.finders {
+		f.close()
+		delete(l.finders, side)
+	}
+	return nil
+}
+
+// finder gives the one for a side, opened when it is first needed.
+func (l *networkLocaliser) finder(side int) (*finder, error) {
+	if f := l.finders[side]; f != nil {
+		return f, nil
+	}
+	n, err := openNetwork("finder")
+	if err != nil {
+		return nil, err
+	}
+	l.finders[side] = &finder{network: n, halved: gocv.NewMat(), scaled: gocv.NewMat()}
+	return l.finders[side], nil
 }
 
 // Localise searches the image, and looks at each plate that it finds again.
@@ -84,9 +105,13 @@ func (l *networkLocaliser) Localise(img gocv.Mat, side int) ([]Plate, error) {
 
 // at searches the image with its longer side brought to side pixels.
 func (l *networkLocaliser) at(img gocv.Mat, side int) ([]Plate, error) {
+	f, err := l.finder(side)
+	if err != nil {
+		return nil, err
+	}
 	w, h := inputSize(img.Cols(), img.Rows(), side)
-	l.shrink(img, w, h)
-	found, err := l.search(l.finder, l.scaled, leastFound)
+	f.shrink(img, w, h)
+	found, err := f.search(f.scaled, leastFound)
 	if err != nil {
 		return nil, err
 	}
@@ -154,7 +179,7 @@ func (l *networkLocaliser) look(img gocv.Mat, p Plate, view nrd.Quad) (closer Pl
 	high := min(windowPlate*h/max(w, 1), windowPlate)
 	x, y := 0.5-0.5*windowWidth/windowPlate, 0.5-0.5*windowHeight/high
 	picture := l.rectifier.cut(img, view, part{x, y, 1 - x, 1 - y}, windowWidth, windowHeight)
-	found, err := l.search(l.closer, picture, leastPlate)
+	found, err := l.closer.search(picture, leastPlate)
 	if err != nil {
 		return p, false, err
 	}
@@ -185,9 +210,9 @@ func inImage(found []Plate, toImage matrix, w, h int) []Plate {
 	return plates
 }
 
-// search sends a picture through a network and gives the plates in it, in pixels
+// search sends a picture through the network and gives the plates in it, in pixels
 // of the picture.
-func (l *networkLocaliser) search(n *network, picture gocv.Mat, least float64) ([]Plate, error) {
+func (n *network) search(picture gocv.Mat, least float64) ([]Plate, error) {
 	w, h := picture.Cols(), picture.Rows()
 	values, err := n.run(picture, 0.45*255, 1.0/255, [4]int{1, 9, h / stride, w / stride})
 	if err != nil {
@@ -199,23 +224,28 @@ func (l *networkLocaliser) search(n *network, picture gocv.Mat, least float64) (
 
 // shrink makes scaled of an image: averaged down by a whole number, which is
 // fast, and interpolated from there.
-func (l *networkLocaliser) shrink(img gocv.Mat, w, h int) {
+func (f *finder) shrink(img gocv.Mat, w, h int) {
 	if times := min(img.Cols()/w, img.Rows()/h); times > 1 {
 		size := image.Pt(img.Cols()/times, img.Rows()/times)
 		even := img.Region(image.Rectangle{Max: size.Mul(times)})
 		defer even.Close()
-		gocv.Resize(even, &l.halved, size, 0, 0, gocv.InterpolationArea)
-		img = l.halved
+		gocv.Resize(even, &f.halved, size, 0, 0, gocv.InterpolationArea)
+		img = f.halved
 	}
-	gocv.Resize(img, &l.scaled, image.Pt(w, h), 0, 0, gocv.InterpolationLinear)
+	gocv.Resize(img, &f.scaled, image.Pt(w, h), 0, 0, gocv.InterpolationLinear)
 }
 
-// inputSize brings the longer side to side and both to multiples of 16, which
-// may change the aspect a little; an image that is all length keeps a minimum.
+// inputSize brings the longer side to side, and the other one near to what keeps
+// the aspect: of a few sizes the nearest, because a network keeps its memory only
+// from one picture to another of the same size. Plates are known up to a sixth
+// wider or narrower than they are.
 func inputSize(w, h, side int) (int, int) {
 	scale := float64(side) / float64(max(w, h))
-	round := func(v int) int { return max(4, int(math.Round(float64(v)*scale/16))) * 16 }
-	return round(w), round(h)
+	long, short := max(4, side/16)*16, max(1, int(math.Round(float64(min(w, h))*scale/96)))*96
+	if w >= h {
+		return long, min(short, long)
+	}
+	return min(short, long), long
 }
 
 // plateMap is the network's output: 9 planes of h rows and w columns.

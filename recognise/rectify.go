@@ -112,20 +112,20 @@ func whole(extraX, extraY float64) part {
 }
 
 // rectifier cuts straightened plates out of images. Its Mats are used again and
-// again.
+// again: what is straightened lies in a corner of room, which fits the largest.
 type rectifier struct {
-	transform, warped, small, grey gocv.Mat
+	transform, room, warped, small, grey gocv.Mat
 }
 
 func newRectifier() *rectifier {
 	return &rectifier{
 		transform: gocv.NewMatWithSize(3, 3, gocv.MatTypeCV64F),
-		warped:    gocv.NewMat(), small: gocv.NewMat(), grey: gocv.NewMat(),
+		room:      gocv.NewMat(), warped: gocv.NewMat(), small: gocv.NewMat(), grey: gocv.NewMat(),
 	}
 }
 
 func (r *rectifier) close() {
-	for _, m := range []*gocv.Mat{&r.transform, &r.warped, &r.small, &r.grey} {
+	for _, m := range []*gocv.Mat{&r.transform, &r.warped, &r.room, &r.small, &r.grey} {
 		_ = m.Close() // never fails
 	}
 }
@@ -134,7 +134,8 @@ func (r *rectifier) close() {
 func (r *rectifier) cutGrey(img gocv.Mat, quad nrd.Quad, p part, w, h int) gocv.Mat {
 	flat := r.cut(img, quad, p, w, h)
 	if flat.Channels() == 1 {
-		return flat
+		flat.CopyTo(&r.grey) // in one piece
+		return r.grey
 	}
 	gocv.CvtColor(flat, &r.grey, gocv.ColorBGRToGray)
 	return r.grey
@@ -159,6 +160,7 @@ func (r *rectifier) cut(img gocv.Mat, quad nrd.Quad, p part, w, h int) gocv.Mat 
 		r.transform.SetDoubleAt(i/3, i%3, v)
 	}
 
+	r.clear(w*times, h*times, img.Type())
 	gocv.WarpPerspectiveWithParams(img, &r.warped, r.transform, image.Pt(w*times, h*times),
 		gocv.InterpolationLinear|gocv.WarpInverseMap, gocv.BorderReplicate, color.RGBA{})
 	flat := r.warped
@@ -167,4 +169,15 @@ func (r *rectifier) cut(img gocv.Mat, quad nrd.Quad, p part, w, h int) gocv.Mat 
 		flat = r.small
 	}
 	return flat
+}
+
+// clear makes warped a corner of room, w by h pixels.
+func (r *rectifier) clear(w, h int, kind gocv.MatType) {
+	_ = r.warped.Close() // never fails
+	if r.room.Empty() || r.room.Type() != kind || r.room.Cols() < w || r.room.Rows() < h {
+		w, h := max(w, r.room.Cols()), max(h, r.room.Rows())
+		_ = r.room.Close() // never fails
+		r.room = gocv.NewMatWithSize(h, w, kind)
+	}
+	r.warped = r.room.Region(image.Rect(0, 0, w, h))
 }

@@ -103,11 +103,12 @@ def main():
     a.add_argument("--data", required=True)
     a.add_argument("--steps", type=int, default=5000)
     a.add_argument("--stop", type=int, help="pause at this step; a later call resumes")
+    a.add_argument("--rate", type=float, default=2e-3, help="highest learning rate; a third of it for a thawed network")
     a.add_argument("--finder", action="store_true")
     a = a.parse_args()
     torch.set_num_threads(1)
     make, name = (Finder, "finder") if a.finder else (Localiser, "localiser")
-    run = net.Run(make, "%s/%s.pt" % (a.data, name), 2e-3, 1e-2)
+    run = net.Run(make, "%s/%s.pt" % (a.data, name), a.rate, 1e-2)
     print(name + ": %d parameters, from step %d" % (sum(p.numel() for p in run.net.parameters()), run.step), flush=True)
     chunks = dataset.Chunks(a.data, "localiser")
     while chunks.refresh() < 2:
