@@ -111,7 +111,11 @@ func TestWhoSendsACodeSlowlyKeepsNobodyElseFromPairing(t *testing.T) {
 	i, err := c.Pair("observer")
 	must(t, err)
 	b := c.browser()
-	slow, err := tls.Dial("tcp", strings.TrimPrefix(c.url, "https://"), b.Transport.(*http.Transport).TLSClientConfig)
+	transport, ok := b.Transport.(*http.Transport)
+	if !ok {
+		t.Fatalf("%T", b.Transport)
+	}
+	slow, err := tls.Dial("tcp", strings.TrimPrefix(c.url, "https://"), transport.TLSClientConfig)
 	must(t, err)
 	defer slow.Close()
 	_, err = fmt.Fprintf(slow, "POST /pair HTTP/1.1\r\nHost: unit\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 11\r\n\r\ncode=")

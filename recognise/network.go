@@ -31,7 +31,8 @@ func openNetwork(name string) (*network, error) {
 		return nil, fmt.Errorf("%w: %w", ErrNetwork, err)
 	}
 	n := &network{version: fmt.Sprintf("%x", sha256.Sum256(weights))[:8]}
-	if err := thrown(C.nrd_network_open(unsafe.Pointer(unsafe.SliceData(weights)), C.size_t(len(weights)), &n.p)); err != nil {
+	message := C.nrd_network_open(unsafe.Pointer(unsafe.SliceData(weights)), C.size_t(len(weights)), &n.p) //nolint:gocritic // what cgo makes of it
+	if err := thrown(message); err != nil {
 		return nil, fmt.Errorf("%w: %s: %w", ErrNetwork, name, err)
 	}
 	return n, nil
@@ -43,7 +44,8 @@ func openNetwork(name string) (*network, error) {
 func (n *network) run(picture gocv.Mat, shift, scale float64, want [4]int) ([]float32, error) {
 	var sizes [4]C.int
 	var values *C.float
-	if err := thrown(C.nrd_network_run(n.p, unsafe.Pointer(picture.Ptr()), C.double(shift), C.double(scale), &sizes[0], &values)); err != nil {
+	message := C.nrd_network_run(n.p, unsafe.Pointer(picture.Ptr()), C.double(shift), C.double(scale), &sizes[0], &values) //nolint:gocritic // what cgo makes of it
+	if err := thrown(message); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNetwork, err)
 	}
 	length := 1
