@@ -123,7 +123,7 @@ func scenarios(seed uint64) []scenario {
 				{"a drop is counted twice", "the buffer counts",
 					when("a drop is counted twice", "uplink/quota.go", "w.tally.drop(id)\n", "w.tally.drop(id)")},
 				{"hits go first", "hits are never let go",
-					when("hits go first", "uplink/quota.go", "if w.used()+need <= w.maxBytes {",
+					when("hits go first", "uplink/quota.go", "if w.used()+need <= w.maxBytes || w.dropDamaged()",
 						"if fits, err := w.dropOldest(bucketItems, hitText, func() bool { return w.used()+need <= w.maxBytes }); fits || err != nil { return fits, err }")},
 				{"what is newest goes first", "the oldest go first",
 					when("what is newest goes first", "uplink/quota.go", "if k == nil || k[0] != byte(r) {",
