@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
 
 	"nrd"
 	"nrd/hotlist/voi"
@@ -189,16 +190,26 @@ func (f *statusFile) first(block int) packedVRM {
 	return packedVRM{binary.BigEndian.Uint64(b), binary.BigEndian.Uint64(b[8:])}
 }
 
-// block reads one block's text.
-func (f *statusFile) block(number int) ([]byte, error) {
-	box := make([]byte, blockSize)
+// blockRooms hold a block as it lies in the file and its text: a match needs one for
+// some microseconds.
+var blockRooms = sync.Pool{New: func() any { return new([2][blockSize]byte) }}
+
+// each reads one block and gives its statuses until do wants no more.
+func (f *statusFile) each(number int, do func(status) (more bool)) error {
+	room := blockRooms.Get().(*[2][blockSize]byte) //nolint:errcheck // the pool makes nothing else
+	defer blockRooms.Put(room)
+	box := room[0][:]
 	if _, err := f.file.ReadAt(box, int64(number+1)*blockSize); err != nil {
 		if errors.Is(err, io.EOF) {
 			err = io.ErrUnexpectedEOF
 		}
-		return nil, err
+		return err
 	}
-	return f.key.seal.Open(box, f.key.place(uint64(number))) //nolint:gosec // a block's number
+	text, err := f.key.seal.OpenTo(room[1][:0], box, f.key.place(uint64(number))) //nolint:gosec // a block's number
+	if err != nil {
+		return err
+	}
+	return eachStatus(text, do)
 }
 
 // statuses gives all of a file's statuses in their order.
@@ -213,18 +224,14 @@ func (s *statuses) next() (status, bool, error) {
 		if s.block == s.file.blocks() {
 			return status{}, false, nil
 		}
-		text, err := s.file.block(s.block)
-		if err != nil {
-			return status{}, false, err
-		}
-		s.block++
 		s.ahead = s.ahead[:0]
-		if err := eachStatus(text, func(st status) bool {
+		if err := s.file.each(s.block, func(st status) bool {
 			s.ahead = append(s.ahead, st)
 			return true
 		}); err != nil {
 			return status{}, false, err
 		}
+		s.block++
 	}
 	first := s.ahead[0]
 	s.ahead = s.ahead[1:]

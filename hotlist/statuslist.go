@@ -57,11 +57,7 @@ func (l *statusList) verify(ctx context.Context) error {
 }
 
 func (l *statusList) eachOf(block int, do func(status) bool) error {
-	text, err := l.block(block)
-	if err == nil {
-		err = eachStatus(text, do)
-	}
-	if err != nil {
+	if err := l.each(block, do); err != nil {
 		return fmt.Errorf("%s: %w: block %d: %w", filepath.Base(l.at), ErrDamaged, block, err)
 	}
 	return nil

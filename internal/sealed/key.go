@@ -133,13 +133,16 @@ func (k *Key) Seal(plaintext, aad []byte) []byte { return k.aead.Seal(nil, nil, 
 
 // Open decrypts a box. The error is ErrDamaged where box or aad are not what
 // Seal gave and got.
-func (k *Key) Open(box, aad []byte) ([]byte, error) {
-	plaintext, err := k.aead.Open(nil, nil, box, aad)
+func (k *Key) Open(box, aad []byte) ([]byte, error) { return k.OpenTo(nil, box, aad) }
+
+// OpenTo is Open that puts the text behind dst, which shares no memory with box.
+func (k *Key) OpenTo(dst, box, aad []byte) ([]byte, error) {
+	plaintext, err := k.aead.Open(dst, nil, box, aad)
 	if err == nil {
 		return plaintext, nil
 	}
 	if k.also != nil {
-		return k.also.Open(box, aad)
+		return k.also.OpenTo(dst, box, aad)
 	}
 	return nil, ErrDamaged
 }
