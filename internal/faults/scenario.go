@@ -116,7 +116,7 @@ func scenarios(seed uint64) []scenario {
 		},
 		{
 			name: "the unit has a small quota and no link",
-			plan: plan{rate: 300, quota: "2MB", centralLate: 12 * second, dropsFirst: true},
+			plan: plan{rate: 300, quota: "2MB", centralLate: 8 * second, dropsFirst: true},
 			bugs: []bug{
 				{"a drop is not counted", nowhere,
 					edit{"uplink/tally.go", "func (t *tally) drop(id itemID) {", `func (t *tally) drop(id itemID) { if plant.Bug("a drop is not counted") { return };`}},
