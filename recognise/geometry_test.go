@@ -174,9 +174,21 @@ func TestAMapFullOfPeaksGivesBoundedPlates(t *testing.T) {
 }
 
 func TestTheInputKeepsItsShapeNearlyAndHasOneOfAFewSizes(t *testing.T) {
-	for _, c := range [][4]int{{1280, 720, 640, 384}, {1280, 800, 640, 384}, {640, 480, 640, 480}, {480, 640, 480, 640}, {4000, 3000, 640, 480}, {1, 1, 640, 640}, {10000, 1, 640, 96}, {1, 10000, 96, 640}} {
+	for _, c := range [][4]int{{1280, 720, 640, 384}, {1280, 800, 640, 384}, {640, 480, 640, 480}, {480, 640, 480, 640}, {4000, 3000, 640, 480}, {1, 1, 640, 640}, {1280, 300, 640, 144}, {10000, 1, 640, 64}, {1, 10000, 64, 640}} {
 		if w, h := inputSize(c[0], c[1], 640); w != c[2] || h != c[3] {
 			t.Errorf("%d by %d becomes %d by %d, want %d by %d", c[0], c[1], w, h, c[2], c[3])
+		}
+	}
+}
+
+func TestNoPictureIsSquashedByMoreThanASixth(t *testing.T) {
+	for _, side := range []int{512, 640, 1024} {
+		for short := 140; short <= 1000; short++ {
+			w, h := inputSize(1000, short, side)
+			kept := float64(h) / float64(w) / (float64(short) / 1000)
+			if kept < 1-1.0/6 || kept > 1+1.0/6 {
+				t.Errorf("1000 by %d becomes %d by %d", short, w, h)
+			}
 		}
 	}
 }

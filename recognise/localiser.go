@@ -238,10 +238,15 @@ func (f *finder) shrink(img gocv.Mat, w, h int) {
 // inputSize brings the longer side to side, and the other one near to what keeps
 // the aspect: of a few sizes the nearest, because a network keeps its memory only
 // from one picture to another of the same size. Plates are known up to a sixth
-// wider or narrower than they are.
+// wider or narrower than they are; so a low strip, which a camera's region makes
+// and which is always the same, keeps its aspect.
 func inputSize(w, h, side int) (int, int) {
 	scale := float64(side) / float64(max(w, h))
-	long, short := max(4, side/16)*16, max(1, int(math.Round(float64(min(w, h))*scale/96)))*96
+	long, exact := max(4, side/16)*16, float64(min(w, h))*scale
+	short := max(4, int(math.Round(exact/16))) * 16
+	if exact >= 3*96 {
+		short = int(math.Round(exact/96)) * 96
+	}
 	if w >= h {
 		return long, min(short, long)
 	}

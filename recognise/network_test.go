@@ -269,3 +269,26 @@ func BenchmarkPhotograph(b *testing.B) {
 		}
 	}
 }
+
+func TestWhatOpenCVThrowsIsAnErrorAndTheNetworkReadsOn(t *testing.T) {
+	n, err := openNetwork("reader")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.close()
+	floats, crop := gocv.NewMatWithSize(cropHeight, cropWidth, gocv.MatTypeCV32F), gocv.NewMatWithSize(cropHeight, cropWidth, gocv.MatTypeCV8UC1)
+	defer floats.Close()
+	defer crop.Close()
+	want := [4]int{1, classes, 1, cropFrames}
+	if _, err := n.run(floats, 0, 1, want); !errors.Is(err, ErrNetwork) {
+		t.Errorf("a picture of floats gives %v", err)
+	}
+	colour := gocv.NewMatWithSize(cropHeight, cropWidth, gocv.MatTypeCV8UC3)
+	defer colour.Close()
+	if _, err := n.run(colour, 0, 1, want); !errors.Is(err, ErrNetwork) {
+		t.Errorf("a picture with too many channels gives %v", err)
+	}
+	if values, err := n.run(crop, 0, 1, want); err != nil || len(values) != classes*cropFrames {
+		t.Errorf("a right one then gives %d values, %v", len(values), err)
+	}
+}
