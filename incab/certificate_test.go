@@ -58,7 +58,9 @@ func TestATabletThatTrustsTheIssuerTrustsThePageUnderEachOfItsNames(t *testing.T
 
 func TestTheIssuerCanVouchForNoOtherSite(t *testing.T) {
 	c := newCab(t)
+	c.Screen.mu.Lock()
 	issuer := parsePair(c.state.Issuer, c.state.IssuerKey)
+	c.Screen.mu.Unlock()
 	pool := x509.NewCertPool()
 	pool.AddCert(issuer.certificate)
 	for name, ok := range map[string]bool{"127.0.0.1": true, "192.168.77.7": true, "www.example.com": false, "198.51.100.7": false} {
