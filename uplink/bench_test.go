@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"nrd"
-	"nrd/internal/powercut"
 )
 
 // BenchmarkAppend is the time until a record with both images is durable, and the
@@ -44,46 +43,6 @@ func BenchmarkAppend(b *testing.B) {
 			slices.Sort(took)
 			b.ReportMetric(float64(took[len(took)*99/100].Microseconds())/1000, "p99-ms")
 		})
-	}
-}
-
-// TestFlashProgram is no test of its own: the next one watches what it writes.
-func TestFlashProgram(t *testing.T) {
-	life := os.Getenv(cutProgram)
-	if powercut.Dir() == "" || life == "" {
-		return
-	}
-	c := cutConfig(powercut.Dir())
-	c.MaxBytes = 1 << 30
-	buffer := open(t, c)
-	for range flashRecords {
-		key := add(t, buffer, read(c.Clock, "AB12CDE"))
-		if life == "kept" {
-			continue
-		}
-		ids := itemsOf(key.Sequence, false, true)
-		for _, part := range [][]itemID{ids[:1], ids[1:]} {
-			if err := buffer.ask(&request{removes: part}); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-}
-
-const flashRecords = 400
-
-// TestARecordIsWrittenLessThanTwice counts the blocks of 4 KiB that are written for
-// a record with both images from one camera: until it is kept, and until both of
-// its receipts have come, one for the text and one for the images. What a file
-// system writes for itself is not in it.
-func TestARecordIsWrittenLessThanTwice(t *testing.T) {
-	size := int64(len(patch().JPEG) + len(overview().JPEG))
-	for _, life := range []string{"kept", "kept and stored"} {
-		written := powercut.Watch(t, "TestFlashProgram", cutProgram+"="+life).Flash() / flashRecords
-		t.Logf("%s: %d bytes for a record with images of %d: %.2f times", life, written, size, float64(written)/float64(size))
-		if written > 2*size {
-			t.Errorf("%s: a record of %d bytes costs %d", life, size, written)
-		}
 	}
 }
 

@@ -77,8 +77,9 @@ func jpegOf(t testing.TB, w, h, quality int) nrd.Image {
 	return nrd.Image{JPEG: b.Bytes(), Width: w, Height: h}
 }
 
-var patch, overview = sync.OnceValue(func() nrd.Image { return jpegOf(&testing.T{}, 120, 60, 30) }),
-	sync.OnceValue(func() nrd.Image { return jpegOf(&testing.T{}, 320, 180, 40) })
+// patch and overview have 3 and 25 KB, as a camera's.
+var patch, overview = sync.OnceValue(func() nrd.Image { return jpegOf(&testing.T{}, 120, 60, 34) }),
+	sync.OnceValue(func() nrd.Image { return jpegOf(&testing.T{}, 336, 192, 40) })
 
 // read makes a record with both images; hit makes one that matched a list.
 func read(c nrd.Clock, vrm nrd.VRM) *nrd.Record {

@@ -105,11 +105,11 @@ func (b *Buffer) open() (err error) {
 func (b *Buffer) tidyFiles() error {
 	if err := b.checkpoint(); diskFull(err) {
 		b.log.Warn("the disk is full; the buffer's journal keeps what its database has no room for", "error", err)
-		return errors.Join(b.rewind(), b.images.sweep(true))
+		return errors.Join(b.rewind(), b.images.sweep(true, false))
 	} else if err != nil {
 		return err
 	}
-	if err := b.images.sweep(true); err != nil {
+	if err := b.images.sweep(true, false); err != nil {
 		return err
 	}
 	if b.tally.empty() {

@@ -262,8 +262,8 @@ func TestALongBacklogGivesItsDiskBack(t *testing.T) {
 	if err := b.ask(&request{removes: ids}); err != nil {
 		t.Fatal(err)
 	}
-	if got := onDisk(t, c); got > segmentMost/2 {
-		t.Errorf("%d bytes of images are still on disk", got)
+	if got := onDisk(t, c); got > segmentMost*3/2 {
+		t.Errorf("%d bytes of images are still on disk", got) // one file's room is kept for the next
 	}
 	open, err := filepath.Glob("/proc/self/fd/*")
 	if err != nil {

@@ -21,6 +21,11 @@ import (
 // pages of a database that gives its room back. Hits and other reads have files
 // of their own, so that no hit keeps the room of reads that were dropped.
 //
+// A file system writes blocks of its own with an fsync that follows a change of
+// what it knows of a file: ext4 up to five of 4 KiB, of which three are for room
+// that is new. So a file has its room from the start, and while all that is stored
+// is received the same one is written over and over.
+//
 // Only the buffer's writer appends and removes; anyone may read.
 type segments struct {
 	dir string
@@ -32,6 +37,9 @@ type segments struct {
 	last  uint32
 	// open is the file being written, for hits and for other reads.
 	open map[bool]*segment
+	// spare is a file of which nothing is wanted, nil for none: the next one has its
+	// room.
+	spare *segment
 
 	// The file that was read last stays open: a backlog is sent file by file.
 	reading sync.Mutex
@@ -109,16 +117,35 @@ func (s *segments) writable(hit bool) (*segment, error) {
 		return nil, err
 	}
 	number := s.last + 1
-	file, err := os.OpenFile(s.path(number), os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	file, err := s.create(s.path(number))
 	if err != nil {
 		return nil, err
-	}
-	if err := sealed.SyncDir(s.dir); err != nil {
-		return nil, errors.Join(err, file.Close(), os.Remove(file.Name()))
 	}
 	seg := &segment{number: number, file: file}
 	s.last, s.files[number], s.open[hit] = number, seg, seg
 	return seg, nil
+}
+
+// create makes a file of images, of the spare one where there is one. s.mu is held.
+func (s *segments) create(path string) (*os.File, error) {
+	mode := os.O_CREATE | os.O_EXCL | os.O_RDWR
+	if s.spare != nil {
+		if err := os.Rename(s.path(s.spare.number), path); err != nil {
+			return nil, err
+		}
+		s.spare, mode = nil, os.O_RDWR
+	}
+	file, err := os.OpenFile(path, mode, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	// A file system that cannot do it, or has no room for all of it, gives room as
+	// it is needed.
+	_ = unix.Fallocate(int(file.Fd()), unix.FALLOC_FL_KEEP_SIZE, 0, s.size)
+	if err := sealed.SyncDir(s.dir); err != nil {
+		return nil, errors.Join(err, file.Close(), os.Remove(path))
+	}
+	return file, nil
 }
 
 // retire closes the open file, if there is one. s.mu is held.
@@ -129,6 +156,9 @@ func (s *segments) retire(hit bool) error {
 	}
 	delete(s.open, hit)
 	err := seg.sync()
+	if err == nil {
+		err = seg.file.Truncate(seg.bytes) // gives back what it did not need
+	}
 	err = errors.Join(err, seg.file.Close())
 	seg.file = nil
 	return err
@@ -233,7 +263,8 @@ func (s *segments) finish(number uint32) error {
 
 // sweep removes the files in which nothing is wanted any more. An open one stays
 // while it is short, so that a quiet unit does not make a file for each record.
-func (s *segments) sweep(evenOpen bool) error {
+// again says that the room of one is kept for the next.
+func (s *segments) sweep(evenOpen, again bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var errs []error
@@ -251,16 +282,32 @@ func (s *segments) sweep(evenOpen bool) error {
 			s.stopReading() // or it would keep its room
 		}
 		s.reading.Unlock()
-		if err := os.Remove(s.path(number)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if again && s.spare == nil && seg.bytes >= s.size/2 {
+			s.spare = seg
+		} else if err := s.remove(number); err != nil {
 			errs = append(errs, err)
 			continue
 		}
 		delete(s.files, number)
 	}
+	if s.spare != nil && !again {
+		if err := s.remove(s.spare.number); err != nil {
+			return errors.Join(append(errs, err)...)
+		}
+		s.spare = nil
+	}
 	return errors.Join(errs...)
 }
 
-// bytes is the length of all files.
+func (s *segments) remove(number uint32) error {
+	if err := os.Remove(s.path(number)); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// bytes is the length of all files. What an open one has not used yet of its room
+// is not in it.
 func (s *segments) bytes() int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -268,12 +315,15 @@ func (s *segments) bytes() int64 {
 	for _, seg := range s.files {
 		n += seg.bytes
 	}
+	if s.spare != nil {
+		n += s.spare.bytes
+	}
 	return n
 }
 
 // close closes the open files.
 func (s *segments) close() error {
-	err := s.sweep(true)
+	err := s.sweep(true, false)
 	s.reading.Lock()
 	s.stopReading()
 	s.reading.Unlock()

@@ -204,13 +204,13 @@ func (b *Buffer) batch(f func(w *batch) error) error {
 }
 
 // settle makes the counts of a durable batch the buffer's. What is not wanted any
-// more is removed only now.
+// more is removed only now; where something was let go, for good.
 func (b *Buffer) settle(t tally) {
 	b.images.count(t.live)
-	if err := b.images.sweep(false); err != nil {
+	before := b.tally.dropped
+	if err := b.images.sweep(false, t.dropped == before); err != nil {
 		b.log.Error("an image file that is not needed any more could not be removed", "error", err)
 	}
-	before := b.tally.dropped
 	b.tally, b.refused = t, 0
 	if t.dropped.Records > before.Records || t.dropped.Images > before.Images {
 		b.log.Warn("the buffer let go of what it had no room for or what was too old",

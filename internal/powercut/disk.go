@@ -35,6 +35,7 @@ import (
 
 	"github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
+	"golang.org/x/sys/unix"
 )
 
 // promisesFile is where Promise writes; it is no file of the disk's.
@@ -269,8 +270,11 @@ func (n *node) resize(size int64) {
 	}
 }
 
-// Allocate lengthens the file.
-func (n *node) Allocate(_ context.Context, _ fs.FileHandle, from, size uint64, _ uint32) syscall.Errno {
+// Allocate lengthens the file, unless it is to keep its length.
+func (n *node) Allocate(_ context.Context, _ fs.FileHandle, from, size uint64, mode uint32) syscall.Errno {
+	if mode&unix.FALLOC_FL_KEEP_SIZE != 0 {
+		return 0
+	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if end := int64(from + size); end > int64(len(n.data)) {

@@ -9,15 +9,15 @@ import (
 	"testing"
 )
 
-// dirEnv is where a program under test finds its disk; everyEnv, set to anything,
+// DirEnv is where a program under test finds its disk; everyEnv, set to anything,
 // asks Check for a cut after every step.
 const (
-	dirEnv   = "POWERCUT_DIR"
+	DirEnv   = "POWERCUT_DIR"
 	everyEnv = "POWERCUT_EVERY"
 )
 
 // Dir gives a program under test its disk; "" in any other process.
-func Dir() string { return os.Getenv(dirEnv) }
+func Dir() string { return os.Getenv(DirEnv) }
 
 // Watch runs one of the test binary's own tests as the program under test, in
 // another process on a new disk, and gives what it did. That test returns at once
@@ -33,7 +33,7 @@ func Watch(t testing.TB, test string, env ...string) *Trace {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+test+"$", "-test.timeout=120s")
-	cmd.Env = append(append(os.Environ(), dirEnv+"="+dir), env...)
+	cmd.Env = append(append(os.Environ(), DirEnv+"="+dir), env...)
 	out, err := cmd.CombinedOutput()
 	if err := errors.Join(err, disk.Unmount()); err != nil {
 		t.Fatalf("%s: %v: %s", test, err, out)
