@@ -44,6 +44,8 @@ var seams = []edit{
 	rec, err := w.recogniser()
 `},
 	{"internal/agent/config.go", "if c.Buffer.MaxBytes < 10e6 {", "if c.Buffer.MaxBytes < 1<<20 {"},
+	{"uplink/database.go", "segmentMost  = 4 << 20", "segmentMost  = 256 << 10"},
+	{"uplink/compact.go", "compactFrom = 16 << 20", "compactFrom = 256 << 10"},
 	{"uplink/client.go", "tick: time.Second, status: time.Minute, receipt: time.Minute,\n\tretry: time.Second, most: time.Minute, steady: 2 * time.Minute,",
 		"tick: 100 * time.Millisecond, status: 2 * time.Second, receipt: 5 * time.Second,\n\tretry: 50 * time.Millisecond, most: time.Second, steady: 10 * time.Second,"},
 	{"internal/link/link.go", "connectTimeout = 30 * time.Second", "connectTimeout = 4 * time.Second"},
@@ -62,6 +64,7 @@ var crashPoints = []edit{
 	crash("uplink/journal.go", "err = unix.Fdatasync(int(j.file.Fd()))", "unit: append, before the journal is on stable storage"),
 	crash("uplink/journal.go", "j.end += int64(len(frame))", "unit: append, on stable storage but not returned"),
 	crash("uplink/segments.go", "seg := &segment{number: number, file: file}", "unit: an image file is begun"),
+	crash("uplink/segments.go", "s.spare, mode = nil, os.O_RDWR", "unit: an image file's room is used again"),
 	crash("uplink/segments.go", "err = errors.Join(err, seg.file.Close())", "unit: an image file is full"),
 	crash("uplink/segments.go", "delete(s.files, number)\n", "unit: an image file is removed"),
 	crash("uplink/database.go", "if err := b.tx.Commit(); err != nil {", "unit: checkpoint, before the commit"),
