@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"image"
 	_ "image/jpeg" // for the size in the header of a photograph
-	_ "image/png"  // as above
+	"image/png"
 	"io"
 	"io/fs"
 	"os"
@@ -16,6 +16,8 @@ import (
 	"sync"
 
 	"gocv.io/x/gocv"
+
+	"nrd/capture/jpeg"
 )
 
 // stills gives photographs. Next decodes in the caller's goroutine.
@@ -118,40 +120,76 @@ func (s *stills) decode(path string, sequence uint64) (*Frame, error) {
 	if info.Size() > MaxFileBytes {
 		return nil, fmt.Errorf("%w: %d MB, at most %d", ErrTooLarge, info.Size()>>20, MaxFileBytes>>20)
 	}
-	content, err := readPicture(path, info.Size())
+	picture, err := readPicture(path, info.Size())
 	if err != nil {
 		return nil, err
-	}
-	picture, err := gocv.IMDecode(content, gocv.IMReadColor)
-	if err != nil {
-		return nil, unreadable(err)
-	}
-	if picture.Empty() {
-		return nil, errors.Join(ErrUnreadable, picture.Close())
 	}
 	return s.options.frame(picture, sequence, fileStamp(info.ModTime(), 0), path), nil
 }
 
-// readPicture gives the bytes of a file of that size whose header promises a
-// picture of bearable size.
-func readPicture(path string, size int64) ([]byte, error) {
+// readPicture gives the picture in a file of that size, unless its header promises
+// one of unbearable size.
+func readPicture(path string, size int64) (gocv.Mat, error) {
 	file, err := os.Open(path)
 	if err != nil {
-		return nil, unreadable(err)
+		return gocv.Mat{}, unreadable(err)
 	}
 	defer file.Close() //nolint:errcheck // it was only read
 	content := make([]byte, size)
 	if _, err := io.ReadFull(file, content); err != nil {
-		return nil, unreadable(err)
+		return gocv.Mat{}, unreadable(err)
 	}
-	header, _, err := image.DecodeConfig(bytes.NewReader(content))
+	header, format, err := image.DecodeConfig(bytes.NewReader(content))
 	if err != nil {
-		return nil, unreadable(err)
+		return gocv.Mat{}, unreadable(err)
 	}
 	if err := bearable(header.Width, header.Height); err != nil {
-		return nil, err
+		return gocv.Mat{}, err
 	}
-	return content, nil
+	decode := jpeg.Decode
+	if format == "png" {
+		decode = decodePNG
+	}
+	picture, err := decode(content)
+	if err != nil {
+		return gocv.Mat{}, unreadable(err)
+	}
+	return picture, nil
+}
+
+// decodePNG gives the colours of a PNG file; what is to shine through is not looked at.
+func decodePNG(content []byte) (gocv.Mat, error) {
+	from, err := png.Decode(bytes.NewReader(content))
+	if err != nil {
+		return gocv.Mat{}, err
+	}
+	size := from.Bounds().Size()
+	picture := gocv.NewMatWithSize(size.Y, size.X, gocv.MatTypeCV8UC3)
+	to, err := picture.DataPtrUint8()
+	if err != nil {
+		return gocv.Mat{}, errors.Join(err, picture.Close())
+	}
+	for y := range size.Y {
+		for x := range size.X {
+			r, g, b := colour(from, x, y)
+			to[0], to[1], to[2] = b, g, r
+			to = to[3:]
+		}
+	}
+	return picture, nil
+}
+
+func colour(img image.Image, x, y int) (r, g, b uint8) {
+	switch img := img.(type) {
+	case *image.NRGBA:
+		c := img.NRGBAAt(x, y)
+		return c.R, c.G, c.B
+	case *image.NRGBA64:
+		c := img.NRGBA64At(x, y)
+		return uint8(c.R >> 8), uint8(c.G >> 8), uint8(c.B >> 8)
+	}
+	red, green, blue, _ := img.At(x, y).RGBA()
+	return uint8(red >> 8), uint8(green >> 8), uint8(blue >> 8)
 }
 
 // bearable says ErrTooLarge of a picture of more than MaxPixels.

@@ -1,7 +1,6 @@
 package recognise
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"image"
@@ -10,6 +9,7 @@ import (
 	"gocv.io/x/gocv"
 
 	"nrd"
+	"nrd/capture/jpeg"
 )
 
 // evidence keeps the two pictures of the best frame of a passage, already at
@@ -98,9 +98,9 @@ func compress(img gocv.Mat, most int) (nrd.Image, error) {
 	from := img
 	for from.Cols() >= 16 {
 		for quality := 90; quality >= 30; quality -= 10 {
-			data, err := jpeg(from, quality)
+			data, err := jpeg.Encode(from, quality)
 			if err != nil {
-				return nrd.Image{}, err
+				return nrd.Image{}, fmt.Errorf("%w: %w", ErrEvidence, err)
 			}
 			if len(data) <= most {
 				return nrd.Image{JPEG: data, Width: from.Cols(), Height: from.Rows()}, nil
@@ -110,13 +110,4 @@ func compress(img gocv.Mat, most int) (nrd.Image, error) {
 		from = small
 	}
 	return nrd.Image{}, fmt.Errorf("%w: %d by %d pixels in %d bytes", ErrEvidence, img.Cols(), img.Rows(), most)
-}
-
-func jpeg(img gocv.Mat, quality int) ([]byte, error) {
-	buffer, err := gocv.IMEncodeWithParams(gocv.JPEGFileExt, img, []int{gocv.IMWriteJpegQuality, quality})
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrEvidence, err)
-	}
-	defer buffer.Close()
-	return bytes.Clone(buffer.GetBytes()), nil
 }

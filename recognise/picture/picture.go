@@ -3,12 +3,13 @@
 package picture
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"image"
 
 	"gocv.io/x/gocv"
+
+	"nrd/capture/jpeg"
 )
 
 // ErrPicture says that a picture could not be made of an image.
@@ -35,12 +36,11 @@ func JPEG(img gocv.Mat, part image.Rectangle, width, quality int) ([]byte, error
 		gocv.Resize(region, &small, image.Pt(width, max(1, part.Dy()*width/part.Dx())), 0, 0, gocv.InterpolationArea)
 		from = small
 	}
-	buffer, err := gocv.IMEncodeWithParams(gocv.JPEGFileExt, from, []int{gocv.IMWriteJpegQuality, quality})
+	data, err := jpeg.Encode(from, quality)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrPicture, err)
 	}
-	defer buffer.Close()
-	return bytes.Clone(buffer.GetBytes()), nil
+	return data, nil
 }
 
 // Luminance gives the mean brightness of an 8-bit image, from 0 to 255. It looks
