@@ -81,10 +81,23 @@ type Cache struct {
 
 	// importing is held by whoever writes files.
 	importing sync.Mutex
-	// mu guards lists, by name; a list is closed only while mu is held for
-	// writing.
+	// mu guards lists, by name, and their names in order, which are never changed in
+	// place; a list is closed only while mu is held for writing.
 	mu    sync.RWMutex
 	lists map[string]list
+	names []string
+}
+
+// put puts a list in force and take takes one out; mu is held for writing, or nobody
+// else has the cache yet.
+func (c *Cache) put(name string, l list) {
+	c.lists[name] = l
+	c.names = slices.Sorted(maps.Keys(c.lists))
+}
+
+func (c *Cache) take(name string) {
+	delete(c.lists, name)
+	c.names = slices.Sorted(maps.Keys(c.lists))
 }
 
 // Open opens the cache, checks every list in it from end to end, sets damaged
@@ -174,7 +187,7 @@ func (c *Cache) loadList(path string) error {
 	if older != nil && older.about().number() > l.about().number() {
 		l, older = older, l
 	}
-	c.lists[name] = l
+	c.put(name, l)
 	if c.rule(l).Near && l.version().Entries > c.config.NearLimit {
 		c.config.Log.Warn("a list is matched exactly", "list", name, "error", ErrNearTooMany)
 	}
@@ -211,21 +224,24 @@ func (c *Cache) setAside(path string, l list, cause error) error {
 // beside ErrDamaged.
 func (c *Cache) Match(v nrd.VRM) ([]nrd.Hit, error) {
 	now := c.config.Clock.Stamp()
+	c.mu.RLock()
+	names := c.names
+	c.mu.RUnlock()
 	var hits []nrd.Hit
 	var errs []error
-	for _, name := range c.names() {
+	for _, name := range names {
 		found, err := c.matchOne(name, v, now)
-		hits = append(hits, found...)
-		errs = append(errs, err)
+		if hits == nil {
+			hits = found
+		} else {
+			hits = append(hits, found...)
+		}
+		if err != nil {
+			errs = append(errs, err)
+		}
 	}
 	match.Sort(hits)
 	return hits, errors.Join(errs...)
-}
-
-func (c *Cache) names() []string {
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	return slices.Sorted(maps.Keys(c.lists))
 }
 
 func (c *Cache) matchOne(name string, v nrd.VRM, now nrd.Stamp) ([]nrd.Hit, error) {
@@ -282,7 +298,7 @@ func (c *Cache) dropDamaged(name string, l list, cause error) error {
 	if c.lists[name] != l {
 		return nil // another goroutine was here first
 	}
-	delete(c.lists, name)
+	c.take(name)
 	return c.setAside(l.path(), l, cause)
 }
 
@@ -291,7 +307,7 @@ func (c *Cache) Lists() ([]nrd.ListVersion, error) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	var versions []nrd.ListVersion
-	for _, name := range slices.Sorted(maps.Keys(c.lists)) {
+	for _, name := range c.names {
 		versions = append(versions, c.lists[name].version())
 	}
 	return versions, nil
@@ -308,7 +324,7 @@ func (c *Cache) Remove(name string) error {
 	if l == nil {
 		return fmt.Errorf("%s: %w", name, ErrNoList)
 	}
-	delete(c.lists, name)
+	c.take(name)
 	return errors.Join(discard(l), c.setFloor(name, time.Time{}))
 }
 
@@ -323,5 +339,6 @@ func (c *Cache) Close() error {
 		errs = append(errs, l.close())
 	}
 	clear(c.lists)
+	c.names = nil
 	return errors.Join(append(errs, c.lock.Close())...)
 }

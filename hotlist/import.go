@@ -86,7 +86,7 @@ func (c *Cache) putInForce(l list) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	older := c.lists[v.List]
-	c.lists[v.List] = l
+	c.put(v.List, l)
 	if older != nil {
 		return discard(older)
 	}

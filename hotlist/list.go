@@ -250,13 +250,19 @@ type secrets struct {
 	seal *sealed.Key
 	// whole begins what digests are made of.
 	whole []byte
-	// hashes are keyed hashes: making one costs more than using it.
+	// hashes are keyedHash: making one costs more than using it.
 	hashes *sync.Pool
+}
+
+// keyedHash makes sums, the last of which stays in sum.
+type keyedHash struct {
+	hash.Hash
+	text, sum []byte
 }
 
 func newSecrets(key *sealed.Key, list string) secrets {
 	raw := key.Derive("vrms of " + list).Bytes()
-	return secrets{seal: key.Derive("entries of " + list), whole: key.Derive("digest of " + list).Bytes(), hashes: &sync.Pool{New: func() any { return hmac.New(sha256.New, raw) }}}
+	return secrets{seal: key.Derive("entries of " + list), whole: key.Derive("digest of " + list).Bytes(), hashes: &sync.Pool{New: func() any { return &keyedHash{Hash: hmac.New(sha256.New, raw)} }}}
 }
 
 const (
@@ -265,19 +271,32 @@ const (
 )
 
 // prefix begins the key of every entry with this VRM.
-func (s secrets) prefix(v nrd.VRM) []byte { return s.sum(string(v))[:prefixSize] }
+func (s secrets) prefix(v nrd.VRM) []byte {
+	p := make([]byte, prefixSize)
+	s.sum(p, string(v))
+	return p
+}
 
 // key is an entry's key: the same for the same VRM and reference.
 func (s secrets) key(e *nrd.Entry) []byte {
-	return append(s.prefix(e.VRM), s.sum(string(e.VRM) + "\x00" + e.Reference)[:keySize-prefixSize]...)
+	key := make([]byte, keySize)
+	s.sum(key[:prefixSize], string(e.VRM))
+	s.sum(key[prefixSize:], string(e.VRM), "\x00", e.Reference)
+	return key
 }
 
-func (s secrets) sum(text string) []byte {
-	m := s.hashes.Get().(hash.Hash) //nolint:errcheck // the pool makes nothing else
-	defer s.hashes.Put(m)
+// sum puts the beginning of the keyed hash of texts, one after the other, in to.
+func (s secrets) sum(to []byte, texts ...string) {
+	m := s.hashes.Get().(*keyedHash) //nolint:errcheck // the pool makes nothing else
+	m.text = m.text[:0]
+	for _, t := range texts {
+		m.text = append(m.text, t...)
+	}
 	m.Reset()
-	m.Write([]byte(text))
-	return m.Sum(make([]byte, 0, sha256.Size))
+	m.Write(m.text)
+	m.sum = m.Sum(m.sum[:0])
+	copy(to, m.sum)
+	s.hashes.Put(m)
 }
 
 // box seals an entry, as a line of its file, to its key.

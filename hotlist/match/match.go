@@ -34,14 +34,18 @@ const farAhead = 365 * 24 * time.Hour
 // Hits gives a hit for each entry that has not expired. The entries are those with
 // the read's VRM or with one of its near ones.
 func Hits(entries []nrd.Entry, read nrd.VRM, m Moment) []nrd.Hit {
-	var hits []nrd.Hit
+	if len(entries) == 0 {
+		return nil
+	}
+	hits := make([]nrd.Hit, 0, len(entries))
 	now := m.Now.True()
-	for _, e := range entries {
+	for i := range entries {
+		e := &entries[i]
 		if e.Expired(m.today()) {
 			continue
 		}
 		h := nrd.Hit{
-			Entry: e, List: m.List, ListAge: m.List.Age(now), Match: nrd.MatchExact,
+			Entry: *e, List: m.List, ListAge: m.List.Age(now), Match: nrd.MatchExact,
 			Freshness: m.Profile.ListFreshness(m.List, m.Now), Differs: differences(read, e.VRM),
 		}
 		if e.VRM != read {

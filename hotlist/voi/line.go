@@ -138,6 +138,9 @@ func cutField(line string) (field, rest string, more bool, err error) {
 }
 
 func printable(field string) error {
+	if isPlain(field) {
+		return nil
+	}
 	if !utf8.ValidString(field) {
 		return errors.New("is not UTF-8")
 	}
@@ -147,6 +150,16 @@ func printable(field string) error {
 		}
 	}
 	return nil
+}
+
+// isPlain reports whether a field is of printable ASCII, as nearly all are.
+func isPlain(field string) bool {
+	for i := range len(field) {
+		if field[i] < ' ' || field[i] > '~' {
+			return false
+		}
+	}
+	return true
 }
 
 // wrongGlyph reports whether a mark follows no syntax but would if O and 0, or I
