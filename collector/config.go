@@ -175,6 +175,9 @@ func (c *Config) check() error {
 		}
 	}
 	c.Broker.check(say)
+	if err := config.CheckSocket(c.socket()); err != nil {
+		say("data", "%v", err)
+	}
 	var err error
 	if c.profile, err = nrd.LoadProfile(c.Profile); err != nil {
 		say("profile", "%v", err)

@@ -52,6 +52,7 @@ func TestAWrongConfigurationNamesFileAndKey(t *testing.T) {
 		"a zone of nowhere":   {`"Europe/London"`, `"Local"`, "time_zone: "},
 		"endless sessions":    {`absolute = "12h"`, `absolute = "30d"`, "session.absolute: must be between"},
 		"sessions of nothing": {`idle = "30m"`, `idle = "0s"`, "session.idle: must be between"},
+		"too deep a folder":   {`"/var/lib/central"`, `"/var/lib/` + strings.Repeat("central/", 12) + `"`, "data: the path of its socket"},
 		"a number for a text": {`data = "/var/lib/central"`, `data = 7`, "central.toml:"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -204,6 +204,9 @@ func (c *Config) check() error {
 	if err := identity.ValidDevice(c.Device); err != nil {
 		say("device", "%v", err)
 	}
+	if err := config.CheckSocket(c.socket()); err != nil {
+		say("data", "%v", err)
+	}
 	var err error
 	if c.profile, err = nrd.LoadProfile(c.Profile); err != nil {
 		say("profile", "%v", err)

@@ -51,6 +51,7 @@ func TestAWrongConfigurationSaysWhere(t *testing.T) {
 	for name, c := range map[string]struct{ old, new, want string }{
 		"an unknown key":                {`device =`, "devise = 1\ndevice =", ":5: devise is not a setting"},
 		"a device name with a space":    {`"roadside-0001"`, `"road side"`, "device: "},
+		"too deep a folder":             {`"/var/lib/nrd-agent"`, `"/var/lib/` + strings.Repeat("nrd-agent/", 10) + `"`, "data: the path of its socket"},
 		"an unknown profile":            {`"nasple-2.4"`, `"nasple-9"`, "profile: no profile"},
 		"no controller":                 {`controller = "Example Constabulary"`, ``, "controller: is missing"},
 		"no camera":                     {string(Sample[bytes.Index(Sample, []byte("[[camera]]")):bytes.Index(Sample, []byte("[position]"))]), "", "at least one [[camera]] is needed"},

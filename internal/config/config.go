@@ -68,6 +68,17 @@ func Path(file, path string) string {
 	return filepath.Join(filepath.Dir(file), path)
 }
 
+// socketMost is how long the path of a socket may be (unix(7)).
+const socketMost = 107
+
+// CheckSocket says what is wrong with a data folder whose socket has this path.
+func CheckSocket(path string) error {
+	if len(path) > socketMost {
+		return fmt.Errorf("the path of its socket, %s, has %d bytes, and the system takes %d at most", path, len(path), socketMost)
+	}
+	return nil
+}
+
 // Duration is a length of time written as 90s, 15m, 8h or 30d.
 type Duration time.Duration
 
