@@ -134,6 +134,23 @@ var cutPrograms = map[string]func(r *cutRun){
 		}
 		r.stop()
 	},
+	"the room of image files is used again": func(r *cutRun) {
+		r.start()
+		for range 4 {
+			for range 3 {
+				r.keep(read(r.config.Clock, "READ"))
+			}
+			r.answer(readText, 3, false)
+			r.answer(readImage, 6, false)
+		}
+		for range 2 {
+			r.keep(read(r.config.Clock, "READ"))
+		}
+		if last := r.b.images.last; last < 5 {
+			r.t.Fatalf("only %d files of images were begun", last)
+		}
+		r.stop()
+	},
 	"checkpoints and compaction": func(r *cutRun) {
 		r.start()
 		for range 110 {
