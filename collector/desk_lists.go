@@ -27,6 +27,7 @@ type ListSettings struct {
 	Purpose    string    `json:"purpose"`
 	Recipients []string  `json:"recipients,omitempty"`
 	Near       bool      `json:"near,omitempty"`
+	Status     bool      `json:"status,omitempty"`
 	Review     time.Time `json:"review,omitzero"`
 }
 
@@ -177,7 +178,8 @@ func (d *deskServer) showLists(ctx context.Context, by access.By, _ nothing) ([]
 func listStateOf(s *lists.Summary) ListState {
 	state := ListState{
 		ListSettings: ListSettings{
-			Name: s.Name, Source: s.Source, Every: int64(s.Every.Seconds()), Owner: s.Owner, Purpose: string(s.Purpose), Recipients: s.Recipients, Near: s.Near, Review: s.List.Review,
+			Name: s.Name, Source: s.Source, Every: int64(s.Every.Seconds()), Owner: s.Owner, Purpose: string(s.Purpose), Recipients: s.Recipients, Near: s.Near, Status: s.Status,
+			Review: s.List.Review,
 		},
 		Version: s.InForce.Version, Entries: s.InForce.Entries, Issued: known(s.InForce.Issued), Published: s.Published, Created: s.Created, CreatedBy: s.CreatedBy,
 		Reviewed: known(s.Reviewed), ReviewedBy: s.ReviewedBy, Overdue: s.ReviewOverdue, NearRefused: s.NearRefused, Withdrawn: known(s.Withdrawn), Hits: s.Hits, Held: s.Held, Problem: s.Problem,
@@ -194,7 +196,7 @@ func listStateOf(s *lists.Summary) ListState {
 func (s *ListSettings) list() lists.NewList {
 	return lists.NewList{
 		Name: s.Name, Source: s.Source, Every: time.Duration(s.Every) * time.Second, Owner: s.Owner, Purpose: store.ListPurpose(s.Purpose), Recipients: s.Recipients,
-		Near: s.Near, Review: s.Review,
+		Near: s.Near, Status: s.Status, Review: s.Review,
 	}
 }
 

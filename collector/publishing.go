@@ -133,7 +133,7 @@ func (c *Central) servePublished(ctx context.Context, p *publishing) error {
 type toUnits struct{ p *publish.Publisher }
 
 func (u toUnits) Publish(ctx context.Context, l lists.Publication, entries iter.Seq2[nrd.Entry, error]) error {
-	out := publish.List{Name: l.Name, Version: l.Version, Made: l.Made, Expires: l.Expires, Near: l.Near}
+	out := publish.List{Name: l.Name, Version: l.Version, Made: l.Made, Expires: l.Expires, Near: l.Near, Status: l.Status}
 	if len(l.Recipients) > 0 {
 		out.Recipients = l.Recipients
 	}

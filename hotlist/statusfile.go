@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"nrd"
+	"nrd/hotlist/publication"
 	"nrd/hotlist/voi"
 	"nrd/internal/sealed"
 )
@@ -25,7 +26,7 @@ import (
 const statusMark = "NRD statuses 1\n"
 
 // MaxStatuses is how many kinds of entry a list of statuses may have.
-const MaxStatuses = 256
+const MaxStatuses = publication.MaxKinds
 
 // statusHeader is what a file of statuses says of itself.
 type statusHeader struct {
@@ -265,13 +266,13 @@ func newKinds(lines []string) (*kinds, error) {
 func (k *kinds) put(line string, e nrd.Entry) uint8 {
 	n := uint8(len(k.lines)) //nolint:gosec // at most 256
 	k.lines, k.entries = append(k.lines, line), append(k.entries, e)
-	k.numbers[says(&e)] = n
+	k.numbers[publication.Kind(&e)] = n
 	return n
 }
 
 // number gives an entry's kind. The error is ErrNotStatus where it is one too many.
 func (k *kinds) number(e nrd.Entry) (uint8, error) {
-	if n, ok := k.numbers[says(&e)]; ok {
+	if n, ok := k.numbers[publication.Kind(&e)]; ok {
 		return n, nil
 	}
 	if len(k.lines) == MaxStatuses {
@@ -283,19 +284,4 @@ func (k *kinds) number(e nrd.Entry) (uint8, error) {
 		return 0, err
 	}
 	return k.put(line, e), nil
-}
-
-// says gives what an entry says beside its VRM.
-func says(e *nrd.Entry) string {
-	text := make([]byte, 0, 128)
-	for _, f := range []string{
-		e.Make, e.Model, e.Colour, e.Action, e.Reason, e.Intelligence, e.Information, e.Force, e.NationalID, e.Marking, e.CAD,
-		e.Instructions, e.Reference,
-	} {
-		text = append(append(text, f...), 0)
-	}
-	for _, m := range e.Markers {
-		text = append(append(text, m...), 1)
-	}
-	return string(binary.BigEndian.AppendUint64(text, uint64(e.Weed.Unix()))) //nolint:gosec // compared only
 }

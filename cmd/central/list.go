@@ -56,6 +56,8 @@ func (p *program) listShowCommand() *cobra.Command {
 					matching = "exact (too large for look-alikes)"
 				case l.Near:
 					matching = "look-alikes too"
+				case l.Status:
+					matching = "exact (statuses)"
 				}
 				var became []string
 				for _, what := range slices.Sorted(maps.Keys(l.Dispositions)) {
@@ -100,10 +102,12 @@ func (p *program) listCreateCommand() *cobra.Command {
 whose names begin with SOURCE_LIST are loaded into it. Without, it is a local list,
 whose entries are made here; it goes to devices of this site only.`,
 		Example: `  central list create national --source NAT_WANTED --every 8h --owner "National desk"
+  central list create uninsured --source NAT_UNINSURED --status --every 24h --owner "Roads policing"
   central list create burglars --owner "DI Gray" --purpose intelligence --device car-7`,
 	}
 	s, days, every := listSettings(c)
 	c.Flags().StringVar(&s.Source, "source", "", "what its files are named, `SOURCE_LIST` of SOURCE_LIST_R.dat")
+	c.Flags().BoolVar(&s.Status, "status", false, "for tens of millions of entries that say few different things, such as no insurance; it stays")
 	return p.needsDesk(c, func(ctx context.Context, d *collector.Desk, _ *collector.Config, args []string) (err error) {
 		s.Name, s.Every = args[0], int64(every.Seconds())
 		if s.Review, err = day(days.review); err != nil {

@@ -177,7 +177,7 @@ func (c *Console) settingsOf(r *http.Request, name string) (lists.NewList, error
 	n := lists.NewList{
 		Name: name, Source: strings.TrimSpace(r.PostFormValue("source")), Owner: r.PostFormValue("owner"), Purpose: store.ListPurpose(r.PostFormValue("purpose")),
 		Recipients: strings.FieldsFunc(r.PostFormValue("recipients"), func(r rune) bool { return r == ',' || r == ' ' || r == '\n' || r == '\r' }),
-		Near:       r.PostFormValue("near") != "",
+		Near:       r.PostFormValue("near") != "", Status: r.PostFormValue("status") != "",
 	}
 	if hours := r.PostFormValue("every"); hours != "" {
 		h, err := strconv.ParseFloat(hours, 64)

@@ -46,8 +46,7 @@ func (l *Lists) mayImport(ctx context.Context, by access.By, name, file string, 
 
 // refuse keeps a file that could not be opened as an import that was refused.
 func (l *Lists) refuse(ctx context.Context, by access.By, list *store.List, file string, why error) (store.ListImport, error) {
-	l.importing.Lock()
-	defer l.importing.Unlock()
+	defer l.turns.Take(list.Name)()
 	now := l.Clock.Now()
 	i, err := l.Store.PutImport(ctx, store.ListImport{
 		List: list.Name, By: by.Account, File: file, Received: now, Issued: now, Before: list.InForce.Entries, Entries: list.InForce.Entries,

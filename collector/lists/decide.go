@@ -30,10 +30,12 @@ func (l *Lists) Reject(ctx context.Context, by access.By, id uint64, reason stri
 }
 
 func (l *Lists) settle(ctx context.Context, by access.By, id uint64, action, reason string, do func(context.Context, *store.ListImport) error) error {
-	l.importing.Lock()
-	defer l.importing.Unlock()
 	subject := fmt.Sprintf("import %d", id)
 	i, err := l.Store.Import(ctx, id)
+	if err == nil {
+		defer l.turns.Take(i.List)()
+		i, err = l.Store.Import(ctx, id) // as it is now
+	}
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err
 	}

@@ -22,8 +22,7 @@ func (l *Lists) PutEntry(ctx context.Context, by access.By, name string, e store
 	if err := l.authorise(ctx, by, access.ManageLists, action, subject, e.Rationale); err != nil {
 		return err
 	}
-	l.importing.Lock()
-	defer l.importing.Unlock()
+	defer l.turns.Take(name)()
 	if err := l.local(ctx, name); err != nil {
 		return err
 	}
@@ -101,8 +100,7 @@ func (l *Lists) RemoveEntry(ctx context.Context, by access.By, name string, id u
 	if err := access.CheckReason(reason); err != nil {
 		return err
 	}
-	l.importing.Lock()
-	defer l.importing.Unlock()
+	defer l.turns.Take(name)()
 	if err := l.local(ctx, name); err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package lists
 
 import (
 	"bufio"
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -262,11 +263,14 @@ func (f *file) items(list string) iter.Seq2[item, error] {
 }
 
 // verify reads the whole file, which must hold as many rows as it says, in order.
-func (f *file) verify() error {
+func (f *file) verify(ctx context.Context) error {
 	c := cursor{file: f}
 	var last row
 	for n := 0; ; n++ {
 		r, ok, err := c.next()
+		if err == nil {
+			err = ctx.Err()
+		}
 		if err != nil {
 			return err
 		}

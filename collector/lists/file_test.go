@@ -1,6 +1,7 @@
 package lists
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -77,7 +78,7 @@ func TestEveryEntryOfAFileIsFoundAndNoOther(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.close() //nolint:errcheck // it was only read
-	if err := f.verify(); err != nil {
+	if err := f.verify(context.Background()); err != nil {
 		t.Error(err)
 	}
 	for i := range n {
@@ -134,7 +135,7 @@ func TestAChangedCutOrForeignFileIsDamaged(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		return errors.Join(f.verify(), f.close())
+		return errors.Join(f.verify(context.Background()), f.close())
 	}
 	if err := reads(data, key); err != nil {
 		t.Fatal(err)
@@ -190,7 +191,7 @@ func FuzzOpenFile(f *testing.F) {
 			return
 		}
 		defer opened.close() //nolint:errcheck // it was only read
-		if err := opened.verify(); err != nil && !errors.Is(err, ErrDamaged) {
+		if err := opened.verify(context.Background()); err != nil && !errors.Is(err, ErrDamaged) {
 			t.Error(err)
 		}
 	})

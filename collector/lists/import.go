@@ -22,8 +22,7 @@ var operations = map[voi.Operation]string{voi.Replace: "replace", voi.Insert: "i
 // load reads a file into a list that comes in files, and says what became of it. An
 // error is not the file's fault: try again.
 func (l *Lists) load(ctx context.Context, list store.List, f *voi.File, by string) (store.ListImport, error) {
-	l.importing.Lock()
-	defer l.importing.Unlock()
+	defer l.turns.Take(list.Name)()
 	i := store.ListImport{
 		List: list.Name, By: by, File: f.Name, Operation: operations[f.Operation], Received: l.Clock.Now(), Before: list.InForce.Entries, Issued: l.issued(f),
 	}
@@ -90,9 +89,15 @@ func (l *Lists) read(ctx context.Context, list *store.List, i *store.ListImport,
 	s := newSorter(work)
 	defer func() { err = errors.Join(err, s.close()) }()
 	text := sha256.New()
+	var said kinds
 	report, err := voi.Parse(io.TeeReader(f, text), voi.Options{File: f.Name, List: list.Name, Now: l.Clock.Now()}, func(e nrd.Entry) error {
 		if err := ctx.Err(); err != nil {
 			return err
+		}
+		if list.Status && f.Operation != voi.Delete {
+			if err := said.add(&e); err != nil {
+				return err
+			}
 		}
 		return s.add(rowOf(&item{Entry: e}))
 	})
@@ -140,7 +145,7 @@ func (l *Lists) write(ctx context.Context, name string, rows stream) (entries in
 	if err != nil {
 		return 0, err
 	}
-	return f.entries, errors.Join(f.verify(), f.close())
+	return f.entries, errors.Join(f.verify(ctx), f.close())
 }
 
 // drop removes a candidate that is used no more, unless it is in force: it has
@@ -232,7 +237,11 @@ func (l *Lists) version(ctx context.Context, list *store.List, i *store.ListImpo
 			old: peeked{from: rowsOf(old)}, changes: added.from, remove: i.Operation == operations[voi.Delete], report: &i.Report,
 		}}
 		v.file = newName()
-		i.Entries, err = l.write(ctx, v.file, after)
+		var rows stream = after
+		if list.Status {
+			rows = &few{from: after}
+		}
+		i.Entries, err = l.write(ctx, v.file, rows)
 		if err == nil {
 			err = drain(ctx, before)
 		}

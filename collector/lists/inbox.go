@@ -14,6 +14,7 @@ import (
 	"nrd/collector/store"
 	"nrd/hotlist/voi"
 	"nrd/internal/sealed"
+	"nrd/internal/turn"
 )
 
 // inboxEvery is how often the inbox is looked into. A file is taken when it has not
@@ -29,6 +30,9 @@ type inbox struct {
 	// broken says why the last file was refused, where it was so broken that no list
 	// knew it for its own; "" where it was not.
 	broken string
+	// aside is for files of statuses, which take minutes: other files that come
+	// meanwhile, of people who are wanted, do not wait.
+	aside turn.Aside
 }
 
 // arrival is a file as it was at the last look.
@@ -107,19 +111,40 @@ func (l *Lists) takeFromInbox(ctx context.Context, name string) error {
 	if err != nil {
 		return l.unreadable(ctx, path, err)
 	}
-	defer f.Close() //nolint:errcheck // it was only read
 	list, err := l.listOf(ctx, f.Source)
-	if errors.Is(err, store.ErrNotFound) {
-		return errUnclaimed
-	}
 	if err != nil {
+		f.Close() //nolint:errcheck // it was not even read
+		if errors.Is(err, store.ErrNotFound) {
+			return errUnclaimed
+		}
 		return err
 	}
-	if _, err := l.load(ctx, list, f, byInbox); err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+	if !list.Status {
+		err := l.loadFromInbox(ctx, list, f)
+		if err == nil {
+			l.inbox.broken = ""
+		}
+		return err
+	}
+	started := l.inbox.aside.Start(func() {
+		if err := l.loadFromInbox(ctx, list, f); err != nil && ctx.Err() == nil {
+			l.Log.Error("a file of statuses is not loaded and is tried again", "list", list.Name, "file", name, "error", err)
+		}
+	})
+	if !started {
+		return f.Close() // it has its turn at a later look
 	}
 	l.inbox.broken = ""
-	return errors.Join(l.removeFromInbox(path), l.watch(ctx))
+	return nil
+}
+
+// loadFromInbox loads a file, removes and closes it.
+func (l *Lists) loadFromInbox(ctx context.Context, list store.List, f *voi.File) error {
+	defer f.Close() //nolint:errcheck // it was only read
+	if _, err := l.load(ctx, list, f, byInbox); err != nil {
+		return fmt.Errorf("%s: %w", f.Name, err)
+	}
+	return errors.Join(l.removeFromInbox(filepath.Join(l.Inbox, f.Name)), l.watch(ctx))
 }
 
 // unreadable deals with what is no list file. Whose it was to be, its name may tell.

@@ -1,6 +1,7 @@
 package lists
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/binary"
 	"errors"
@@ -51,7 +52,8 @@ const markerEnd = "\x1f"
 // length.
 func rowOf(it *item) row {
 	e := &it.Entry
-	data := appendText(make([]byte, 0, 256), string(e.VRM))
+	var room [256]byte
+	data := appendText(room[:0], string(e.VRM))
 	data = appendText(data, e.Reference)
 	data = binary.AppendUvarint(data, uint64(max(e.Line, 0)))
 	covert := byte(0)
@@ -71,7 +73,7 @@ func rowOf(it *item) row {
 	for _, text := range [...]string{e.Make, e.Model, e.Colour, e.Action, markers, e.Reason, e.Intelligence, e.Information, e.Force, e.NationalID, e.Marking, e.CAD, e.Instructions} {
 		data = appendText(data, text)
 	}
-	return row{vrm: e.VRM, reference: e.Reference, line: e.Line, weed: weed, data: data}
+	return row{vrm: e.VRM, reference: e.Reference, line: e.Line, weed: weed, data: bytes.Clone(data)}
 }
 
 func appendText(b []byte, text string) []byte {

@@ -28,8 +28,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -41,6 +43,7 @@ import (
 	"nrd/collector/store"
 	"nrd/hotlist/match"
 	"nrd/internal/sealed"
+	"nrd/internal/turn"
 )
 
 // Limits are what a force decides about its lists.
@@ -89,13 +92,15 @@ type Lists struct {
 	alike *match.LookAlikes
 	inbox inbox
 
-	// importing is held by whoever makes versions.
-	importing sync.Mutex
+	// turns are of whoever makes versions of a list.
+	turns turn.Turns
 	// mu guards inForce; a file is closed only while it is held for writing.
 	mu      sync.RWMutex
 	inForce map[string]*inForce
 
 	matching matching
+	// aside is for publishing lists of statuses.
+	aside turn.Aside
 	// behindSince is since when the units were seen to be without what is in force.
 	behindSince map[string]time.Time
 	// publishing and searching wake the goroutines that do so.
@@ -130,8 +135,6 @@ func (l *Lists) Initialize(ctx context.Context) error {
 			return fmt.Errorf("lists: %w", err)
 		}
 	}
-	l.importing.Lock()
-	defer l.importing.Unlock()
 	if err := errors.Join(l.tidy(ctx), l.remember(ctx)); err != nil {
 		return fmt.Errorf("lists: %w", err)
 	}
@@ -148,11 +151,12 @@ func (l *Lists) Initialize(ctx context.Context) error {
 }
 
 // restore opens a list, and builds a local one anew where its entries are not those
-// of the last change, or are damaged.
+// of the last change, or are damaged. A list of statuses is gone through when all
+// else goes on, see verifyStatuses.
 func (l *Lists) restore(ctx context.Context, list store.List) error {
 	err := l.open(list)
-	if f := l.inForce[list.Name]; f != nil {
-		if err = f.file.verify(); err != nil {
+	if f := l.inForce[list.Name]; f != nil && !list.Status {
+		if err = f.file.verify(ctx); err != nil {
 			l.damaged(f, err)
 		}
 	}
@@ -200,7 +204,7 @@ func (l *Lists) tidy(ctx context.Context) error {
 // Run watches the inbox, matches, publishes and raises alarms until ctx ends; then
 // it closes what is open.
 func (l *Lists) Run(ctx context.Context) error {
-	defer l.closeAll()
+	defer l.Close()
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return l.every(ctx, inboxEvery, nil, "the inbox", l.lookIntoInbox) })
 	g.Go(func() error { return l.every(ctx, watchEvery, nil, "the lists' alarms", l.lookAfter) })
@@ -208,7 +212,32 @@ func (l *Lists) Run(ctx context.Context) error {
 	g.Go(func() error { return l.every(ctx, watchEvery, nil, "the alarms about publishing", l.lookAtPublishing) })
 	g.Go(func() error { return l.every(ctx, searchEvery, l.searching, "retrospect", l.search) })
 	g.Go(func() error { return l.match(ctx) })
+	g.Go(func() error { l.verifyStatuses(ctx); return nil })
 	return g.Wait()
+}
+
+// verifyStatuses reads the lists of statuses that are in force to their end: for some
+// tens of seconds, in which a start that waited for it would match nothing.
+func (l *Lists) verifyStatuses(ctx context.Context) {
+	for _, f := range l.opened() {
+		if !f.Status {
+			continue
+		}
+		own, err := openFile(f.file.disk.Name(), f.file.key) // the other is closed where a new version comes
+		if err == nil {
+			err = errors.Join(own.verify(ctx), own.close())
+		}
+		if errors.Is(err, ErrDamaged) {
+			l.damaged(f, err)
+		}
+	}
+}
+
+// opened gives the lists that are matched.
+func (l *Lists) opened() []*inForce {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return slices.Collect(maps.Values(l.inForce))
 }
 
 // every does something at once, and then at intervals and when it is woken. What
@@ -236,8 +265,12 @@ func wake(c chan struct{}) {
 	}
 }
 
-// Close closes what is open, for whoever does not call Run.
-func (l *Lists) Close() { l.closeAll() }
+// Close waits for what is done aside and closes what is open, for whoever does not call Run.
+func (l *Lists) Close() {
+	l.inbox.aside.Wait()
+	l.aside.Wait()
+	l.closeAll()
+}
 
 func (l *Lists) closeAll() {
 	l.mu.Lock()

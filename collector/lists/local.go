@@ -31,7 +31,10 @@ type NewList struct {
 	Purpose    store.ListPurpose
 	Recipients []string
 	Near       bool
-	Review     time.Time
+	// Status is for a list of tens of millions of entries that say few different
+	// things, such as "no insurance". It comes in files, and stays what it is.
+	Status bool
+	Review time.Time
 }
 
 var (
@@ -50,6 +53,10 @@ func (n NewList) check(ctx context.Context, st store.Store) error {
 		return say("%q is not SOURCE_LIST, as the names of files begin", n.Source)
 	case n.Source == "" && n.Every != 0:
 		return say("a local list is made here: no file of it is ever due")
+	case n.Source == "" && n.Status:
+		return say("a list of statuses comes in files: a local list is none")
+	case n.Near && n.Status:
+		return say("a list of statuses is too large for look-alikes")
 	case n.Every < 0 || n.Every > 0 && n.Every < time.Minute:
 		return say("a file is due every minute at the most")
 	case !strings.ContainsFunc(n.Owner, unicode.IsLetter):
@@ -92,15 +99,14 @@ func (l *Lists) Create(ctx context.Context, by access.By, n NewList) error {
 		if !list.Created.IsZero() {
 			return fmt.Errorf("%w: the name %s is taken, and a name is never given twice", ErrInvalid, n.Name)
 		}
-		list.Created, list.CreatedBy, list.Source = l.Clock.Now(), by.Account, n.Source
+		list.Created, list.CreatedBy, list.Source, list.Status = l.Clock.Now(), by.Account, n.Source, n.Status
 		l.set(list, n)
 		return nil
 	})
 	if err != nil || n.Source != "" {
 		return err
 	}
-	l.importing.Lock()
-	defer l.importing.Unlock()
+	defer l.turns.Take(n.Name)()
 	return l.build(ctx, n.Name)
 }
 
@@ -112,6 +118,9 @@ func (n NewList) subject() string {
 	kind := "local"
 	if n.Source != "" {
 		kind = "from files " + n.Source
+	}
+	if n.Status {
+		kind += ", statuses"
 	}
 	return fmt.Sprintf("%s, %s, for %s, owner %s, to %s", n.Name, kind, n.Purpose, n.Owner, to)
 }
@@ -129,13 +138,12 @@ func (l *Lists) set(list *store.List, n NewList) {
 	}
 }
 
-// Change gives a list other settings; whether it is local stays. The units get it
+// Change gives a list other settings; whether it is local, and of statuses, stays. The units get it
 // anew. The errors are Create's, and store.ErrNotFound.
 func (l *Lists) Change(ctx context.Context, by access.By, n NewList) error {
-	l.importing.Lock()
-	defer l.importing.Unlock()
+	defer l.turns.Take(n.Name)()
 	list, err := l.standing(ctx, n.Name)
-	n.Source = list.Source
+	n.Source, n.Status = list.Source, list.Status
 	if denied := l.authorise(ctx, by, access.ManageLists, "list change", n.subject(), ""); denied != nil {
 		return denied
 	}
@@ -200,8 +208,7 @@ func (l *Lists) Withdraw(ctx context.Context, by access.By, name, reason string)
 	if err := access.CheckReason(reason); err != nil {
 		return err
 	}
-	l.importing.Lock()
-	defer l.importing.Unlock()
+	defer l.turns.Take(name)()
 	list, err := l.standing(ctx, name)
 	if err != nil {
 		return err

@@ -18,8 +18,9 @@ type Publication struct {
 	// Made is when the list's owner made it, Expires when its next version is due
 	// at the latest; zero where nobody said.
 	Made, Expires time.Time
-	// Near matches look-alikes too.
-	Near bool
+	// Near matches look-alikes too; Status is of many entries that say few different
+	// things.
+	Near, Status bool
 	// Recipients are devices; none: every approved one.
 	Recipients []string
 	// Entries is how many the list has at central, the covert ones included.
@@ -53,11 +54,32 @@ func (l *Lists) publish(ctx context.Context) error {
 		if l.Publisher == nil {
 			continue
 		}
+		if list.Status {
+			l.publishAside(ctx, list.Name)
+			continue
+		}
 		if err := l.publishOne(ctx, list); err != nil {
 			errs = append(errs, fmt.Errorf("list %s: %w", list.Name, err))
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// publishAside publishes a list of statuses, which takes minutes, while others go on.
+// Where one is being published already it has its turn at a later look.
+func (l *Lists) publishAside(ctx context.Context, name string) {
+	l.aside.Start(func() {
+		list, err := l.Store.List(ctx, name) // as it is now
+		if err == nil && behind(&list) {
+			err = l.publishOne(ctx, list)
+			if err == nil {
+				wake(l.publishing) // for what has waited
+			}
+		}
+		if err != nil && ctx.Err() == nil {
+			l.Log.Error("a list of statuses is not published and is tried again", "list", name, "error", err)
+		}
+	})
 }
 
 // reissue makes the next version of a local list out of the same entries.
@@ -69,8 +91,7 @@ func (l *Lists) reissue(ctx context.Context, list *store.List) error {
 	if now.Sub(issued) < list.InForce.Expires.Sub(issued)/2 && !l.ahead(issued) {
 		return nil
 	}
-	l.importing.Lock()
-	defer l.importing.Unlock()
+	defer l.turns.Take(list.Name)()
 	err := l.Store.ChangeList(ctx, list.Name, func(held *store.List) error {
 		held.InForce.Version++
 		held.InForce.Issued, held.InForce.Expires = now, l.expires(held, now)
@@ -116,8 +137,7 @@ const versionLeap = 1000
 
 // leap makes the list's version a higher one, to be published at the next look.
 func (l *Lists) leap(ctx context.Context, name string) error {
-	l.importing.Lock()
-	defer l.importing.Unlock()
+	defer l.turns.Take(name)()
 	var list store.List
 	err := l.Store.ChangeList(ctx, name, func(held *store.List) error {
 		held.InForce.Version += versionLeap
@@ -144,17 +164,21 @@ func (l *Lists) hand(ctx context.Context, list store.List) (err error) {
 		l.Log.Warn("a list is too large for look-alikes, and is matched exactly", "list", list.Name, "entries", v.Entries, "limit", NearLimit)
 	}
 	return l.Publisher.Publish(ctx, Publication{
-		Name: list.Name, Version: v.Version, Made: v.Issued, Expires: v.Expires, Near: alike,
+		Name: list.Name, Version: v.Version, Made: v.Issued, Expires: v.Expires, Near: alike, Status: list.Status,
 		Recipients: list.Recipients, Entries: v.Entries,
-	}, l.forUnits(f, list.Name))
+	}, l.forUnits(ctx, f, list.Name))
 }
 
 // forUnits leaves out what no vehicle gets: covert entries and those that have
 // expired.
-func (l *Lists) forUnits(f *file, name string) iter.Seq2[nrd.Entry, error] {
+func (l *Lists) forUnits(ctx context.Context, f *file, name string) iter.Seq2[nrd.Entry, error] {
 	now := l.Clock.Now()
 	return func(yield func(nrd.Entry, error) bool) {
+		n := 0
 		for it, err := range f.items(name) {
+			if n++; n%askEvery == 0 {
+				err = errors.Join(err, l.stillStands(ctx, name))
+			}
 			if err == nil && (it.covert || it.Expired(now)) {
 				continue
 			}
@@ -163,4 +187,13 @@ func (l *Lists) forUnits(f *file, name string) iter.Seq2[nrd.Entry, error] {
 			}
 		}
 	}
+}
+
+// askEvery is after how many entries it is asked whether the list was withdrawn: a
+// large one that was is not published first.
+const askEvery = 100_000
+
+func (l *Lists) stillStands(ctx context.Context, name string) error {
+	_, err := l.standing(ctx, name)
+	return err
 }

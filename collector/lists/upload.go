@@ -54,8 +54,7 @@ func (l *Lists) bring(ctx context.Context, by access.By, name string, f *voi.Fil
 }
 
 func (l *Lists) importLocal(ctx context.Context, by access.By, name string, f *voi.File, u Upload) (store.ListImport, error) {
-	l.importing.Lock()
-	defer l.importing.Unlock()
+	defer l.turns.Take(name)()
 	list, err := l.standing(ctx, name)
 	if err != nil {
 		return store.ListImport{}, err

@@ -37,8 +37,7 @@ func (l *Lists) heal(ctx context.Context, list *store.List) error {
 	if !list.Local() || !list.Withdrawn.IsZero() || well() {
 		return nil
 	}
-	l.importing.Lock()
-	defer l.importing.Unlock()
+	defer l.turns.Take(list.Name)()
 	var err error
 	if *list, err = l.Store.List(ctx, list.Name); err != nil || !list.Withdrawn.IsZero() || well() {
 		return err // it was under way

@@ -40,8 +40,7 @@ func (l *Lists) weed(ctx context.Context) error {
 
 // weedOne removes the entries of a list that had expired by then.
 func (l *Lists) weedOne(ctx context.Context, name string, then time.Time) error {
-	l.importing.Lock()
-	defer l.importing.Unlock()
+	defer l.turns.Take(name)()
 	entries, err := l.allEntries(ctx, name)
 	if err != nil {
 		return err

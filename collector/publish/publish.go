@@ -33,6 +33,7 @@ import (
 	"nrd/internal/identity"
 	"nrd/internal/sealed"
 	"nrd/internal/trust"
+	"nrd/internal/turn"
 )
 
 // List is a list to be published.
@@ -96,7 +97,10 @@ type Publisher struct {
 	Log    *slog.Logger
 
 	key *sealed.Key
-	// publishing is held by whoever changes what is published.
+	// turns are of whoever makes the next version of a list. That takes minutes where
+	// it is large, and no other list and no new device waits for it.
+	turns turn.Turns
+	// publishing is held by whoever changes what is published: never for long.
 	publishing sync.Mutex
 	mu         sync.RWMutex
 	state      state
@@ -115,7 +119,7 @@ func (p *Publisher) Initialize(ctx context.Context) error {
 	}
 	p.publishing.Lock()
 	defer p.publishing.Unlock()
-	if err := p.sweep(); err != nil {
+	if err := p.sweep(true); err != nil {
 		return err
 	}
 	return p.sign(ctx, p.state.copy())
@@ -172,9 +176,8 @@ func (p *Publisher) Publish(ctx context.Context, l List, entries iter.Seq2[nrd.E
 	if err := l.check(); err != nil {
 		return err
 	}
-	p.publishing.Lock()
-	defer p.publishing.Unlock()
-	old := p.state.Lists[l.Name]
+	defer p.turns.Take(l.Name)()
+	old := p.held(l.Name)
 	if old != nil && l.Version == old.Version && l.Made.Equal(old.Made) {
 		return nil // whoever asks did not hear that it was done
 	}
@@ -185,24 +188,45 @@ func (p *Publisher) Publish(ctx context.Context, l List, entries iter.Seq2[nrd.E
 	made, err := w.run(ctx, entries)
 	if errors.Is(err, errBefore) {
 		p.Log.Error("what is published of a list cannot be read; its next version has no delta", "list", l.Name, "version", old.Version, "error", err)
+		if err := w.discard(); err != nil {
+			return err
+		}
 		w = &work{p: p, list: l}
 		made, err = w.run(ctx, entries)
 	}
 	if err != nil {
-		return fmt.Errorf("list %s: %w", l.Name, err)
+		return errors.Join(fmt.Errorf("list %s: %w", l.Name, err), w.discard())
 	}
-	next := p.state.copy()
-	next.Lists[l.Name] = made
-	if err := p.commit(ctx, next); err != nil {
+	if err := errors.Join(p.putInForce(ctx, made, w), w.discard()); err != nil {
 		return err
 	}
 	p.Log.Info("a list is published", "list", l.Name, "version", l.Version, "entries", made.Entries, "snapshot bytes", made.Snapshots[len(made.Snapshots)-1].Length)
 	return nil
 }
 
+// held gives what is published of a list, or nil.
+func (p *Publisher) held(name string) *published {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return p.state.Lists[name]
+}
+
+// putInForce gives the files of a version their names and tells the units.
+func (p *Publisher) putInForce(ctx context.Context, made *published, w *work) error {
+	p.publishing.Lock()
+	defer p.publishing.Unlock()
+	if err := w.keep(); err != nil {
+		return err
+	}
+	next := p.state.copy()
+	next.Lists[made.Name] = made
+	return p.commit(ctx, next)
+}
+
 // Withdraw takes a list away from every unit at its next contact. The error is
 // ErrNoList.
 func (p *Publisher) Withdraw(ctx context.Context, name string) error {
+	defer p.turns.Take(name)()
 	p.publishing.Lock()
 	defer p.publishing.Unlock()
 	if p.state.Lists[name] == nil {
@@ -225,7 +249,7 @@ func (p *Publisher) commit(ctx context.Context, next state) error {
 	if p.Notice != nil {
 		p.Notice(p.Number())
 	}
-	return p.sweep()
+	return p.sweep(false)
 }
 
 // Published gives what units are given, by name of the list.

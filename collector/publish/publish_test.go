@@ -296,3 +296,37 @@ func TestTheMetadataIsSignedAnewInTimeAndForNewDevices(t *testing.T) {
 		t.Error("the number does not count up")
 	}
 }
+
+func TestALargeListOnItsWayKeepsNoOtherListAndNoNewDeviceWaiting(t *testing.T) {
+	d := newDesk(t, "car-1")
+	halfway, goOn := make(chan struct{}), make(chan struct{})
+	statuses := func(yield func(nrd.Entry, error) bool) {
+		if !yield(nrd.Entry{VRM: "A1", Reason: "No insurance"}, nil) {
+			return
+		}
+		close(halfway)
+		<-goOn
+		yield(nrd.Entry{VRM: "A2", Reason: "No insurance"}, nil)
+	}
+	published := make(chan error, 1)
+	go func() {
+		published <- d.Publish(t.Context(), List{Name: "uninsured", Version: 1, Made: noon, Status: true}, statuses)
+	}()
+	<-halfway
+	others := make(chan error, 1)
+	go func() {
+		d.devices = append(d.devices, "car-2")
+		others <- errors.Join(d.refresh(t.Context()), d.publish(1, many(10, "one")...), d.publish(2, many(11, "one")...), d.Withdraw(t.Context(), "wanted"))
+	}()
+	select {
+	case err := <-others:
+		must(t, err)
+	case <-time.After(20 * time.Second):
+		t.Fatal("others wait for the large list")
+	}
+	close(goOn)
+	must(t, <-published)
+	if p := d.Published(); len(p) != 1 || p[0].List != "uninsured" || p[0].Entries != 2 || !d.signed.isFor([]string{"car-1", "car-2"}) || len(d.files()) != 1 {
+		t.Errorf("published is %+v", p)
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"nrd/hotlist/publication"
 	"nrd/internal/sealed"
@@ -112,8 +113,10 @@ func (p *Publisher) writeState(s state) error {
 	return sealed.WriteFile(filepath.Join(p.Dir, stateFile), p.key.Seal(text, []byte(stateFile)), 0o600)
 }
 
-// sweep removes files that nothing published names. publishing is held.
-func (p *Publisher) sweep() error {
+// sweep removes files that nothing published names, and at a start also the drafts
+// that an interruption left: later each is somebody's who removes it. publishing is
+// held.
+func (p *Publisher) sweep(start bool) error {
 	named := map[string]bool{stateFile: true}
 	for _, l := range p.state.Lists {
 		for _, f := range l.files() {
@@ -123,7 +126,7 @@ func (p *Publisher) sweep() error {
 	found, err := os.ReadDir(p.Dir)
 	errs := []error{err}
 	for _, f := range found {
-		if !named[f.Name()] {
+		if !named[f.Name()] && (start || !strings.HasPrefix(f.Name(), draftPrefix)) {
 			errs = append(errs, os.Remove(filepath.Join(p.Dir, f.Name())))
 		}
 	}

@@ -33,6 +33,8 @@ type work struct {
 	before          *before
 	content         publication.Content
 	entries         int
+	// withDelta says that the delta is worth having.
+	withDelta bool
 	// The vehicle whose lines are being collected.
 	vrm   nrd.VRM
 	group []line
@@ -45,10 +47,10 @@ type line struct {
 	reference string
 }
 
+// run writes the version's files, which are drafts until keep is called. The caller
+// discards what is not kept, also beside an error.
 func (w *work) run(ctx context.Context, entries iter.Seq2[nrd.Entry, error]) (made *published, err error) {
-	defer func() {
-		err = errors.Join(err, w.snapshot.discard(), w.delta.discard(), w.before.close())
-	}()
+	defer func() { err = errors.Join(err, w.before.close()) }()
 	if w.snapshot, err = w.p.newDraft(); err != nil {
 		return nil, err
 	}
@@ -198,13 +200,26 @@ func (w *work) finish() (*published, error) {
 		if err != nil {
 			return nil, err
 		}
+		w.withDelta = true
 		made.Snapshots = slices.Clone(w.old.Snapshots)
 		made.Deltas = append(slices.Clone(w.old.Deltas), delta)
 	}
 	made.Snapshots = append(made.Snapshots, snapshot)
 	made.trim()
-	return made, sealed.SyncDir(w.p.Dir)
+	return made, nil
 }
+
+// keep gives the files of a version that is finished their names.
+func (w *work) keep() error {
+	errs := []error{w.snapshot.keep()}
+	if w.withDelta {
+		errs = append(errs, w.delta.keep())
+	}
+	return errors.Join(append(errs, sealed.SyncDir(w.p.Dir))...)
+}
+
+// discard removes what was not kept.
+func (w *work) discard() error { return errors.Join(w.snapshot.discard(), w.delta.discard()) }
 
 // before reads the list that is published, a line ahead. Its errors are errBefore.
 type before struct {
@@ -258,28 +273,33 @@ func (b *before) close() error {
 	return b.file.Close()
 }
 
+// draftPrefix begins the names of files that are not published yet.
+const draftPrefix = "draft-"
+
 // draft is a file on its way to being published.
 type draft struct {
-	p    *Publisher
-	file *os.File
-	sum  hash.Hash
-	key  *sealed.Key
-	w    *publication.Writer
+	p *Publisher
+	// path is where it lies, "" once it is a draft no more; named is where it will.
+	path, named string
+	file        *os.File
+	sum         hash.Hash
+	key         *sealed.Key
+	w           *publication.Writer
 }
 
 func (p *Publisher) newDraft() (*draft, error) {
-	f, err := os.CreateTemp(p.Dir, "draft-*")
+	f, err := os.CreateTemp(p.Dir, draftPrefix+"*")
 	if err != nil {
 		return nil, err
 	}
-	d := &draft{p: p, file: f, sum: sha256.New(), key: sealed.NewKey()}
+	d := &draft{p: p, path: f.Name(), file: f, sum: sha256.New(), key: sealed.NewKey()}
 	if d.w, err = publication.NewWriter(io.MultiWriter(f, d.sum), d.key); err != nil {
 		return nil, errors.Join(err, d.discard())
 	}
 	return d, nil
 }
 
-// finish gives the file its name, which is its hash.
+// finish puts the file on stable storage; its name is going to be its hash.
 func (d *draft) finish(about publication.Publication) (file, error) {
 	if err := d.w.Close(); err != nil {
 		return file{}, err
@@ -293,18 +313,29 @@ func (d *draft) finish(about publication.Publication) (file, error) {
 	}
 	about.Key, about.Text = d.key.Bytes(), d.w.Text
 	made := file{Publication: about, SHA256: [32]byte(d.sum.Sum(nil)), Length: info.Size()}
-	name := d.file.Name()
-	if err := d.file.Close(); err != nil {
-		return file{}, err
-	}
+	d.named = d.p.path(made)
+	err = d.file.Close()
 	d.file = nil
-	return made, os.Rename(name, d.p.path(made))
+	return made, err
 }
 
-// discard removes a draft that was not finished.
+// keep gives a draft that is finished its name.
+func (d *draft) keep() error {
+	err := os.Rename(d.path, d.named)
+	if err == nil {
+		d.path = ""
+	}
+	return err
+}
+
+// discard removes a draft that was not kept.
 func (d *draft) discard() error {
-	if d == nil || d.file == nil {
+	if d == nil || d.path == "" {
 		return nil
 	}
-	return errors.Join(d.file.Close(), os.Remove(d.file.Name()))
+	var err error
+	if d.file != nil {
+		err = d.file.Close()
+	}
+	return errors.Join(err, os.Remove(d.path))
 }

@@ -31,7 +31,10 @@ type List struct {
 	// Recipients are the devices that have it; none: every approved one.
 	Recipients []string
 	// Near matches look-alikes too.
-	Near      bool
+	Near bool
+	// Status is for a list of tens of millions of entries that say few different
+	// things, such as "no insurance"; units keep it packed.
+	Status    bool
 	Created   time.Time
 	CreatedBy string
 	// Review is the next time that somebody must look whether the list is still
