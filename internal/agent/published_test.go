@@ -34,14 +34,19 @@ func (s *site) wanted(vrm string) {
 	})
 }
 
-// matches waits until the unit has so many hits of central's list for a mark.
+// matches waits until the unit has so many hits of central's local list for a mark.
 func (u *enrolled) matches(a *Agent, vrm nrd.VRM, want int) {
+	u.t.Helper()
+	u.matchesIn(a, "burglars", vrm, want)
+}
+
+func (u *enrolled) matchesIn(a *Agent, list string, vrm nrd.VRM, want int) {
 	u.t.Helper()
 	var got int
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 		got = 0
 		for _, h := range a.match(vrm) {
-			if h.List.List == "burglars" {
+			if h.List.List == list {
 				got++
 			}
 		}
@@ -84,6 +89,30 @@ func TestAnEntryAtCentralIsOnTheUnitWithinSecondsAndCentralShowsIt(t *testing.T)
 	u.matches(a, "ZZ12ABC", 0)
 	if hits := a.match("AB12CDE"); len(hits) != 1 || hits[0].List.List != "local" {
 		t.Errorf("the unit's own list: %+v", hits)
+	}
+}
+
+func TestAListOfStatusesThatCameToCentralInAFileIsPackedOnTheUnitAndMatches(t *testing.T) {
+	s := newSite(t)
+	u := s.enrol("car-7")
+	u.follows()
+	a, _ := u.run(0)
+	u.until("the unit is there", func(d collector.DeviceState) bool { return d.LastSeen != nil })
+	file := filepath.Join(t.TempDir(), "NAT_UNINSURED_R.dat")
+	must(t, os.WriteFile(file, []byte("AA11AAA,,,,Low,,No insurance,,,,,,,,,\r\nBB22BBB,,,,Low,,No tax,,,,,,,,,\r\nCC33CCC,,,,Low,,No insurance,,,,,,,,,\r\n"), 0o600))
+	s.desk(func(ctx context.Context, d *collector.Desk) {
+		must(t, d.CreateList(ctx, collector.ListSettings{Name: "uninsured", Source: "NAT_UNINSURED", Status: true, Owner: "Roads policing", Purpose: "response"}))
+		i, err := d.ImportList(ctx, collector.ListFile{List: "uninsured", Path: file})
+		if err != nil || i.State != "loaded" || i.Entries != 3 {
+			t.Fatalf("the import is %+v, %v", i, err)
+		}
+	})
+	u.matchesIn(a, "uninsured", "BB22BBB", 1)
+	if hits := a.match("CC33CCC"); len(hits) != 1 || hits[0].Entry.Reason != "No insurance" || hits[0].Entry.Priority != nrd.PriorityLow || hits[0].List.Entries != 3 {
+		t.Errorf("the hit is %+v", hits)
+	}
+	if packed, err := filepath.Glob(filepath.Join(a.Config.Data, "lists", "*.status")); err != nil || len(packed) != 1 {
+		t.Errorf("on the unit are %v, %v", packed, err)
 	}
 }
 
