@@ -32,6 +32,7 @@ func (a *api) listRoutes(mux *http.ServeMux) {
 		"POST /imports/{id}/approve":             a.handle(access.DecideImports, a.postDecision(a.lists.Approve)),
 		"POST /imports/{id}/reject":              a.handle(access.DecideImports, a.postDecision(a.lists.Reject)),
 		"POST /hits":                             a.handle(access.Search, a.postHits),
+		"POST /hits/acknowledge":                 a.handle(access.Acknowledge, a.postSeen),
 	} {
 		method, path, _ := strings.Cut(pattern, " ")
 		mux.HandleFunc(method+" "+apiPath+path, h)
@@ -222,4 +223,12 @@ func (a *api) postHits(c *call) (any, error) {
 		return nil, err
 	}
 	return a.showHits(c.Context(), c.by, listAct{Name: q.List, Reason: q.Reason})
+}
+
+func (a *api) postSeen(c *call) (any, error) {
+	var s SeenHit
+	if err := c.into(&s, "record", "list", "entry"); err != nil {
+		return nil, err
+	}
+	return a.acknowledgeHit(c.Context(), c.by, s)
 }

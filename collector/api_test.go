@@ -222,6 +222,12 @@ func TestAProgramKeepsALocalListOverHTTPS(t *testing.T) {
 	if line := d.lastLine(); len(hits) != 0 || line.Action != "view hit alarms" || line.Reason != "incident 7" {
 		t.Errorf("hits %+v, logged as %+v", hits, line)
 	}
+	if a := jane.ask("POST", "/hits/acknowledge", `{"record":"car-7/6a09e667f3bcc908/12","list":"burglars","entry":"AB12CDE"}`); a.status != 404 {
+		t.Errorf("a hit that is none: %+v", a)
+	}
+	if line := d.lastLine(); line.Action != "acknowledge hit" || line.Account != "jane.doe" {
+		t.Errorf("logged as %+v", line)
+	}
 	jane.must("POST", fmt.Sprintf("/lists/burglars/entries/%d/remove", e.ID), `{"reason":"arrested"}`, &done)
 	jane.must("POST", "/lists/burglars/review", `{"reason":"still needed","next":"2027-06-30"}`, &done)
 	jane.must("PUT", "/lists/burglars", `{"owner":"DI Black","purpose":"intelligence"}`, &done)

@@ -137,7 +137,24 @@ type ListHit struct {
 	Raised   time.Time `json:"raised"`
 	FoundBy  string    `json:"found_by"`
 	Covert   bool      `json:"covert,omitempty"`
+	// Entry and Reference are those of the entry that was hit; with record and list
+	// they tell the hit apart.
+	Entry     string `json:"entry"`
+	Reference string `json:"reference,omitempty"`
+	// Acknowledged is when somebody at central had seen it.
+	Acknowledged   *time.Time `json:"acknowledged,omitempty"`
+	AcknowledgedBy string     `json:"acknowledged_by,omitempty"`
+	Note           string     `json:"note,omitempty"`
 	FoundHit
+}
+
+// SeenHit says that somebody has seen a hit.
+type SeenHit struct {
+	Record    string `json:"record"`
+	List      string `json:"list"`
+	Entry     string `json:"entry"`
+	Reference string `json:"reference,omitempty"`
+	Note      string `json:"note,omitempty"`
 }
 
 // listAct is something to be done with a list, an entry or an import.
@@ -164,6 +181,7 @@ func (d *deskServer) listRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("POST /list/reject", answer(d, d.rejectImport))
 	mux.HandleFunc("POST /list/export", answer(d, d.exportList))
 	mux.HandleFunc("POST /list/hits", answer(d, d.showHits))
+	mux.HandleFunc("POST /list/acknowledge", answer(d, d.acknowledgeHit))
 }
 
 func (d *deskServer) showLists(ctx context.Context, by access.By, _ nothing) ([]ListState, error) {
@@ -330,11 +348,29 @@ func (d *deskServer) exportList(ctx context.Context, by access.By, q listAct) (s
 func (d *deskServer) showHits(ctx context.Context, by access.By, q listAct) ([]ListHit, error) {
 	alarms, err := d.lists.Hits(ctx, by, store.HitQuery{List: q.Name}, q.Reason)
 	hits := make([]ListHit, len(alarms))
-	for i, a := range alarms {
-		hits[i] = ListHit{
-			Record: a.Record.String(), VRM: string(a.VRM), Captured: a.Captured, Device: a.Record.Device, Camera: a.Camera, Raised: a.Raised, FoundBy: string(a.By),
-			Covert: a.Covert, FoundHit: foundHitOf(&a.Hit),
-		}
+	for i := range alarms {
+		hits[i] = listHitOf(&alarms[i])
 	}
 	return hits, err
+}
+
+func listHitOf(a *store.HitAlarm) ListHit {
+	return ListHit{
+		Record: a.Record.String(), VRM: string(a.VRM), Captured: a.Captured, Device: a.Record.Device, Camera: a.Camera, Raised: a.Raised, FoundBy: string(a.By),
+		Covert: a.Covert, Entry: string(a.Hit.Entry.VRM), Reference: a.Hit.Entry.Reference,
+		Acknowledged: known(a.Acknowledged.At), AcknowledgedBy: a.Acknowledged.By, Note: a.Acknowledged.Note, FoundHit: foundHitOf(&a.Hit),
+	}
+}
+
+func (d *deskServer) acknowledgeHit(ctx context.Context, by access.By, s SeenHit) (ListHit, error) {
+	record, err := parseKey(s.Record)
+	if err != nil {
+		return ListHit{}, err
+	}
+	vrm, err := nrd.ParseVRM(s.Entry)
+	if err != nil {
+		return ListHit{}, fmt.Errorf("%w: %w", lists.ErrInvalid, err)
+	}
+	a, err := d.lists.Acknowledge(ctx, by, store.HitKey{Record: record, List: s.List, VRM: vrm, Reference: s.Reference}, s.Note)
+	return listHitOf(&a), err
 }

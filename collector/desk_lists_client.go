@@ -93,6 +93,12 @@ func (d *Desk) ExportList(ctx context.Context, name, reason string) (text string
 	return text, d.ask(ctx, "/list/export", listAct{Name: name, Reason: reason}, &text)
 }
 
+// AcknowledgeHit notes that somebody has seen a hit, and answers it as it stands: who
+// was first stays.
+func (d *Desk) AcknowledgeHit(ctx context.Context, s SeenHit) (hit ListHit, err error) {
+	return hit, d.ask(ctx, "/list/acknowledge", s, &hit)
+}
+
 // ListHits lists the newest hit alarms of a list, or of all.
 func (d *Desk) ListHits(ctx context.Context, list, reason string) (hits []ListHit, err error) {
 	return hits, d.ask(ctx, "/list/hits", listAct{Name: list, Reason: reason}, &hits)

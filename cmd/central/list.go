@@ -24,7 +24,7 @@ that are laid into the inbox are loaded by themselves. See docs/lists.md.`,
 		p.listShowCommand(), p.listCreateCommand(), p.listChangeCommand(), p.listReviewCommand(), p.listWithdrawCommand(),
 		p.listEntriesCommand(), p.listAddCommand(), p.listRemoveCommand(), p.listImportCommand(), p.listExportCommand(),
 		p.listImportsCommand(), p.listReportCommand(), p.listDecideCommand("approve", "Put a file that waits for a person in force", true),
-		p.listDecideCommand("reject", "Give up a file that waits for a person", false), p.listHitsCommand(),
+		p.listDecideCommand("reject", "Give up a file that waits for a person", false), p.listHitsCommand(), p.listAcknowledgeCommand(),
 	)
 	return group
 }
@@ -366,8 +366,32 @@ func (p *program) listHitsCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return table(p, hits, "CAPTURED\tVRM\tLIST\tPRIORITY\tREASON\tDEVICE\tCAMERA\tFOUND BY", func(h collector.ListHit) string {
-			return row(settings.Moment(&h.Captured), h.VRM, h.List, h.Priority, h.Reason, h.Device, h.Camera, h.FoundBy)
+		return table(p, hits, "RECORD\tCAPTURED\tVRM\tLIST\tENTRY\tREFERENCE\tPRIORITY\tREASON\tDEVICE\tCAMERA\tFOUND BY\tACKNOWLEDGED\tNOTE", func(h collector.ListHit) string {
+			seen := h.AcknowledgedBy
+			if seen != "" {
+				seen += " " + settings.Moment(h.Acknowledged)
+			}
+			return row(h.Record, settings.Moment(&h.Captured), h.VRM, h.List, h.Entry, h.Reference, h.Priority, h.Reason, h.Device, h.Camera, h.FoundBy, seen, h.Note)
 		})
+	})
+}
+
+func (p *program) listAcknowledgeCommand() *cobra.Command {
+	var s collector.SeenHit
+	c := &cobra.Command{
+		Use: "acknowledge RECORD LIST ENTRY", Short: "Note that you have seen a hit", Args: cobra.ExactArgs(3),
+		Long: `Note that you have seen a hit, as list hits shows it: its record, list and the
+number plate of the entry. Whoever was first stays.`,
+		Example: `  central list acknowledge car-7/6a09e667f3bcc908/12 burglars AB12CDE --note "patrol sent"`,
+	}
+	c.Flags().StringVar(&s.Reference, "reference", "", "the entry's, where it has one")
+	c.Flags().StringVar(&s.Note, "note", "", "what there is to say about it")
+	return p.needsDesk(c, func(ctx context.Context, d *collector.Desk, settings *collector.Config, args []string) error {
+		s.Record, s.List, s.Entry = args[0], args[1], args[2]
+		hit, err := d.AcknowledgeHit(ctx, s)
+		if err != nil {
+			return err
+		}
+		return p.Say(hit, "The hit is acknowledged by %s, %s.\n", hit.AcknowledgedBy, settings.Moment(hit.Acknowledged))
 	})
 }

@@ -71,6 +71,13 @@ func TestAFileInTheInboxBecomesAHitOfAPassingVehicle(t *testing.T) {
 	if err := json.Unmarshal([]byte(said), &hit); err != nil || hit.VRM != "AB12CDE" || hit.List != "national" || hit.FoundBy != "central" || hit.Reason != "Wanted for burglary" {
 		t.Errorf("the hit is %s, %v", said, err)
 	}
+	s.must("list", "acknowledge", key.String(), "national", "AB12 CDE", "--reference", "N1", "--note", "patrol sent")
+	if text := s.must("list", "hits", "national", "--reason", "incident 7"); !strings.Contains(text, "jane.doe") || !strings.Contains(text, "patrol sent") {
+		t.Errorf("after the acknowledgement it shows\n%s", text)
+	}
+	if o := s.do("list", "acknowledge", key.String(), "national", "AB12CDE", "--reference", "N2"); o.code != exitNotFound {
+		t.Errorf("an entry that was not hit: %+v", o)
+	}
 	if text := s.must("search", "--vrm", "AB12CDE", "--hits", "--reason", "incident 7"); !strings.Contains(text, "Wanted for burglary") {
 		t.Errorf("a search for hits finds\n%s", text)
 	}

@@ -83,11 +83,11 @@ func (s site) lines(t *testing.T) []string {
 func last(lines []string) string { return lines[len(lines)-1] }
 
 func TestEverythingIsDeniedUnlessTheRoleGivesIt(t *testing.T) {
-	all := []Right{ViewLive, Search, ViewImages, ViewDevices, ManageDevices, RevokeDevices, ConfigureDevices, ViewLists, ManageLists, ExportLists, DecideImports, ManageAccounts, Audit, Backup}
+	all := []Right{ViewLive, Search, ViewImages, ViewDevices, ManageDevices, RevokeDevices, ConfigureDevices, ViewLists, ManageLists, ExportLists, DecideImports, Acknowledge, ManageAccounts, Audit, Backup}
 	want := map[string]string{
 		"officer":      "search records, view images",
-		"control-room": "view records live, search records, view images, view devices, revoke and wipe devices, view lists",
-		"anpr-manager": "view records live, search records, view images, view devices, enrol and approve devices, revoke and wipe devices, configure devices, view lists, make and change lists, export lists, approve and reject list files, manage accounts, back up and restore",
+		"control-room": "view records live, search records, view images, view devices, revoke and wipe devices, view lists, acknowledge hits",
+		"anpr-manager": "view records live, search records, view images, view devices, enrol and approve devices, revoke and wipe devices, configure devices, view lists, make and change lists, export lists, approve and reject list files, acknowledge hits, manage accounts, back up and restore",
 		"it":           "view devices, configure devices, back up and restore",
 		"auditor":      "view devices, audit",
 		"nobody":       "",

@@ -21,6 +21,7 @@ const (
 	ManageLists      Right = "make and change lists"
 	ExportLists      Right = "export lists"
 	DecideImports    Right = "approve and reject list files"
+	Acknowledge      Right = "acknowledge hits"
 	ManageAccounts   Right = "manage accounts"
 	Audit            Right = "audit"
 	Backup           Right = "back up and restore"
@@ -36,8 +37,8 @@ type Role struct {
 // those who audit see what was done and nothing of what was found.
 var Roles = []Role{
 	{"officer", "Officer", []Right{Search, ViewImages}},
-	{"control-room", "Control room", []Right{ViewLive, Search, ViewImages, ViewDevices, ViewQuarantine, ViewLists, RevokeDevices}},
-	{"anpr-manager", "ANPR manager", []Right{ViewLive, Search, ViewImages, ViewDevices, ViewQuarantine, Release, Import, ManageDevices, RevokeDevices, ConfigureDevices, ViewLists, ManageLists, ExportLists, DecideImports, ManageAccounts, Backup}},
+	{"control-room", "Control room", []Right{ViewLive, Search, ViewImages, ViewDevices, ViewQuarantine, ViewLists, Acknowledge, RevokeDevices}},
+	{"anpr-manager", "ANPR manager", []Right{ViewLive, Search, ViewImages, ViewDevices, ViewQuarantine, Release, Import, ManageDevices, RevokeDevices, ConfigureDevices, ViewLists, ManageLists, ExportLists, DecideImports, Acknowledge, ManageAccounts, Backup}},
 	{"it", "IT department", []Right{ViewDevices, ConfigureDevices, Backup}},
 	{"auditor", "Auditor", []Right{Audit, ViewDevices}},
 }

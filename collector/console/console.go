@@ -138,6 +138,7 @@ func (c *Console) routes() http.Handler {
 	mux.Handle("POST /search", c.signedIn(c.search))
 	mux.Handle("GET /hits", c.signedIn(c.hitsForm))
 	mux.Handle("POST /hits", c.signedIn(c.hits))
+	mux.Handle("POST /hits/acknowledge", c.signedIn(c.acknowledgeHit))
 	mux.Handle("GET /record/{device}/{epoch}/{sequence}", c.signedIn(c.record))
 	mux.Handle("POST /record/{device}/{epoch}/{sequence}", c.signedIn(c.recordForReason))
 	mux.Handle("GET /image/{device}/{epoch}/{sequence}/{kind}", c.signedIn(c.image))

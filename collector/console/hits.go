@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"slices"
@@ -28,6 +29,9 @@ type hitsPage struct {
 	// Searched says that Rows are an answer; More that there are others.
 	Searched, More bool
 	Rows           []hitRow
+	// MayAcknowledge offers to; Done says what was done just now.
+	MayAcknowledge bool
+	Done           string
 }
 
 // hitRow is a hit alarm with what officers did about it last; For is the line of
@@ -51,10 +55,35 @@ func (c *Console) showHits(w http.ResponseWriter, status int, who visitor, probl
 	c.show(w, status, "hits.html", page{Title: "Hits", Here: "/hits", Who: &who, Problem: problem, Data: data})
 }
 
-// hits shows the hit alarms that nobody has dealt with, the highest priority first
-// and of each the newest first. It tells marks, so it is for a reason, like a search.
+// hits shows the hit alarms that nobody has dealt with: first those that nobody has
+// acknowledged, the highest priority first and of each the newest. It tells marks, so it
+// is for a reason, like a search.
 func (c *Console) hits(w http.ResponseWriter, r *http.Request, who visitor) {
-	form := hitsPage{List: r.PostFormValue("list"), Reason: r.PostFormValue("reason"), All: r.PostFormValue("all") != ""}
+	c.findHits(w, r, who, "")
+}
+
+// acknowledgeHit notes that the visitor has seen one, and shows the others as before.
+func (c *Console) acknowledgeHit(w http.ResponseWriter, r *http.Request, who visitor) {
+	key, err := keyOf(r.PostFormValue("device"), r.PostFormValue("epoch"), r.PostFormValue("sequence"))
+	var a store.HitAlarm
+	if err == nil {
+		a, err = c.Lists.Acknowledge(r.Context(), who.by(), store.HitKey{
+			Record: key, List: r.PostFormValue("of"), VRM: nrd.VRM(r.PostFormValue("entry")), Reference: r.PostFormValue("reference"),
+		}, r.PostFormValue("note"))
+	}
+	if err != nil {
+		c.fail(w, r, &who, err)
+		return
+	}
+	done := "The hit is acknowledged."
+	if a.Acknowledged.By != who.Name {
+		done = "It was acknowledged before, by " + a.Acknowledged.By + "."
+	}
+	c.findHits(w, r, who, done)
+}
+
+func (c *Console) findHits(w http.ResponseWriter, r *http.Request, who visitor, done string) {
+	form := hitsPage{List: r.PostFormValue("list"), Reason: r.PostFormValue("reason"), All: r.PostFormValue("all") != "", MayAcknowledge: who.May(access.Acknowledge), Done: done}
 	var err error
 	if form.Hours, err = strconv.Atoi(r.PostFormValue("hours")); err != nil || !slices.Contains(hitHours, form.Hours) {
 		form.Hours = 24
@@ -67,7 +96,7 @@ func (c *Console) hits(w http.ResponseWriter, r *http.Request, who visitor) {
 		return
 	}
 	form.Searched, form.More = true, len(alarms) == store.MaxLimit
-	slices.SortStableFunc(alarms, func(a, b store.HitAlarm) int { return int(b.Hit.Entry.Priority) - int(a.Hit.Entry.Priority) })
+	slices.SortStableFunc(alarms, moreUrgent)
 	for _, a := range alarms {
 		row := hitRow{HitAlarm: a, For: line.Sequence}
 		done, err := c.dealtWith(r, &row)
@@ -85,6 +114,13 @@ func (c *Console) hits(w http.ResponseWriter, r *http.Request, who visitor) {
 		form.Rows = append(form.Rows, row)
 	}
 	c.showHits(w, http.StatusOK, who, "", form)
+}
+
+// moreUrgent puts what nobody has acknowledged before what somebody has, and the higher
+// priority first.
+func moreUrgent(a, b store.HitAlarm) int {
+	seen := func(a *store.HitAlarm) int { return min(len(a.Acknowledged.By), 1) }
+	return cmp.Or(seen(&a)-seen(&b), int(b.Hit.Entry.Priority)-int(a.Hit.Entry.Priority))
 }
 
 // dealtWith says whether an officer said what became of a hit, or the unit took it

@@ -123,7 +123,57 @@ func TestInARealBrowserTheHitsAreRead(t *testing.T) {
 		c.readable("hits " + scheme)
 	}
 	c.picture("hits")
+	c.do(c.evaluate(`(() => { const row = document.querySelector("tbody tr"); row.querySelector("input[name=note]").value = "patrol sent"; row.querySelector("button").click() })()`))
+	c.see("the acknowledgement", `document.querySelector("[role=status]")?.innerText.includes("acknowledged") &&
+		[...document.querySelectorAll("tbody tr")].some((r) => r.innerText.includes("EE55 EEE") && r.innerText.includes("ros.kerr") && r.innerText.includes("patrol sent"))`)
+	c.readable("hits, one acknowledged")
+	c.picture("hits-acknowledged")
 	if said := c.console(); len(said) > 0 {
 		t.Errorf("the browser complains:\n%s", strings.Join(said, "\n"))
+	}
+}
+
+func TestAHitIsAcknowledgedOnceWithANoteByWhoMay(t *testing.T) {
+	d := newDesk(t)
+	_, covert := d.hitAlarms(t)
+	of := func(key nrd.Key, list, vrm string, more ...string) []string {
+		return append([]string{
+			"device", key.Device, "epoch", fmt.Sprintf("%x", key.Epoch), "sequence", fmt.Sprint(key.Sequence), "of", list, "entry", vrm, "reference", "R1", "reason", "late shift",
+		}, more...)
+	}
+	ros := d.signedIn(t, "ros.kerr")
+	_, page := ros.post("/hits", "reason", "late shift")
+	if n := strings.Count(page, ">Acknowledge<"); n != 4 {
+		t.Errorf("%d hits can be acknowledged", n)
+	}
+	status, page := ros.post("/hits/acknowledge", of(covert, "burglars", "AB12CDE", "note", "told the case officer")...)
+	wants(t, "acknowledging", status, 200, page, "The hit is acknowledged.", "ros.kerr", "told the case officer", "4 hits that nobody has dealt with")
+	if strings.Count(page, ">Acknowledge<") != 3 || strings.Index(page, "DD44 DDD") < strings.Index(page, "CC33 CCC") {
+		t.Error("the acknowledged hit is not behind the others")
+	}
+	lines, err := d.Store.AccessLog(t.Context(), 1, 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	act := lines[len(lines)-2] // the page that shows the others is the last
+	if act.Action != "acknowledge hit" || act.Account != "ros.kerr" || act.Reason != "told the case officer" || act.Outcome != "ok" || !strings.Contains(act.Subject, covert.String()) {
+		t.Errorf("it is logged as %+v", act)
+	}
+	status, page = d.signedIn(t, "jane.doe").post("/hits/acknowledge", of(covert, "burglars", "AB12CDE", "note", "mine")...)
+	wants(t, "a second time", status, 200, page, "acknowledged before, by ros.kerr")
+	if strings.Contains(page, ">mine<") {
+		t.Error("the second note takes the place of the first")
+	}
+	status, page = ros.post("/hits/acknowledge", of(covert, "burglars", "ZZ99ZZZ")...)
+	wants(t, "a hit that is none", status, 404, page)
+	for _, name := range []string{"sam.hill", "al.dunn"} {
+		status, page = d.signedIn(t, name).post("/hits/acknowledge", of(covert, "burglars", "AB12CDE")...)
+		wants(t, name, status, 403, page)
+		if line := d.lastLine(t); line.Account != name || !strings.HasPrefix(line.Outcome, "refused: ") || line.Action != "acknowledge hit" {
+			t.Errorf("it is logged as %+v", line)
+		}
+	}
+	if _, page = d.signedIn(t, "sam.hill").post("/hits", "reason", "incident 7"); strings.Contains(page, ">Acknowledge<") {
+		t.Error("an officer is offered what only the control room may")
 	}
 }

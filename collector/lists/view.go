@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"nrd"
@@ -127,6 +128,31 @@ func (l *Lists) ImportOf(ctx context.Context, by access.By, id uint64) (store.Li
 		return store.ListImport{}, err
 	}
 	return l.Store.Import(ctx, id)
+}
+
+// Acknowledge notes that somebody has seen a hit alarm, with a note where there is
+// something to say. It answers the alarm as it stands: who was first stays. What became
+// of the vehicle is another matter. One of a covert entry is not found by who may not
+// know of it.
+func (l *Lists) Acknowledge(ctx context.Context, by access.By, key store.HitKey, note string) (store.HitAlarm, error) {
+	note = strings.TrimSpace(note)
+	if err := l.authorise(ctx, by, access.Acknowledge, "acknowledge hit", fmt.Sprintf("record %s, list %s", key.Record, key.List), note); err != nil {
+		return store.HitAlarm{}, err
+	}
+	if len([]rune(note)) > access.MaxReason {
+		return store.HitAlarm{}, fmt.Errorf("%w: a note has at most %d characters", ErrInvalid, access.MaxReason)
+	}
+	a, err := l.Store.HitAlarm(ctx, key)
+	if err == nil && a.Covert {
+		var may bool
+		if may, err = l.Access.MayKnowCovert(ctx, by.Account); err == nil && !may {
+			err = store.ErrNotFound
+		}
+	}
+	if err != nil {
+		return store.HitAlarm{}, err
+	}
+	return l.Store.AcknowledgeHit(ctx, key, store.Acknowledgement{By: by.Account, At: l.Clock.Now(), Note: note})
 }
 
 // Hits lists the newest hit alarms, of one list or of all; those of covert entries

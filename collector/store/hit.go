@@ -30,6 +30,30 @@ type HitAlarm struct {
 	// Covert says that the entry goes to no vehicle.
 	Covert bool
 	Hit    nrd.Hit
+	// Acknowledged is by whom it was seen at central; nobody yet where it is empty.
+	Acknowledged Acknowledgement `json:",omitzero"`
+}
+
+// Key tells the alarm apart from others.
+func (a *HitAlarm) Key() HitKey {
+	e := &a.Hit.Entry
+	return HitKey{Record: a.Record, List: e.List, VRM: e.VRM, Reference: e.Reference}
+}
+
+// HitKey is what there is one hit alarm of: a record and the entry that it matched.
+type HitKey struct {
+	Record    nrd.Key
+	List      string
+	VRM       nrd.VRM // the entry's
+	Reference string
+}
+
+// Acknowledgement says that a person at central has seen a hit alarm, and what they
+// noted about it.
+type Acknowledgement struct {
+	By   string
+	At   time.Time
+	Note string `json:",omitempty"`
 }
 
 // FoundHit is a hit that only central saw. Covert says that its entry goes to no
@@ -56,6 +80,10 @@ type Hits interface {
 	RaiseHits(ctx context.Context, alarms []HitAlarm) ([]HitAlarm, error)
 	// HitAlarms answers newest capture first.
 	HitAlarms(ctx context.Context, q HitQuery) ([]HitAlarm, error)
+	// HitAlarm answers one, or ErrNotFound. AcknowledgeHit notes who has seen it, and
+	// answers it as it stands then: the first acknowledgement is the one that stays.
+	HitAlarm(ctx context.Context, key HitKey) (HitAlarm, error)
+	AcknowledgeHit(ctx context.Context, key HitKey, by Acknowledgement) (HitAlarm, error)
 	// HitCounts counts hit alarms by list.
 	HitCounts(ctx context.Context, from, to time.Time) (map[string]uint64, error)
 	// Received gives each record received at or after a time, day by day in the

@@ -114,6 +114,67 @@ func (s *Store) HitAlarms(ctx context.Context, q store.HitQuery) ([]store.HitAla
 	return found, err
 }
 
+const hitAlarmAt = ` WHERE source=? AND sequence=? AND list=? AND vrm=? AND reference=?`
+
+// HitAlarm is documented at [store.Store].
+func (s *Store) HitAlarm(ctx context.Context, key store.HitKey) (a store.HitAlarm, err error) {
+	err = s.find(ctx, key.Record, func(d *day, source int64) (err error) {
+		a, err = scanJSON[store.HitAlarm](d.db.QueryRowContext(ctx, `SELECT data FROM hit_alarm`+hitAlarmAt,
+			source, int64(key.Record.Sequence), key.List, string(key.VRM), key.Reference).Scan)
+		return err
+	})
+	return a, err
+}
+
+// AcknowledgeHit is documented at [store.Store].
+func (s *Store) AcknowledgeHit(ctx context.Context, key store.HitKey, by store.Acknowledgement) (store.HitAlarm, error) {
+	s.inserting.Lock()
+	defer s.inserting.Unlock()
+	b := newBatch(ctx, s)
+	a, err := b.acknowledge(key, by)
+	if err == nil {
+		err = b.commit()
+	}
+	if closeErr := b.close(); err == nil {
+		err = closeErr
+	}
+	return a, explainAt(s.config.Dir, err)
+}
+
+// acknowledge notes who has seen an alarm, unless somebody has.
+func (b *batch) acknowledge(key store.HitKey, by store.Acknowledgement) (a store.HitAlarm, err error) {
+	places, err := b.candidates(key.Record)
+	if err != nil {
+		return a, err
+	}
+	for _, d := range places {
+		source, err := d.source(b.ctx, d.tx, key.Record)
+		if err == nil {
+			a, err = d.acknowledge(source, key, by)
+		}
+		if !errors.Is(err, sql.ErrNoRows) {
+			return a, err
+		}
+	}
+	return a, fmt.Errorf("hit alarm of %s: %w", key.Record, store.ErrNotFound)
+}
+
+func (d *batchDay) acknowledge(source int64, key store.HitKey, by store.Acknowledgement) (store.HitAlarm, error) {
+	place := []any{source, int64(key.Record.Sequence), key.List, string(key.VRM), key.Reference}
+	a, err := scanJSON[store.HitAlarm](d.tx.QueryRowContext(d.ctx, `SELECT data FROM hit_alarm`+hitAlarmAt, place...).Scan)
+	if err != nil || a.Acknowledged.By != "" {
+		return a, err
+	}
+	a.Acknowledged = by
+	data, err := json.Marshal(a)
+	if err != nil {
+		return a, err
+	}
+	d.changed = true
+	_, err = d.tx.ExecContext(d.ctx, `UPDATE hit_alarm SET data=?`+hitAlarmAt, append([]any{string(data)}, place...)...)
+	return a, err
+}
+
 // HitCounts is documented at [store.Store].
 func (s *Store) HitCounts(ctx context.Context, from, to time.Time) (map[string]uint64, error) {
 	counts := map[string]uint64{}

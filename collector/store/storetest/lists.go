@@ -230,6 +230,51 @@ func hitsAreRaisedOnce(t *testing.T, s Subject) {
 	}
 }
 
+func hitsAreAcknowledgedOnce(t *testing.T, s Subject) {
+	dir := t.TempDir()
+	st, ctx := s.Open(t, dir), context.Background()
+	r := Record("unit-1", 1, "AB12CDE", Noon)
+	if _, err := st.Insert(ctx, Items(r, Noon)[:1]); err != nil {
+		t.Fatal(err)
+	}
+	one, two := hitAlarm(r, "1", store.FoundByUnit), hitAlarm(r, "2", store.FoundByCentral)
+	if _, err := st.RaiseHits(ctx, []store.HitAlarm{one, two}); err != nil {
+		t.Fatal(err)
+	}
+	ros := store.Acknowledgement{By: "ros.kerr", At: Noon.Add(time.Minute), Note: "patrol sent"}
+	if a, err := st.AcknowledgeHit(ctx, one.Key(), ros); err != nil || a.Acknowledged != ros || a.Hit.Entry.Reference != "1" {
+		t.Fatalf("acknowledged as %+v, %v", a, err)
+	}
+	if a, err := st.AcknowledgeHit(ctx, one.Key(), store.Acknowledgement{By: "jane.doe", At: Noon.Add(time.Hour)}); err != nil || a.Acknowledged != ros {
+		t.Errorf("a second time it is %+v, %v", a.Acknowledged, err)
+	}
+	if _, err := st.RaiseHits(ctx, []store.HitAlarm{one}); err != nil { // found again
+		t.Fatal(err)
+	}
+	for what, key := range map[string]store.HitKey{
+		"another entry": {Record: r.Key, List: "burglars", VRM: "AB12CDE", Reference: "3"}, "another list": {Record: r.Key, List: "thieves", VRM: "AB12CDE", Reference: "1"},
+		"a record that is not held": {Record: nrd.Key{Device: "unit-1", Epoch: r.Key.Epoch, Sequence: 9}, List: "burglars", VRM: "AB12CDE", Reference: "1"},
+	} {
+		if _, err := st.AcknowledgeHit(ctx, key, ros); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("%s: %v", what, err)
+		}
+		if _, err := st.HitAlarm(ctx, key); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if err := st.Close(); err != nil {
+		t.Fatal(err)
+	}
+	st = s.Open(t, dir)
+	defer closed(t, st)
+	if a, err := st.HitAlarm(ctx, one.Key()); err != nil || !a.Acknowledged.At.Equal(ros.At) || a.Acknowledged.By != ros.By || a.Acknowledged.Note != ros.Note {
+		t.Errorf("kept is %+v, %v", a.Acknowledged, err)
+	}
+	if a, err := st.HitAlarm(ctx, two.Key()); err != nil || a.Acknowledged.By != "" {
+		t.Errorf("its neighbour is %+v, %v", a.Acknowledged, err)
+	}
+}
+
 func receivedSince(t *testing.T, s Subject) {
 	st, ctx := open(t, s), context.Background()
 	const records = 1200
