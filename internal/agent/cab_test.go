@@ -254,6 +254,45 @@ func TestALiveGatewayWithdrawsAHitAddsOneAndIsNamed(t *testing.T) {
 	}
 }
 
+// TestTheGatewayIsAskedAfterTheHitWasKeptAndToldFromTheLists holds the gateway's queue
+// full, so that a question is counted at the moment it is asked: an answer that came
+// before the hit was told would be about nothing, and a withdrawal would be told first.
+func TestTheGatewayIsAskedAfterTheHitWasKeptAndToldFromTheLists(t *testing.T) {
+	config := newSite(t).unit()
+	list(t, config, entry("AB12CDE", "High", "1"))
+	liveGateway(t, config)
+	config.Incab.Listen = "127.0.0.1:0"
+	a := newAgent(t, config, nil)
+	a.tally = newTally(a.Clock, nil, config.Match)
+	must(t, a.open())
+	t.Cleanup(func() { must(t, a.close()) })
+	must(t, (&lists{agent: a}).begin(t.Context()))
+	must(t, errors.Join(a.openLive(), a.openScreen(t.Context()))) // and nobody runs them
+	t.Cleanup(func() { must(t, a.screen.Listener.Close()) })
+	for a.live.Counts().Dropped == 0 {
+		a.live.Ask(&nrd.Record{Read: nrd.Read{VRM: "ZZ99ZZZ"}, Hits: []nrd.Hit{{}}})
+	}
+	before := a.live.Counts().Dropped
+	told, kept := 0, -1
+	a.screen.Save = func([]byte) error {
+		if told++; a.live.Counts().Dropped != before {
+			t.Error("the gateway was asked before the people in the car were told")
+		}
+		kept = a.stats().Records
+		return nil
+	}
+	a.record(&nrd.Record{
+		Camera: nrd.Camera{Name: camera1}, Captured: a.Clock.Stamp(), Direction: nrd.DirectionAway,
+		Read: nrd.Read{VRM: "AB12CDE", Raw: "AB12CDE", Confidence: 95}, Passage: nrd.Passage{Number: 1},
+	})
+	if told == 0 || kept != 1 {
+		t.Errorf("told %d times, and then %d records were kept", told, kept)
+	}
+	if asked := a.live.Counts().Dropped - before; asked != 1 {
+		t.Errorf("the gateway was asked %d times", asked)
+	}
+}
+
 func TestWithoutAnAnswerOfTheGatewayTheListsOnTheUnitHold(t *testing.T) {
 	s := newSite(t)
 	config := s.unit()
