@@ -18,6 +18,10 @@ const (
 	matchAtOnce = 500
 	// margin is how long after its receipt a record may come to be stored.
 	margin = 5 * time.Minute
+	// doubted is how far back records are matched once more where nobody knows how far
+	// the matching is. It is noted every minute, so that a day is plenty, and a hit that
+	// is found again is no other one.
+	doubted = 24 * time.Hour
 	// noteEvery is how often it is noted how far the matching is.
 	noteEvery = time.Minute
 )
@@ -106,6 +110,9 @@ func (l *Lists) catchUp(ctx context.Context) error {
 	}
 	if since.IsZero() { // nothing was ever matched here: it begins now
 		return l.Store.SetMatched(ctx, now.Add(-margin))
+	}
+	if since.After(now) { // it was noted while the clock was wrong
+		since = now.Add(-doubted)
 	}
 	var some []store.StoredRecord
 	flush := func() error {

@@ -94,3 +94,27 @@ func TestALocalListThatWasIssuedByAWrongClockIsIssuedAnew(t *testing.T) {
 		})
 	}
 }
+
+func TestRecordsThatCameAfterAWrongClockWasPutRightAreMatchedThoughNoneWasQueued(t *testing.T) {
+	for name, wrong := range wrongClocks {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t)
+			s.localList("burglars")
+			s.must(s.catchUp(t.Context())) // matching begins
+			s.put("burglars", entry("AB12CDE", ""))
+			s.clock.Set(wrong)
+			s.must(s.note(t.Context(), s.clock.Now()))
+			s.keeps(1, "AB12CDE") // by the wrong clock
+			s.clock.Set(noon.Add(time.Hour))
+			s.keeps(2, "AB12CDE")
+			s.clock.Advance(time.Minute)
+			s.must(s.catchUp(t.Context()))
+			if got := s.raised(2); len(got) != 2 {
+				t.Errorf("the alarms are %v", got)
+			}
+			if until, err := s.store.Matched(t.Context()); err != nil || !until.Equal(s.clock.Now().Add(-margin)) {
+				t.Errorf("it is noted that all is matched until %s, %v", until, err)
+			}
+		})
+	}
+}
