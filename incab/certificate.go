@@ -16,6 +16,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"nrd"
 )
 
 // The screen's own certificate is vouched for by an issuer of its own, which a tablet
@@ -59,10 +61,7 @@ func (s *Screen) certificate() *tls.Certificate {
 func (s *Screen) renew() error {
 	names := s.names()
 	stamp := s.Clock.Stamp()
-	now := written
-	if stamp.Proved && stamp.True().After(now) {
-		now = stamp.True()
-	}
+	now := s.surely(stamp)
 	s.mu.Lock()
 	issuer, leaf := parsePair(s.state.Issuer, s.state.IssuerKey), parsePair(s.state.Certificate, s.state.Key)
 	s.mu.Unlock()
@@ -73,13 +72,13 @@ func (s *Screen) renew() error {
 	}
 	made := false
 	var err error
-	if !issuer.permits(names) || stamp.Proved && !issuer.holds(now.AddDate(1, 0, 0)) {
+	if !issuer.permits(names) || !issuer.holds(now.AddDate(1, 0, 0)) {
 		if issuer, err = makeIssuer(names, now); err != nil {
 			return err
 		}
 		made = true
 	}
-	if made || !leaf.from(issuer) || !leaf.names(names) || stamp.Proved && !leaf.holds(now.AddDate(0, 0, renewBefore)) {
+	if made || !leaf.from(issuer) || !leaf.names(names) || !leaf.holds(now.AddDate(0, 0, renewBefore)) {
 		if leaf, err = issuer.issue(names, now); err != nil {
 			return err
 		}
@@ -93,6 +92,23 @@ func (s *Screen) renew() error {
 		return s.save()
 	}
 	return nil
+}
+
+// surely gives a time that has passed for certain: now by a clock that is proved, or
+// the last that was right. A unit whose clock was never proved would otherwise show
+// tablets, some years from now, a certificate that has ended.
+func (s *Screen) surely(stamp nrd.Stamp) time.Time {
+	now := written
+	switch {
+	case stamp.Proved:
+		now = stamp.True()
+	case s.Good != nil:
+		now = s.Good()
+	}
+	if now.Before(written) {
+		return written
+	}
+	return now
 }
 
 // renewNow looks once a minute whether the certificate is to be renewed.

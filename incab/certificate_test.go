@@ -118,6 +118,31 @@ func TestAClockThatNobodyVouchesForMakesNoCertificateOfTheFuture(t *testing.T) {
 	}
 }
 
+func TestAUnitWhoseClockWasNeverProvedShowsNoCertificateThatHasEnded(t *testing.T) {
+	c := newCab(t)
+	c.hand.Set(time.Date(1970, 1, 1, 0, 1, 0, 0, time.UTC))
+	c.hand.Doubt()
+	issuer := c.issuer()
+	years := began.AddDate(4, 0, 0)
+	if c.trusts(issuer, "127.0.0.1", years) == nil {
+		t.Fatal("the first certificate holds for years") // and this test tells nothing
+	}
+	c.mu.Lock()
+	c.good = years // when the unit's own certificate was renewed, say
+	c.mu.Unlock()
+	must(t, c.renew())
+	for what, at := range map[string]time.Time{"then": years, "a year later": years.AddDate(1, 0, 0)} {
+		if err := c.trusts(issuer, "127.0.0.1", at); err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	made := string(c.certificate().Certificate[0])
+	must(t, c.renew())
+	if string(c.certificate().Certificate[0]) != made {
+		t.Error("it is made anew with each look")
+	}
+}
+
 func TestACertificateThatWasGivenIsServedAndNothingElseIsOffered(t *testing.T) {
 	c := newCab(t)
 	given := c.certificate()

@@ -57,7 +57,10 @@ type Screen struct {
 	Check func(ctx context.Context, vrm nrd.VRM, officer, reason string) (hits []nrd.Hit, live bool)
 	// Tell keeps an event for central; it returns when that is on stable
 	// storage.
-	Tell  func(nrd.OfficerEvent) error
+	Tell func(nrd.OfficerEvent) error
+	// Good gives the last time that is known to have been right; nil for none. While
+	// the clock is not proved the own certificate goes by it.
+	Good  func() time.Time
 	Clock nrd.Clock
 	Log   *slog.Logger
 

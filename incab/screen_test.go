@@ -43,6 +43,7 @@ type cab struct {
 	asked  int   // so often the buffer was given something
 	broken error // the disk's answer
 	names  []string
+	good   time.Time
 	plain  bool // hits are shown without pictures
 	hang   chan struct{}
 	unit   Status
@@ -86,6 +87,7 @@ func (c *cab) start() {
 			return c.broken
 		},
 		Names:  func() []string { c.mu.Lock(); defer c.mu.Unlock(); return c.names },
+		Good:   func() time.Time { c.mu.Lock(); defer c.mu.Unlock(); return c.good },
 		Fix:    func() nrd.Fix { c.mu.Lock(); defer c.mu.Unlock(); return c.fix },
 		Status: c.answer,
 		Check:  func(_ context.Context, v nrd.VRM, _, _ string) ([]nrd.Hit, bool) { return c.lookup[v], c.live },

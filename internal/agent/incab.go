@@ -103,7 +103,7 @@ func (a *Agent) openScreen(ctx context.Context) error {
 	s := &incab.Screen{
 		Profile: a.Config.profile, StandingSpeed: c.StandingSpeed, Pictures: c.Pictures, Clock: a.Clock, Log: a.Log,
 		Fix:    func() nrd.Fix { return a.position.Fix(a.Clock.Stamp()) },
-		Status: a.screenStatus, Check: a.check, Tell: a.buffer.Tell,
+		Status: a.screenStatus, Check: a.check, Tell: a.buffer.Tell, Good: func() time.Time { return a.credential.Reference() },
 	}
 	if c.Certificate != "" {
 		pair, err := tls.LoadX509KeyPair(c.Certificate, c.Key)

@@ -13,6 +13,7 @@ import (
 	"nrd"
 	"nrd/incab"
 	"nrd/internal/clock"
+	"nrd/internal/identity"
 	"nrd/internal/powercut"
 )
 
@@ -25,6 +26,13 @@ func screened(dir string) (*Agent, error) {
 	}
 	c.Incab.Listen = "127.0.0.1:0"
 	a := &Agent{Config: c, Clock: clock.System(), Log: slog.New(slog.DiscardHandler)}
+	key, err := c.storageKey()
+	if err != nil {
+		return nil, err
+	}
+	if a.credential, err = identity.OpenCredential(c.Central.files(), key, a.Clock); err != nil {
+		return nil, err
+	}
 	return a, a.openScreen(context.Background())
 }
 
