@@ -27,6 +27,8 @@ func (a *api) listRoutes(mux *http.ServeMux) {
 		"POST /lists/{list}/entries/{id}/remove": a.handle(access.ManageLists, a.postRemove),
 		"POST /lists/{list}/import":              a.handle(access.ManageLists, a.postImport),
 		"POST /lists/{list}/export":              a.handle(access.ExportLists, a.postExport),
+		"POST /lists/{list}/share":               a.handle(access.ExportLists, a.postShare),
+		"POST /lists/{list}/unshare":             a.handle(access.ExportLists, a.postUnshare),
 		"GET /imports":                           a.handle(access.ViewLists, a.getImports),
 		"GET /imports/{id}":                      a.handle(access.ViewLists, a.getImport),
 		"POST /imports/{id}/approve":             a.handle(access.DecideImports, a.postDecision(a.lists.Approve)),
@@ -43,7 +45,7 @@ func (a *api) getLists(c *call) (any, error) { return a.showLists(c.Context(), c
 
 func (a *api) getList(c *call) (any, error) {
 	one, _, err := a.lists.One(c.Context(), c.by, store.EntryQuery{List: c.PathValue("list"), Limit: 1})
-	return listStateOf(&one), err
+	return a.listStateOf(&one), err
 }
 
 func (a *api) postList(c *call) (any, error) {
@@ -176,12 +178,35 @@ func (a *api) postImport(c *call) (any, error) {
 }
 
 func (a *api) postExport(c *call) (any, error) {
-	reason, err := c.reason()
-	if err != nil {
+	var q struct {
+		Reason string `json:"reason"`
+		To     string `json:"to"`
+	}
+	if err := c.into(&q, "reason"); err != nil {
 		return nil, err
 	}
-	text, err := a.exportList(c.Context(), c.by, listAct{Name: c.PathValue("list"), Reason: reason})
+	text, err := a.exportList(c.Context(), c.by, listAct{Name: c.PathValue("list"), To: q.To, Reason: q.Reason})
 	return csv(text), err
+}
+
+func (a *api) postShare(c *call) (any, error) {
+	var g ListAgency
+	if err := c.into(&g, "name", "purpose", "until"); err != nil {
+		return nil, err
+	}
+	g.List = c.PathValue("list")
+	return a.shareList(c.Context(), c.by, g)
+}
+
+func (a *api) postUnshare(c *call) (any, error) {
+	var q struct {
+		Name   string `json:"name"`
+		Reason string `json:"reason"`
+	}
+	if err := c.into(&q, "name", "reason"); err != nil {
+		return nil, err
+	}
+	return a.unshareList(c.Context(), c.by, listAct{Name: c.PathValue("list"), To: q.Name, Reason: q.Reason})
 }
 
 func (a *api) getImports(c *call) (any, error) {

@@ -217,6 +217,14 @@ func TestAProgramKeepsALocalListOverHTTPS(t *testing.T) {
 	if a := jane.ask("POST", "/lists/burglars/export", `{"reason":"for the prosecution"}`); a.status != 200 || a.header.Get("Content-Type") != "text/csv; charset=utf-8" || !strings.Contains(a.text, "AB12CDE,,,,HIGH,WE,Stop and search") {
 		t.Errorf("the export is %+v", a)
 	}
+	jane.must("POST", "/lists/burglars/share", `{"name":"Kent Police","purpose":"operation Foo","until":"2027-01-31"}`, &done)
+	if a := jane.ask("POST", "/lists/burglars/export", `{"reason":"operation Foo","to":"Kent Police"}`); a.status != 200 || !strings.Contains(a.text, "CD34EFG") || strings.Contains(a.text, "AB12CDE") {
+		t.Errorf("the export for an agency, without the covert entry, is %+v", a)
+	}
+	jane.must("POST", "/lists/burglars/unshare", `{"name":"Kent Police","reason":"it is over"}`, &done)
+	if a := jane.ask("POST", "/lists/burglars/export", `{"reason":"operation Foo","to":"Kent Police"}`); a.status != 422 {
+		t.Errorf("for one that is not named: %+v", a)
+	}
 	var hits []ListHit
 	jane.must("POST", "/hits", `{"list":"burglars","reason":"incident 7"}`, &hits)
 	if line := d.lastLine(); len(hits) != 0 || line.Action != "view hit alarms" || line.Reason != "incident 7" {

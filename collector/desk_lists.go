@@ -31,6 +31,17 @@ type ListSettings struct {
 	Review     time.Time `json:"review,omitzero"`
 }
 
+// ListAgency is another law enforcement agency that exports of a local list may go to;
+// Until is a day.
+type ListAgency struct {
+	List    string    `json:"list"`
+	Name    string    `json:"name"`
+	Purpose string    `json:"purpose"`
+	Until   time.Time `json:"until"`
+	By      string    `json:"by,omitempty"`
+	Ended   bool      `json:"ended,omitempty"`
+}
+
 // ListState is a list as the command line shows it.
 type ListState struct {
 	ListSettings
@@ -38,6 +49,7 @@ type ListState struct {
 	Entries      int               `json:"entries"`
 	Issued       *time.Time        `json:"issued,omitempty"`
 	Published    uint64            `json:"published"`
+	Agencies     []ListAgency      `json:"agencies,omitempty"`
 	Created      time.Time         `json:"created"`
 	CreatedBy    string            `json:"created_by"`
 	Reviewed     *time.Time        `json:"reviewed,omitempty"`
@@ -163,6 +175,8 @@ type listAct struct {
 	ID     uint64    `json:"id,omitempty"`
 	Reason string    `json:"reason"`
 	Next   time.Time `json:"next,omitzero"`
+	// To is the agency that an export goes to.
+	To string `json:"to,omitempty"`
 }
 
 func (d *deskServer) listRoutes(mux *http.ServeMux) {
@@ -180,6 +194,8 @@ func (d *deskServer) listRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("POST /list/approve", answer(d, d.approveImport))
 	mux.HandleFunc("POST /list/reject", answer(d, d.rejectImport))
 	mux.HandleFunc("POST /list/export", answer(d, d.exportList))
+	mux.HandleFunc("POST /list/share", answer(d, d.shareList))
+	mux.HandleFunc("POST /list/unshare", answer(d, d.unshareList))
 	mux.HandleFunc("POST /list/hits", answer(d, d.showHits))
 	mux.HandleFunc("POST /list/acknowledge", answer(d, d.acknowledgeHit))
 }
@@ -188,12 +204,12 @@ func (d *deskServer) showLists(ctx context.Context, by access.By, _ nothing) ([]
 	all, err := d.lists.All(ctx, by)
 	states := make([]ListState, len(all))
 	for i := range all {
-		states[i] = listStateOf(&all[i])
+		states[i] = d.listStateOf(&all[i])
 	}
 	return states, err
 }
 
-func listStateOf(s *lists.Summary) ListState {
+func (d *deskServer) listStateOf(s *lists.Summary) ListState {
 	state := ListState{
 		ListSettings: ListSettings{
 			Name: s.Name, Source: s.Source, Every: int64(s.Every.Seconds()), Owner: s.Owner, Purpose: string(s.Purpose), Recipients: s.Recipients, Near: s.Near, Status: s.Status,
@@ -201,6 +217,11 @@ func listStateOf(s *lists.Summary) ListState {
 		},
 		Version: s.InForce.Version, Entries: s.InForce.Entries, Issued: known(s.InForce.Issued), Published: s.Published, Created: s.Created, CreatedBy: s.CreatedBy,
 		Reviewed: known(s.Reviewed), ReviewedBy: s.ReviewedBy, Overdue: s.ReviewOverdue, NearRefused: s.NearRefused, Withdrawn: known(s.Withdrawn), Hits: s.Hits, Held: s.Held, Problem: s.Problem,
+	}
+	for _, a := range s.Agencies {
+		state.Agencies = append(state.Agencies, ListAgency{
+			List: s.Name, Name: a.Name, Purpose: a.Purpose, Until: a.Until, By: a.By, Ended: a.Ended(d.config.Clock.Now()),
+		})
 	}
 	for what, n := range s.Dispositions {
 		if state.Dispositions == nil {
@@ -232,6 +253,14 @@ func (d *deskServer) reviewList(ctx context.Context, by access.By, q listAct) (n
 
 func (d *deskServer) withdrawList(ctx context.Context, by access.By, q listAct) (nothing, error) {
 	return nothing{}, d.lists.Withdraw(ctx, by, q.Name, q.Reason)
+}
+
+func (d *deskServer) shareList(ctx context.Context, by access.By, a ListAgency) (nothing, error) {
+	return nothing{}, d.lists.Share(ctx, by, a.List, store.Agency{Name: a.Name, Purpose: a.Purpose, Until: a.Until})
+}
+
+func (d *deskServer) unshareList(ctx context.Context, by access.By, q listAct) (nothing, error) {
+	return nothing{}, d.lists.Unshare(ctx, by, q.Name, q.To, q.Reason)
 }
 
 func (d *deskServer) showEntries(ctx context.Context, by access.By, q ListQuery) ([]ListedEntry, error) {
@@ -341,7 +370,7 @@ func (d *deskServer) rejectImport(ctx context.Context, by access.By, q listAct) 
 
 func (d *deskServer) exportList(ctx context.Context, by access.By, q listAct) (string, error) {
 	var b bytes.Buffer
-	err := d.lists.Export(ctx, by, q.Name, q.Reason, &b)
+	err := d.lists.Export(ctx, by, q.Name, q.To, q.Reason, &b)
 	return b.String(), err
 }
 

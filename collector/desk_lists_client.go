@@ -88,9 +88,21 @@ func (d *Desk) DecideImport(ctx context.Context, id uint64, approve bool, reason
 	return d.ask(ctx, path, listAct{ID: id, Reason: reason}, &nothing{})
 }
 
-// ExportList gives a local list as a file.
-func (d *Desk) ExportList(ctx context.Context, name, reason string) (text string, err error) {
-	return text, d.ask(ctx, "/list/export", listAct{Name: name, Reason: reason}, &text)
+// ExportList gives a local list as a file; to is the agency that it goes to, "" for
+// none.
+func (d *Desk) ExportList(ctx context.Context, name, to, reason string) (text string, err error) {
+	return text, d.ask(ctx, "/list/export", listAct{Name: name, To: to, Reason: reason}, &text)
+}
+
+// ShareList names another agency that exports of a local list may go to, UnshareList
+// ends it.
+func (d *Desk) ShareList(ctx context.Context, a ListAgency) error {
+	return d.ask(ctx, "/list/share", a, &nothing{})
+}
+
+// UnshareList is documented at ShareList.
+func (d *Desk) UnshareList(ctx context.Context, name, agency, reason string) error {
+	return d.ask(ctx, "/list/unshare", listAct{Name: name, To: agency, Reason: reason}, &nothing{})
 }
 
 // AcknowledgeHit notes that somebody has seen a hit, and answers it as it stands: who

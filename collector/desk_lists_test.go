@@ -57,10 +57,10 @@ func TestListsAreMadeLoadedAndExportedByCommand(t *testing.T) {
 	if again, err := jane.ListImport(ctx, i.ID); err != nil || !slices.Equal(again.Report, i.Report) {
 		t.Errorf("the report is kept as %+v, %v", again, err)
 	}
-	if text, err := jane.ExportList(ctx, "burglars", "for the prosecution"); err != nil || strings.Count(text, "\n") != 3 || !strings.Contains(text, "AB12CDE,FORD") {
+	if text, err := jane.ExportList(ctx, "burglars", "", "for the prosecution"); err != nil || strings.Count(text, "\n") != 3 || !strings.Contains(text, "AB12CDE,FORD") {
 		t.Errorf("the export is %q, %v", text, err)
 	}
-	if _, err := jane.ExportList(ctx, "burglars", ""); !errors.Is(err, ErrRefused) {
+	if _, err := jane.ExportList(ctx, "burglars", "", ""); !errors.Is(err, ErrRefused) {
 		t.Errorf("an export without a reason: %v", err)
 	}
 	must(jane.RemoveListEntry(ctx, "burglars", entries[0].ID, "arrested"))

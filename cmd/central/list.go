@@ -25,6 +25,7 @@ that are laid into the inbox are loaded by themselves. See docs/lists.md.`,
 		p.listEntriesCommand(), p.listAddCommand(), p.listRemoveCommand(), p.listImportCommand(), p.listExportCommand(),
 		p.listImportsCommand(), p.listReportCommand(), p.listDecideCommand("approve", "Put a file that waits for a person in force", true),
 		p.listDecideCommand("reject", "Give up a file that waits for a person", false), p.listHitsCommand(), p.listAcknowledgeCommand(),
+		p.listShareCommand(), p.listUnshareCommand(),
 	)
 	return group
 }
@@ -303,8 +304,9 @@ func (p *program) sayImport(i *collector.ListImport) error {
 func (p *program) listExportCommand() *cobra.Command {
 	c := &cobra.Command{Use: "export NAME", Short: "Print a local list in the sixteen columns; a spreadsheet may open it", Args: cobra.ExactArgs(1)}
 	why := reason(c)
+	to := c.Flags().String("to", "", "the law enforcement agency that it goes to, which list share has named; covert entries are left out")
 	return p.needsDesk(c, func(ctx context.Context, d *collector.Desk, _ *collector.Config, args []string) error {
-		text, err := d.ExportList(ctx, args[0], *why)
+		text, err := d.ExportList(ctx, args[0], *to, *why)
 		if err != nil {
 			return err
 		}
@@ -393,5 +395,38 @@ number plate of the entry. Whoever was first stays.`,
 			return err
 		}
 		return p.Say(hit, "The hit is acknowledged by %s, %s.\n", hit.AcknowledgedBy, settings.Moment(hit.Acknowledged))
+	})
+}
+
+func (p *program) listShareCommand() *cobra.Command {
+	var a collector.ListAgency
+	c := &cobra.Command{
+		Use: "share NAME", Short: "Name another law enforcement agency that exports of a local list may go to", Args: cobra.ExactArgs(1),
+		Example: `  central list share burglars --to "Example Constabulary" --purpose "joint operation Foo" --until 2027-01-31`,
+	}
+	c.Flags().StringVar(&a.Name, "to", "", "the agency; never a national one")
+	c.Flags().StringVar(&a.Purpose, "purpose", "", "what they need it for")
+	until := c.Flags().String("until", "", "the last `DAY` on which an export may go there, a year from now at the most")
+	return p.needsDesk(c, func(ctx context.Context, d *collector.Desk, _ *collector.Config, args []string) (err error) {
+		a.List = args[0]
+		if a.Until, err = day(*until); err != nil {
+			return err
+		}
+		if err := d.ShareList(ctx, a); err != nil {
+			return err
+		}
+		return p.Say(a, "Exports of %s may go to %s until %s.\n", a.List, a.Name, *until)
+	})
+}
+
+func (p *program) listUnshareCommand() *cobra.Command {
+	c := &cobra.Command{Use: "unshare NAME", Short: "End that exports of a local list go to an agency", Args: cobra.ExactArgs(1)}
+	why := reason(c)
+	to := c.Flags().String("to", "", "the agency")
+	return p.needsDesk(c, func(ctx context.Context, d *collector.Desk, _ *collector.Config, args []string) error {
+		if err := d.UnshareList(ctx, args[0], *to, *why); err != nil {
+			return err
+		}
+		return p.Say(map[string]string{"list": args[0], "to": *to}, "Exports of %s go to %s no more.\n", args[0], *to)
 	})
 }

@@ -141,6 +141,17 @@ func TestALocalListIsKeptFromTheCommandLine(t *testing.T) {
 	if text := s.must("list", "export", "burglars", "--reason", "for the prosecution"); !strings.Contains(text, "AB12CDE,,,,high,WE,Report") {
 		t.Errorf("the export is\n%s", text)
 	}
+	s.must("list", "share", "burglars", "--to", "Kent Police", "--purpose", "operation Foo", "--until", time.Now().AddDate(0, 1, 0).Format(time.DateOnly))
+	if text := s.must("list", "show", "--json"); !strings.Contains(text, `"purpose":"operation Foo"`) {
+		t.Errorf("the agency is not shown:\n%s", text)
+	}
+	if text := s.must("list", "export", "burglars", "--to", "Kent Police", "--reason", "operation Foo"); !strings.Contains(text, "AB12CDE") {
+		t.Errorf("the export for an agency is\n%s", text)
+	}
+	s.must("list", "unshare", "burglars", "--to", "Kent Police", "--reason", "it is over")
+	if o := s.do("list", "export", "burglars", "--to", "Kent Police", "--reason", "operation Foo"); o.code != commandline.WrongUsage {
+		t.Errorf("an agency that is not named: %+v", o)
+	}
 	if o := s.do("list", "export", "burglars"); o.code != exitRefused {
 		t.Errorf("an export without a reason: %+v", o)
 	}

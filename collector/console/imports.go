@@ -80,7 +80,7 @@ func (c *Console) importList(w http.ResponseWriter, r *http.Request, who visitor
 
 func (c *Console) exportList(w http.ResponseWriter, r *http.Request, who visitor) {
 	var b bytes.Buffer
-	if err := c.Lists.Export(r.Context(), who.by(), r.PathValue("list"), r.PostFormValue("reason"), &b); err != nil {
+	if err := c.Lists.Export(r.Context(), who.by(), r.PathValue("list"), r.PostFormValue("to"), r.PostFormValue("reason"), &b); err != nil {
 		c.listDone(w, r, who, "export", err)
 		return
 	}

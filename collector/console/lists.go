@@ -63,6 +63,8 @@ func (c *Console) listRoutes(mux *http.ServeMux) {
 	manage("/lists/{list}/entries/{id}/remove", c.removeEntry)
 	manage("/lists/{list}/import", c.importList)
 	mux.Handle("POST /lists/{list}/export", c.signedIn(c.exportList))
+	mux.Handle("POST /lists/{list}/share", c.signedIn(c.needs(access.ExportLists, c.shareList)))
+	mux.Handle("POST /lists/{list}/unshare", c.signedIn(c.needs(access.ExportLists, c.unshareList)))
 	mux.Handle("GET /imports/{id}", c.signedIn(c.oneImport))
 	mux.Handle("POST /imports/{id}/approve", c.signedIn(c.approveImport))
 	mux.Handle("POST /imports/{id}/reject", c.signedIn(c.rejectImport))
@@ -76,6 +78,7 @@ func rightsOf(who visitor) listRights {
 var did = map[string]string{
 	"create": "The list is made.", "change": "The list has its new settings.", "review": "The review is noted.", "withdraw": "The list is withdrawn.",
 	"entry": "The entry is in force.", "remove": "The entry is removed.", "import": "The file is loaded.", "approve": "The file is in force.", "reject": "The file is given up.",
+	"share": "Exports may go to the agency.", "unshare": "Nothing goes to the agency any more.",
 }
 
 func (c *Console) allLists(w http.ResponseWriter, r *http.Request, who visitor) {
@@ -242,6 +245,18 @@ func (c *Console) withdrawList(w http.ResponseWriter, r *http.Request, who visit
 		err = c.Lists.Withdraw(r.Context(), who.by(), r.PathValue("list"), r.PostFormValue("reason"))
 	}
 	c.listDone(w, r, who, "withdraw", err)
+}
+
+func (c *Console) shareList(w http.ResponseWriter, r *http.Request, who visitor) {
+	until, err := dayOf("until", r.PostFormValue("until"))
+	if err == nil {
+		err = c.Lists.Share(r.Context(), who.by(), r.PathValue("list"), store.Agency{Name: r.PostFormValue("to"), Purpose: r.PostFormValue("purpose"), Until: until})
+	}
+	c.listDone(w, r, who, "share", err)
+}
+
+func (c *Console) unshareList(w http.ResponseWriter, r *http.Request, who visitor) {
+	c.listDone(w, r, who, "unshare", c.Lists.Unshare(r.Context(), who.by(), r.PathValue("list"), r.PostFormValue("to"), r.PostFormValue("reason")))
 }
 
 func (c *Console) putEntry(w http.ResponseWriter, r *http.Request, who visitor) {

@@ -94,6 +94,17 @@ func TestAListIsMadeFilledExportedAndWithdrawnOnThePage(t *testing.T) {
 	wants(t, "an export without a reason", status, 422, page, "a reason is needed")
 	status, page = jane.post("/lists/burglars/export", "reason", "for the prosecution")
 	wants(t, "an export", status, 200, page, "VRM,make,model", "AB12CDF", "AB12CDE,FORD")
+	status, page = jane.post("/lists/burglars/share", "to", "National ANPR Service", "purpose", "operation Foo", "until", "2027-01-31")
+	wants(t, "a national agency", status, 422, page, "never goes to a national recipient")
+	status, page = jane.post("/lists/burglars/share", "to", "Kent Police", "purpose", "operation Foo", "until", "2027-01-31")
+	wants(t, "another agency", status, 200, page, "Exports may go to the agency", "Kent Police", "operation Foo", "2027-01-31", "<option>Kent Police</option>")
+	status, page = jane.post("/lists/burglars/export", "reason", "operation Foo", "to", "Kent Police")
+	wants(t, "an export for it", status, 200, page, "VRM,make,model", "AB12CDE,FORD")
+	if line := d.lastLine(t); line.Subject != "burglars, to Kent Police" {
+		t.Errorf("it is logged as %+v", line)
+	}
+	status, page = jane.post("/lists/burglars/unshare", "to", "Kent Police", "reason", "the operation is over")
+	wants(t, "the end of it", status, 200, page, "Nothing goes to the agency any more", "Its exports go to no other agency")
 	status, page = jane.post("/lists/burglars/review", "reason", "still needed")
 	wants(t, "a review", status, 200, page, "The review is noted", "by jane.doe")
 	status, page = jane.post("/lists/burglars/entries/1/remove", "reason", "arrested")
@@ -178,7 +189,7 @@ func TestListsAreForThoseWhoMaySeeThem(t *testing.T) {
 		wants(t, "an officer at "+path, status, 403, page)
 	}
 	for _, who := range []*browser{ros, sam} {
-		for _, path := range []string{"/lists", "/lists/burglars/entries", "/lists/burglars/change", "/lists/burglars/withdraw", "/lists/burglars/entries/1/remove", "/lists/burglars/export", "/imports/1/approve"} {
+		for _, path := range []string{"/lists", "/lists/burglars/entries", "/lists/burglars/change", "/lists/burglars/withdraw", "/lists/burglars/entries/1/remove", "/lists/burglars/export", "/lists/burglars/share", "/lists/burglars/unshare", "/imports/1/approve"} {
 			status, _ = who.post(path, "name", "x", "owner", "y", "purpose", "response", "vrm", "AB1", "priority", "none", "weed", "2027-01-31", "reason", "because", "sure", "on")
 			wants(t, "a post to "+path, status, 403, "")
 		}
@@ -288,6 +299,12 @@ func TestInARealBrowserAManagerDecidesAboutAFileAndKeepsALocalList(t *testing.T)
 	c.picture("list-entry")
 	c.do(chromedp.Click(chromedp.CSS("#entry button.primary")))
 	c.see("the new entry", `document.querySelector("tbody").innerText.includes("EO72 KFV") && document.body.innerText.includes("The entry is in force")`)
+	c.do(c.evaluate(`(() => { const form = document.querySelector("form[action$='/share']"); form.closest("details").open = true;
+		form.querySelector("[name=to]").value = "Kent Police"; form.querySelector("[name=purpose]").value = "operation Foo";
+		form.querySelector("[name=until]").value = "2027-01-31"; form.querySelector("button").click() })()`))
+	c.see("the agency", `document.querySelector("form[action$='/unshare']")?.closest("tr").textContent.includes("Kent Police")`)
+	c.do(c.evaluate(`document.querySelectorAll("details").forEach((d) => { d.open = true })`))
+	look("list-agency")
 	if said := c.console(); len(said) > 0 {
 		t.Errorf("the browser complains:\n%s", strings.Join(said, "\n"))
 	}

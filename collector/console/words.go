@@ -78,6 +78,7 @@ func (c *Console) words() template.FuncMap {
 		"timeSource": func(s nrd.ClockSource) string { return cmp.Or(timeSources[s], string(s)) },
 		"age":        func(v nrd.ListVersion) time.Duration { return v.Age(c.Clock.Now()) },
 		"freshness":  c.Profile.Freshness,
+		"ended":      func(a store.Agency) bool { return a.Ended(c.Clock.Now()) },
 		"fresh":      func(f nrd.Freshness) string { return freshnessWords[f] },
 		"plate":      func(v nrd.VRM) plateView { return plateView{Marks: grouped(v)} },
 		"plateOf": func(r nrd.Record) plateView {

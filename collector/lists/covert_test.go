@@ -93,7 +93,7 @@ func TestWhatIsCovertIsInNoPublishedFileWhateverIsExportedEditedAndImported(t *t
 	export := func() string {
 		t.Helper()
 		var b bytes.Buffer
-		s.must(s.Export(t.Context(), jane, "burglars", "to be edited", &b))
+		s.must(s.Export(t.Context(), jane, "burglars", "", "to be edited", &b))
 		return b.String()
 	}
 	published := func(after string) {

@@ -22,12 +22,24 @@ const heading = "VRM,make,model,colour,action,warning markers,reason,NIM code,in
 // Export writes a local list in the sixteen columns, with a heading, for a reason. A
 // spreadsheet takes a cell that begins with =, +, -, @ for a formula; such a cell gets
 // an apostrophe before it, which an import takes off again. An expired entry is left
-// out.
-func (l *Lists) Export(ctx context.Context, by access.By, name, reason string, w io.Writer) error {
-	if err := l.authorise(ctx, by, access.ExportLists, "list export", name, reason); err != nil {
+// out. Where it goes to another agency, to names that one, and covert entries are left
+// out as well: the columns cannot mark them, and its vehicles would have them.
+func (l *Lists) Export(ctx context.Context, by access.By, name, to, reason string, w io.Writer) error {
+	subject := name
+	if to != "" {
+		subject += ", to " + to
+	}
+	if err := l.authorise(ctx, by, access.ExportLists, "list export", subject, reason); err != nil {
 		return err
 	}
 	if err := l.local(ctx, name); err != nil {
+		return err
+	}
+	list, err := l.Store.List(ctx, name)
+	if err == nil && to != "" {
+		err = l.mayGoTo(&list, to)
+	}
+	if err != nil {
 		return err
 	}
 	held, err := l.allEntries(ctx, name)
@@ -41,7 +53,7 @@ func (l *Lists) Export(ctx context.Context, by access.By, name, reason string, w
 	b.WriteString(heading) //nolint:errcheck // Flush tells
 	now := l.Clock.Now()
 	for _, e := range entries {
-		if e.Expired(now) {
+		if e.Expired(now) || to != "" && e.Covert {
 			continue
 		}
 		guard(&e.Entry)

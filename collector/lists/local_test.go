@@ -324,10 +324,10 @@ func TestAnExportIsSafeInASpreadsheetAndComesBackAsItWas(t *testing.T) {
 		want = append(want, evil)
 	}
 	var b bytes.Buffer
-	if err := s.Export(t.Context(), jane, "burglars", "", &b); !errors.Is(err, access.ErrReason) || b.Len() > 0 {
+	if err := s.Export(t.Context(), jane, "burglars", "", "", &b); !errors.Is(err, access.ErrReason) || b.Len() > 0 {
 		t.Errorf("exported without a reason: %v, %q", err, b.String())
 	}
-	s.must(s.Export(t.Context(), jane, "burglars", "for the prosecution", &b))
+	s.must(s.Export(t.Context(), jane, "burglars", "", "for the prosecution", &b))
 	text := b.String()
 	for _, cell := range strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == '\n' || r == '\r' }) {
 		if cell = strings.TrimLeft(cell, `"`); cell != "" && strings.ContainsAny(cell[:1], "=+-@") {
@@ -366,7 +366,7 @@ func TestEveryLookAndEveryActIsJudgedAndLogged(t *testing.T) {
 			_, err := s.Import(t.Context(), by, "burglars", s.file("a.csv", line("AB1", "")), Upload{Rationale: "x"})
 			return err
 		},
-		"list export": func(by access.By) error { return s.Export(t.Context(), by, "burglars", "needed", &bytes.Buffer{}) },
+		"list export": func(by access.By) error { return s.Export(t.Context(), by, "burglars", "", "needed", &bytes.Buffer{}) },
 		"view lists":  func(by access.By) error { _, err := s.All(t.Context(), by); return err },
 		"view list": func(by access.By) error {
 			_, _, err := s.One(t.Context(), by, store.EntryQuery{List: "burglars"})

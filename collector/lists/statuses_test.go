@@ -168,7 +168,7 @@ func TestALongImportOfStatusesKeepsNobodyFromOtherLists(t *testing.T) {
 	reached, goOn := s.slow("uninsured")
 	s.clock.Advance(time.Minute)
 	s.lay("NAT_UNINSURED_R.dat", saysMany(0, 10, "No insurance"))
-	s.look()
+	inTime(t, "the inbox", s.look)
 	<-reached
 	inTime(t, "an edit", func() {
 		s.must(s.PutEntry(t.Context(), jane, "burglars", store.ListEntry{Entry: nrd.Entry{VRM: "ZZ2", Weed: noon.AddDate(0, 1, 0)}}))

@@ -30,6 +30,8 @@ type List struct {
 	Purpose ListPurpose
 	// Recipients are the devices that have it; none: every approved one.
 	Recipients []string
+	// Agencies are others that exports of a local list may go to.
+	Agencies []Agency `json:",omitempty"`
 	// Near matches look-alikes too.
 	Near bool
 	// Status is for a list of tens of millions of entries that say few different
@@ -59,6 +61,19 @@ type List struct {
 
 // Local says that the list is the force's own.
 func (l *List) Local() bool { return l.Source == "" }
+
+// Agency is another law enforcement agency to which exports of a local list may go:
+// what for, and the last day on which they may.
+type Agency struct {
+	Name, Purpose string
+	Until         time.Time
+	// By is who named it.
+	By    string
+	Since time.Time
+}
+
+// Ended says that nothing goes there any more.
+func (a *Agency) Ended(now time.Time) bool { return !now.Before(a.Until.AddDate(0, 0, 1)) }
 
 // ListEntry is an entry of a local list with who answers for it.
 type ListEntry struct {
