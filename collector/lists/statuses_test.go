@@ -231,7 +231,7 @@ func TestALargeListThatIsWithdrawnWhileItIsPublishedGoesToNoUnit(t *testing.T) {
 	list := s.list("uninsured")
 	f, err := openFile(s.path(list.File), s.keyOf(list.File))
 	s.must(err)
-	defer f.close()
+	defer f.close() //nolint:errcheck // it was only read
 	n := 0
 	for _, err = range s.forUnits(t.Context(), f, "uninsured") {
 		if n++; n == 1 {
