@@ -33,6 +33,16 @@ func lives(n int, l life) []life {
 	return all
 }
 
+// atNext are lives of which each comes to the crash point once more often than the one
+// before: what is being committed then is another thing each time.
+func atNext(n int, l life) []life {
+	all := lives(n, l)
+	for i := range all {
+		all[i].count += i
+	}
+	return all
+}
+
 // cutOff is a link that is bad all the time.
 func cutOff(kind string, lasts time.Duration) [][]trouble {
 	return [][]trouble{{{0, kind, lasts}}}
@@ -82,10 +92,10 @@ func scenarios(seed uint64) []scenario {
 		{
 			// Late enough that receipts which went out too early are there.
 			name: "central dies before its commit",
-			plan: plan{rate: 100, central: lives(6, life{lasts: 2 * second, point: "central: commit, the images are on stable storage", count: 3})},
+			plan: plan{rate: 100, central: atNext(8, life{lasts: 2 * second, point: "central: commit, the images are on stable storage", count: 2})},
 			bugs: []bug{{"receipts go out before the commit", nowhere,
 				when("receipts go out before the commit", "collector/ingest/commit.go", "results, err := c.in.Store.Insert(ctx, items)",
-					"for i := range items { c.answer(&items[i], store.Result{Outcome: store.Duplicate}, a) }; c.send(a); clear(a)")}},
+					"for i := range items { c.answer(&items[i], store.Result{Outcome: store.Duplicate}, a) }; c.send(a); clear(a); plant.Slow()")}},
 		},
 		{
 			name: "central dies before its receipts",

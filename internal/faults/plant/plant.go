@@ -143,6 +143,9 @@ func Crash(name string) {
 // Bug reports whether this run has the planted bug of that name.
 func Bug(name string) bool { return os.Getenv(EnvBug) == name }
 
+// Slow lets as much time pass as a slow disk takes.
+func Slow() { time.Sleep(time.Second / 20) }
+
 // Later does something a while after now, if the process still lives.
 func Later(f func()) { time.AfterFunc(time.Second/2, f) }
 
