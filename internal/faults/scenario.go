@@ -151,8 +151,8 @@ func scenarios(seed uint64) []scenario {
 		{
 			name: "the unit's disk is full",
 			// So soon and so long that there is not enough to let go of.
-			plan: plan{rate: 200, unitDisk: smallDisk, unit: lives(2, life{lasts: 4 * second}), troubles: [][]trouble{
-				{{0, "black hole", 9 * second}}, {{second / 5, fullDiskOf("unit"), 4 * second}, {second, fullDiskOf("unit"), 2 * second}},
+			plan: plan{rate: 200, unitDisk: smallDisk, unit: lives(2, life{lasts: 7 * second}), troubles: [][]trouble{
+				{{0, "black hole", 14 * second}}, {{second / 5, fullDiskOf("unit"), 8 * second}, {second, fullDiskOf("unit"), 2 * second}},
 			}},
 			bugs: []bug{{"Append hides that the disk is full", nowhere,
 				when("Append hides that the disk is full", "uplink/writer.go", "b.noteFull(r, refused[i])", "refused[i] = nil")}},
