@@ -248,6 +248,52 @@ func TestDeadLettersOfReadsMakeRoomBeforeLiveOnes(t *testing.T) {
 	}
 }
 
+func TestTheRoomOfImagesIsKeptForTheNextUnlessSomethingWasLetGo(t *testing.T) {
+	c := config(t)
+	b := open(t, c)
+	all := func() (ids []itemID) {
+		for _, i := range queue(t, b) {
+			ids = append(ids, i.id)
+		}
+		return ids
+	}
+	addMany(t, b, 300, func() *nrd.Record { return read(c.Clock, "READ") })
+	if err := b.ask(&request{removes: all()}); err != nil {
+		t.Fatal(err)
+	}
+	if b.images.spare == nil {
+		t.Fatal("the room of no file is kept")
+	}
+	kept := onDisk(t, c)
+	add(t, b, read(c.Clock, "PURGED"))
+	if err := b.ask(&request{purge: &purge{bucket: bucketItems, ids: all(), reason: "wrong vehicle"}}); err != nil {
+		t.Fatal(err)
+	}
+	if got := onDisk(t, c); b.images.spare != nil || got > kept-segmentMost/2 {
+		t.Errorf("%d bytes of images are still on disk, %d were", got, kept)
+	}
+}
+
+func TestAFileOfImagesIsBegunWhereTheSpareOneIsGone(t *testing.T) {
+	c := config(t)
+	b := open(t, c)
+	addMany(t, b, 300, func() *nrd.Record { return read(c.Clock, "READ") })
+	var ids []itemID
+	for _, i := range queue(t, b) {
+		ids = append(ids, i.id)
+	}
+	if err := b.ask(&request{removes: ids}); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(b.images.path(b.images.spare.number)); err != nil {
+		t.Fatal(err)
+	}
+	addMany(t, b, 300, func() *nrd.Record { return read(c.Clock, "READ") })
+	if n := count(t, b); n[readText] != 300 || n[readImage] != 600 {
+		t.Errorf("kept are %v", n)
+	}
+}
+
 func TestALongBacklogGivesItsDiskBack(t *testing.T) {
 	c := config(t)
 	b := open(t, c)

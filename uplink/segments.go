@@ -129,15 +129,18 @@ func (s *segments) writable(hit bool) (*segment, error) {
 // create makes a file of images, of the spare one where there is one. s.mu is held.
 func (s *segments) create(path string) (*os.File, error) {
 	mode := os.O_CREATE | os.O_EXCL | os.O_RDWR
-	if s.spare != nil {
-		if err := os.Rename(s.path(s.spare.number), path); err != nil {
+	if spare := s.spare; spare != nil {
+		s.spare = nil
+		switch err := os.Rename(s.path(spare.number), path); {
+		case err == nil:
+			mode = os.O_RDWR
+		case !errors.Is(err, fs.ErrNotExist):
 			return nil, err
 		}
-		s.spare, mode = nil, os.O_RDWR
 	}
 	file, err := os.OpenFile(path, mode, 0o600)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, os.RemoveAll(path)) // or the next file could not have the name
 	}
 	// A file system that cannot do it, or has no room for all of it, gives room as
 	// it is needed.

@@ -5,7 +5,7 @@
 //	data, err := jpeg.Encode(img, 90)
 //
 // OpenCV's own functions do the same, but its library for files needs a hundred and
-// twenty others, half of a unit's memory for code.
+// twenty others, which take 40 MB.
 package jpeg
 
 // #cgo LDFLAGS: -lturbojpeg
@@ -28,8 +28,9 @@ var (
 )
 
 // Decode gives the image of a JPEG file, which the caller closes: 8-bit, three
-// channels, upright where the file says how it was taken. Of a file that is cut off or damaged it gives what can be seen, as OpenCV
-// does; one that would take for ever is refused.
+// channels, upright where the file says how it was taken. Of a file that is cut off
+// or damaged it gives what can be seen, as OpenCV does; one that would take for ever
+// is refused.
 func Decode(data []byte) (gocv.Mat, error) {
 	if len(data) == 0 {
 		return gocv.Mat{}, ErrUnsupported

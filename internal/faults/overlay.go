@@ -64,7 +64,7 @@ var crashPoints = []edit{
 	crash("uplink/journal.go", "err = unix.Fdatasync(int(j.file.Fd()))", "unit: append, before the journal is on stable storage"),
 	crash("uplink/journal.go", "j.end += int64(len(frame))", "unit: append, on stable storage but not returned"),
 	crash("uplink/segments.go", "seg := &segment{number: number, file: file}", "unit: an image file is begun"),
-	crash("uplink/segments.go", "s.spare, mode = nil, os.O_RDWR", "unit: an image file's room is used again"),
+	crash("uplink/segments.go", "mode = os.O_RDWR", "unit: an image file's room is used again"),
 	crash("uplink/segments.go", "err = errors.Join(err, seg.file.Close())", "unit: an image file is full"),
 	crash("uplink/segments.go", "delete(s.files, number)\n", "unit: an image file is removed"),
 	crash("uplink/database.go", "if err := b.tx.Commit(); err != nil {", "unit: checkpoint, before the commit"),
