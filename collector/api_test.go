@@ -3,6 +3,7 @@ package collector
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"mime/multipart"
@@ -16,7 +17,9 @@ import (
 
 	"github.com/alexedwards/argon2id"
 
+	"nrd"
 	"nrd/collector/store"
+	"nrd/collector/store/storetest"
 	"nrd/internal/clock"
 )
 
@@ -159,6 +162,38 @@ func (c *client) load(list, name, text string, fields ...string) ListImport {
 		c.t.Fatalf("import of %s: %+v, %v", name, a, err)
 	}
 	return i
+}
+
+func TestAProgramAcknowledgesAHitThatItWasTold(t *testing.T) {
+	d := newAPI(t)
+	r := storetest.Record("car-7", 1, "AB12CDE", d.clock.Now())
+	_, insertErr := d.store.Insert(t.Context(), storetest.Items(r, d.clock.Now())[:1])
+	_, raiseErr := d.store.RaiseHits(t.Context(), []store.HitAlarm{{
+		Record: r.Key, VRM: "AB12CDE", Captured: d.clock.Now(), Raised: d.clock.Now(), By: store.FoundByUnit,
+		Hit: nrd.Hit{Entry: nrd.Entry{List: "burglars", VRM: "AB12CDE", Reference: "1", Priority: nrd.PriorityHigh}, Match: nrd.MatchExact},
+	}})
+	if err := errors.Join(insertErr, raiseErr); err != nil {
+		t.Fatal(err)
+	}
+	ros, jane := d.client("ros.kerr"), d.client("jane.doe")
+	var hits []ListHit
+	ros.must("POST", "/hits", `{"reason":"late shift"}`, &hits)
+	if len(hits) != 1 || hits[0].Acknowledged != nil {
+		t.Fatalf("told are %+v", hits)
+	}
+	text, err := json.Marshal(SeenHit{Record: hits[0].Record, List: "burglars", Entry: hits[0].Entry, Reference: hits[0].Reference, Note: "patrol sent"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a := d.client("sam.hill").ask("POST", "/hits/acknowledge", string(text)); a.status != 403 {
+		t.Errorf("an officer: %+v", a)
+	}
+	var seen ListHit
+	ros.must("POST", "/hits/acknowledge", string(text), &seen)
+	jane.must("POST", "/hits/acknowledge", strings.Replace(string(text), "patrol sent", "mine", 1), &seen)
+	if seen.AcknowledgedBy != "ros.kerr" || seen.Note != "patrol sent" || seen.Acknowledged == nil {
+		t.Errorf("who was first stays: %+v", seen)
+	}
 }
 
 func TestAProgramKeepsALocalListOverHTTPS(t *testing.T) {
