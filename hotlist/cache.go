@@ -157,6 +157,13 @@ func (c *Cache) load() error {
 			return err
 		}
 	}
+	for name, l := range c.lists {
+		if l, ok := l.(*entryList); ok {
+			if err := c.settle(l); err != nil { // what is pending holds all the same
+				c.config.Log.Warn("what a delta has changed stays beside the list's entries for now", "list", name, "error", err)
+			}
+		}
+	}
 	return nil
 }
 

@@ -3,7 +3,6 @@ package hotlist
 import (
 	"crypto/sha256"
 	"encoding/binary"
-	"time"
 
 	"go.etcd.io/bbolt"
 	"golang.org/x/sys/unix"
@@ -43,36 +42,4 @@ func (l *entryList) letGo(tx *bbolt.Tx) {
 	size := min(tx.Size(), l.opened)
 	// It is advice: where the kernel does not take it, nothing is lost.
 	unix.Syscall(unix.SYS_MADVISE, l.db.Info().Data, uintptr(size), unix.MADV_DONTNEED) //nolint:errcheck // as said
-}
-
-// lettingGo is how often keepLettingGo does.
-const lettingGo = 2 * time.Millisecond
-
-// keepLettingGo does so until it is told to stop: a commit reads all pages that have
-// changed entries, and the kernel maps fifteen beside each. What is mapped stays
-// where it is while a transaction is open.
-func (l *entryList) keepLettingGo() (stop func()) {
-	end, ended := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(ended)
-		tick := time.NewTicker(lettingGo)
-		defer tick.Stop()
-		for {
-			select {
-			case <-end:
-				return
-			case <-tick.C:
-			}
-			guarded(func() error { //nolint:errcheck // it is advice
-				return l.db.View(func(tx *bbolt.Tx) error {
-					l.letGo(tx)
-					return nil
-				})
-			})
-		}
-	}()
-	return func() {
-		close(end)
-		<-ended
-	}
 }

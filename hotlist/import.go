@@ -180,6 +180,11 @@ func (i *importer) parse(f *voi.File, keep func(nrd.Entry, []byte) error) error 
 // buildEntries writes a list of entries; old is the one that the file changes, or
 // nil.
 func (i *importer) buildEntries(path string, old *entryList) error {
+	if old != nil {
+		if err := i.cache.settle(old); err != nil {
+			return err
+		}
+	}
 	s := &sorter{dir: i.work}
 	secrets := newSecrets(i.cache.key, i.about.List)
 	err := i.each(func(e nrd.Entry, line []byte) error {

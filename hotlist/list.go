@@ -101,6 +101,9 @@ type entryList struct {
 	secrets secrets
 	// filter knows which VRMs are not in the list, and that is nearly all.
 	filter filter
+	// pending holds whatever the file's entries say. The cache's mu guards it, as
+	// it does the header.
+	pending pending
 }
 
 func openEntryList(path string, key *sealed.Key) (list, error) {
@@ -122,6 +125,9 @@ func openEntryList(path string, key *sealed.Key) (list, error) {
 			b := tx.Bucket(headerBucket)
 			if b == nil {
 				return errors.New("it has no header")
+			}
+			if l.pending, err = readPending(tx); err != nil {
+				return err
 			}
 			return l.readHeader(b.Get(headerName), key)
 		})
@@ -165,21 +171,32 @@ func (l *entryList) close() error      { return l.db.Close() }
 func (l *entryList) verify(ctx context.Context) error {
 	d := l.secrets.digest(publication.Content{})
 	l.filter = newFilter(l.Entries)
-	n := 0
+	n, seen := 0, 0
+	count := func(key, box []byte) {
+		d.add(key, box)
+		l.filter.add(key)
+		n++
+	}
 	err := l.read(func(b *bbolt.Bucket) error {
 		defer l.letGo(b.Tx())
 		return b.ForEach(func(key, box []byte) error {
-			d.add(key, box)
-			l.filter.add(key)
-			if n++; n%entriesPerCommit == 0 {
+			if !l.pending.has(key) {
+				count(key, box)
+			}
+			if seen++; seen%entriesPerCommit == 0 {
 				l.letGo(b.Tx())
 			}
-			if n > l.Entries {
+			if seen > l.Entries+len(l.pending) {
 				return errors.New("it has more entries than were written") // or pages that go round in a circle
 			}
 			return ctx.Err()
 		})
 	})
+	for _, it := range l.pending {
+		if it.box != nil {
+			count(it.key, it.box)
+		}
+	}
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -199,15 +216,33 @@ func (l *entryList) lookup(v nrd.VRM) ([]nrd.Entry, error) {
 	if !l.filter.has(prefix) {
 		return nil, nil
 	}
+	changes := l.pending.of(prefix)
 	err := l.read(func(b *bbolt.Bucket) error {
-		c := b.Cursor()
-		for key, box := c.Seek(prefix); bytes.HasPrefix(key, prefix); key, box = c.Next() {
+		open := func(key, box []byte) error {
 			e, err := l.secrets.open(key, box)
 			if err != nil {
 				return err
 			}
 			e.List = l.List
 			entries = append(entries, e)
+			return nil
+		}
+		c := b.Cursor()
+		for key, box := c.Seek(prefix); bytes.HasPrefix(key, prefix); key, box = c.Next() {
+			if changes.has(key) {
+				continue
+			}
+			if err := open(key, box); err != nil {
+				return err
+			}
+		}
+		for _, it := range changes {
+			if it.box == nil {
+				continue
+			}
+			if err := open(it.key, it.box); err != nil {
+				return err
+			}
 		}
 		return nil
 	})

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -160,6 +161,30 @@ func TestADeltaThatDoesNotFitChangesNothing(t *testing.T) {
 	}
 }
 
+func TestAnEntryThatADeltaPutsInIsMatchedAndOneThatItTakesAwayIsNot(t *testing.T) {
+	u := newUnit(t)
+	one := versionLines(t, 1, 300)
+	first, snapshot := snapshotOf(t, 1, one)
+	if err := take(t, u.Cache, first, snapshot); err != nil {
+		t.Fatal(err)
+	}
+	two := slices.DeleteFunc(versionLines(t, 1, 301), func(l string) bool { return l == one[0] })
+	p, file := deltaOf(t, 2, one, two)
+	if err := take(t, u.Cache, p, file); err != nil {
+		t.Fatal(err)
+	}
+	gone, _, _ := strings.Cut(one[0], ",")
+	for range 2 {
+		if hits, err := u.Match(mark(300)); err != nil || len(hits) != 1 {
+			t.Errorf("the new one: %+v, %v", hits, err)
+		}
+		if hits, err := u.Match(nrd.VRM(gone)); err != nil || len(hits) != 0 {
+			t.Errorf("the one taken away: %+v, %v", hits, err)
+		}
+		u.restart(func([]string) {})
+	}
+}
+
 func TestASnapshotThatIsNotTheListThatWasAnnouncedIsNotTaken(t *testing.T) {
 	u := newUnit(t)
 	one := versionLines(t, 1, 300)
@@ -204,6 +229,7 @@ func TestPowerCutSyncProgram(t *testing.T) {
 	if disk == "" {
 		return
 	}
+	pendingAtOnce = 15
 	config, err := cutConfig(disk, Rule{})
 	if err != nil {
 		t.Fatal(err)
@@ -258,6 +284,8 @@ func TestAfterAPowerCutAtAnyStepOfASyncOneWholeVersionIsInForce(t *testing.T) {
 }
 
 func TestReadsAreMatchedWhileTheListChangesAndNeverSeeHalfOfIt(t *testing.T) {
+	pendingAtOnce = 7
+	defer func() { pendingAtOnce = 400 }()
 	u := newUnit(t)
 	lines := versionLines(t, 1, 300)
 	p, file := snapshotOf(t, 1, lines)
@@ -316,41 +344,44 @@ func (l *lastly) Read(p []byte) (int, error) {
 }
 
 func TestAListThatIsFoundDamagedWhileADeltaIsAppliedHoldsNobodyUp(t *testing.T) {
-	u := newUnit(t)
-	one := versionLines(t, 1, 300)
-	first, snapshot := snapshotOf(t, 1, one)
-	if err := take(t, u.Cache, first, snapshot); err != nil {
-		t.Fatal(err)
-	}
-	spoil(t, u.lists["wanted"].(*entryList), mark(7)) //nolint:errcheck // no list of statuses
-	p, file := deltaOf(t, 2, one, one[:299])
-	matched := make(chan error, 1)
-	lines, err := p.Open(&lastly{bytes.NewReader(file), func() {
-		go func() {
-			_, err := u.Match(mark(7))
-			matched <- err
-		}()
-		for u.mu.TryRLock() { // until it is about to set the list aside
-			u.mu.RUnlock()
-			time.Sleep(time.Millisecond)
+	pendingAtOnce = 5
+	defer func() { pendingAtOnce = 400 }()
+	for wait := range 10 {
+		u := newUnit(t)
+		one := versionLines(t, 1, 300)
+		first, snapshot := snapshotOf(t, 1, one)
+		if err := take(t, u.Cache, first, snapshot); err != nil {
+			t.Fatal(err)
 		}
-	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer lines.Close()
-	changed := make(chan error, 1)
-	go func() { changed <- u.Change(t.Context(), p, lines) }()
-	for what, end := range map[string]chan error{"the match": matched, "the change": changed} {
-		select {
-		case err := <-end:
-			t.Logf("%s: %v", what, err)
-		case <-time.After(20 * time.Second):
-			t.Fatalf("%s does not end", what)
+		spoil(t, u.lists["wanted"].(*entryList), mark(7)) //nolint:errcheck // no list of statuses
+		p, file := deltaOf(t, 2, one, versionLines(t, 2, 300))
+		matched := make(chan error, 1)
+		// It is found while the file is read, while the version is written, or while
+		// its changes are brought in.
+		lines, err := p.Open(&lastly{bytes.NewReader(file), func() {
+			go func() {
+				time.Sleep(time.Duration(wait) * 2 * time.Millisecond)
+				_, err := u.Match(mark(7))
+				matched <- err
+			}()
+		}})
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
-	if hits, err := u.Match(mark(8)); err != nil || len(hits) != 0 {
-		t.Errorf("the list is still in force: %+v, %v", hits, err)
+		changed := make(chan error, 1)
+		go func() { changed <- u.Change(t.Context(), p, lines) }()
+		for what, end := range map[string]chan error{"the match": matched, "the change": changed} {
+			select {
+			case err := <-end:
+				t.Logf("%s: %v", what, err)
+			case <-time.After(20 * time.Second):
+				t.Fatalf("%s does not end", what)
+			}
+		}
+		if hits, err := u.Match(mark(8)); err != nil || len(hits) != 0 {
+			t.Errorf("the list is still in force: %+v, %v", hits, err)
+		}
+		lines.Close()
 	}
 }
 
