@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"math"
 	"slices"
-	"strings"
 	"time"
 
 	"nrd"
@@ -24,14 +23,25 @@ import (
 // future is how unlikely a mark whose age field has not begun is beside another.
 const future = 1e-3
 
-// lettering is how likely a text without a digit is to be a mark, by its length,
-// and not a word on a van or a sign. Abroad there are marks of letters alone, but
-// hardly any of three letters or fewer.
-func lettering(length int) float64 {
-	if length <= 3 {
-		return 0.1
+// lettering is how likely a text that follows no layout is to be a mark, and not
+// what stands on a van or a sign. Abroad there are marks of letters alone, but hardly
+// any of three letters or fewer, and hardly any with six letters in a row.
+func lettering(v nrd.VRM) float64 {
+	longest, run := 0, 0
+	for i := range len(v) {
+		if run++; v[i] <= '9' {
+			run = 0
+		}
+		longest = max(longest, run)
 	}
-	return 0.4
+	switch {
+	case longest > 5, longest == len(v) && longest <= 3:
+		return 0.1
+	case longest == len(v):
+		return 0.4
+	default:
+		return 1
+	}
 }
 
 // maxAlternatives is how many other marks a read keeps.
@@ -86,8 +96,8 @@ type candidate struct {
 	characters []int
 }
 
-// weigh gives a mark its mass, and what a future age field took from it. What the
-// want of a digit takes goes to no other mark: then there is none.
+// weigh gives a mark its mass, and what a future age field took from it. What
+// lettering takes goes to no other mark: then there is none.
 func weigh(c nrd.Candidate, g Glyphs) (w candidate, lost float64) {
 	w = candidate{Candidate: c, characters: make([]int, len(c.VRM))}
 	product := g.Weight
@@ -114,8 +124,8 @@ func weigh(c nrd.Candidate, g Glyphs) (w candidate, lost float64) {
 		lost = w.mass * (1 - future)
 		w.mass *= future
 	}
-	if likeliest == 0 && !strings.ContainsAny(string(c.VRM), "0123456789") {
-		w.mass *= lettering(len(c.VRM))
+	if likeliest == 0 {
+		w.mass *= lettering(c.VRM)
 	}
 	return w, lost
 }

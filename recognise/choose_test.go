@@ -49,13 +49,15 @@ func TestAWordIsNoMarkOrAnUnsureOne(t *testing.T) {
 	if read, _ := choose([]Glyphs{seen("SCHOOL", 0.99)}, today.Now()); read.Confidence >= 50 {
 		t.Errorf("a word is read with confidence %d", read.Confidence)
 	}
-	for _, word := range []string{"SK", "KIA", "BUS"} {
-		if read, ok := choose([]Glyphs{seen(word, 0.9)}, today.Now()); ok && read.Confidence >= DefaultLeastConfidence {
+	for _, word := range []string{"SK", "KIA", "BUS", "LONDON54", "POSTOFF1CE"} {
+		if read, ok := choose([]Glyphs{seen(word, 0.98)}, today.Now()); ok && read.Confidence >= DefaultLeastConfidence {
 			t.Errorf("%s is read with confidence %d", word, read.Confidence)
 		}
 	}
-	if read, _ := choose([]Glyphs{seen("62JLH6", 0.9)}, today.Now()); read.Confidence < DefaultLeastConfidence {
-		t.Errorf("a foreign mark has confidence %d", read.Confidence)
+	for _, mark := range []string{"62JLH6", "ABCDE123"} {
+		if read, _ := choose([]Glyphs{seen(mark, 0.9)}, today.Now()); read.Confidence < DefaultLeastConfidence {
+			t.Errorf("%s, a foreign mark, has confidence %d", mark, read.Confidence)
+		}
 	}
 }
 

@@ -242,7 +242,7 @@ func BenchmarkLocalise(b *testing.B) {
 	img := crowd()
 	defer img.Close()
 	for b.Loop() {
-		if _, err := rec.config.Localiser.Localise(img, frameSide); err != nil {
+		if _, err := rec.config.Localiser.Localise(img, FrameSide); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -16,10 +16,12 @@ import (
 	"nrd/capture"
 )
 
+// FrameSide is how a camera's frames are looked at: the longer side of their region
+// is brought to so many pixels. The camera is set up so that their plates are not
+// tiny.
+const FrameSide = 640
+
 const (
-	// frameSide is how a camera's frames are looked at: it is set up so that
-	// their plates are not tiny.
-	frameSide = 640
 	// surePlate is the localiser's probability below which a photograph's read
 	// is less sure than its text: the place may be no plate at all.
 	surePlate = 0.75
@@ -237,7 +239,7 @@ func (r *Recogniser) Track(f *capture.Frame) ([]*nrd.Record, error) {
 		r.wait(now)
 		return r.due(now), nil
 	}
-	plates, err := r.localise(img, now.view, frameSide)
+	plates, err := r.localise(img, now.view, FrameSide)
 	if err != nil {
 		return nil, err
 	}

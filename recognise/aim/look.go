@@ -109,7 +109,7 @@ func (e *eye) look(f *capture.Frame, now time.Duration) (*Look, error) {
 // plates finds and reads the plates of a frame. They are found once, and what the
 // recogniser makes of them is looked up by their outline.
 func (e *eye) plates(f *capture.Frame) ([]Plate, error) {
-	e.localiser.found = nil
+	e.localiser.begin(side(e.region, f.Image.Cols(), f.Image.Rows()))
 	seen, err := e.reader.Photograph(f)
 	if err != nil {
 		return nil, err
@@ -146,10 +146,38 @@ func (e *eye) plates(f *capture.Frame) ([]Plate, error) {
 // plate: below it grilles and signs are among them.
 const surePlate = 0.7
 
-// once remembers what was found.
+// once finds plates as the unit will, and remembers them: a photograph is looked at
+// more closely than a camera's frames are, and what is seen only then the unit will
+// not see.
 type once struct {
 	recognise.Localiser
-	found []recognise.Plate
+	side   int
+	looked bool
+	found  []recognise.Plate
+}
+
+// begin is called before each frame.
+func (o *once) begin(side int) { o.side, o.looked, o.found = side, false, nil }
+
+// Localise finds plates at the first look at a frame, at the unit's scale.
+func (o *once) Localise(img gocv.Mat, _ int) (plates []recognise.Plate, err error) {
+	if !o.looked {
+		o.looked = true
+		o.found, err = o.Localiser.Localise(img, o.side)
+		plates = o.found
+	}
+	return plates, err
+}
+
+// side is what the longer side of a whole frame of w by h pixels is brought to, so
+// that the region has the scale that the unit sees it at. The frame is not enlarged.
+func side(r recognise.Region, w, h int) int {
+	if r == (recognise.Region{}) {
+		r = recognise.Region{0, 0, 1, 1}
+	}
+	whole := float64(max(w, h))
+	part := max((r[2]-r[0])*float64(w), (r[3]-r[1])*float64(h), 1)
+	return int(min(recognise.FrameSide*whole/part, max(whole, recognise.FrameSide)) + 0.5)
 }
 
 // rate is how many frames a second were looked at lately.
@@ -174,13 +202,4 @@ func tilt(q nrd.Quad) int {
 // within reports whether a place in shares of the picture lies in a region.
 func within(r recognise.Region, x, y float64) bool {
 	return r == (recognise.Region{}) || r[0] <= x && x <= r[2] && r[1] <= y && y <= r[3]
-}
-
-// Localise finds and remembers, of two looks the closer one that finds anything.
-func (o *once) Localise(img gocv.Mat, side int) ([]recognise.Plate, error) {
-	plates, err := o.Localiser.Localise(img, side)
-	if len(plates) > 0 {
-		o.found = plates
-	}
-	return plates, err
 }
