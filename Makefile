@@ -100,8 +100,9 @@ test-brokers: deps-test ## the link and the whole way behind central's own broke
 	CGO_ENABLED=1 go test -race -timeout 15m -run Broker ./internal/link ./uplink ./collector
 
 .PHONY: test-train
-test-train: deps-train ## the training pipeline on a handful of plates
+test-train: deps-train deps-build ## the training pipeline on a handful of plates, and what it exports in the agent's engine
 	$(MAKE) -C recognise/train smoke
+	NRD_TRAINED=/tmp/train-data-smoke/model go test -count 1 -run TestNetworksAreLoadedAsTheTrainingExportsThem ./recognise
 
 .PHONY: test-demo
 test-demo: build deps-run ## the demonstration: its reads arrive and its hits are right

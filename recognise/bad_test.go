@@ -39,12 +39,15 @@ func counted(rec *Recogniser) *counting {
 	return c
 }
 
-func TestPicturesOfExtremeShapeAreSurvived(t *testing.T) {
+func TestPicturesOfExtremeShapeAreSurvivedAndCostNoMoreThanOthers(t *testing.T) {
 	rec := newNetworks(t)
+	c := counted(rec)
+	pictures := 0
 	for _, size := range []image.Point{{1, 1}, {1, 5000}, {5000, 1}, {20000, 16}, {16, 20000}} {
 		for _, kind := range []gocv.MatType{gocv.MatTypeCV8UC1, gocv.MatTypeCV8UC3, gocv.MatTypeCV8UC4} {
 			img := noise(t, size.Y, size.X, kind)
 			rec.config.Region = Region{0.2, 0.3, 0.9, 0.8}
+			pictures++
 			if seen, err := rec.Photograph(&capture.Frame{Image: img}); err != nil || len(seen) > 0 {
 				t.Errorf("%v: %d reads, %v", size, len(seen), err)
 			}
@@ -55,6 +58,9 @@ func TestPicturesOfExtremeShapeAreSurvived(t *testing.T) {
 			}
 			img.Close()
 		}
+	}
+	if c.localised > pictures*(len(photographLooks)+2) || c.read > pictures*MaxPlates {
+		t.Errorf("%d pictures took %d searches and %d reads", pictures, c.localised, c.read)
 	}
 }
 
@@ -73,7 +79,7 @@ func TestLetteringThatIsNoPlateIsNotRead(t *testing.T) {
 func TestAHundredPlatesCostABoundedNumberOfLooks(t *testing.T) {
 	rec := newNetworks(t)
 	c := counted(rec)
-	img := crowd()
+	img := crowd(t)
 	defer img.Close()
 	if _, err := rec.Photograph(&capture.Frame{Image: img}); err != nil {
 		t.Fatal(err)

@@ -24,7 +24,7 @@ func TestNoPixelsAreLeftBehind(t *testing.T) {
 		defer tesseract.Close()
 		img, quad := drawn("AB12", "CDE")
 		defer img.Close()
-		many := crowd()
+		many := crowd(t)
 		defer many.Close()
 		r := newRoad(t)
 		var settled int

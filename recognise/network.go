@@ -30,6 +30,11 @@ func openNetwork(name string) (*network, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNetwork, err)
 	}
+	return newNetwork(name, weights)
+}
+
+// newNetwork loads a network of which there is the ONNX file.
+func newNetwork(name string, weights []byte) (*network, error) {
 	n := &network{version: fmt.Sprintf("%x", sha256.Sum256(weights))[:8]}
 	message := C.nrd_network_open(unsafe.Pointer(unsafe.SliceData(weights)), C.size_t(len(weights)), &n.p) //nolint:gocritic // what cgo makes of it
 	if err := thrown(message); err != nil {

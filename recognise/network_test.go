@@ -1,12 +1,13 @@
 package recognise
 
 import (
+	"cmp"
 	"encoding/csv"
 	"errors"
-	"fmt"
 	"image"
-	"image/color"
+	"math"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -188,6 +189,35 @@ func TestEveryPlateOfTheRenderedPhotographsIsRead(t *testing.T) {
 	}
 }
 
+func TestAPlateIsReadTheSameWhereverItsOutlineLies(t *testing.T) {
+	rec := newNetworks(t)
+	for _, file := range []string{"front-near.jpg", "rear-near.jpg", "van-two-lines.jpg"} {
+		img := open(t, photographs+file)
+		plates, err := rec.config.Localiser.Localise(img, FrameSide)
+		if err != nil || len(plates) != 1 {
+			t.Fatalf("%s: %d plates, %v", file, len(plates), err)
+		}
+		w, h := size(plates[0].Quad)
+		// As far off as outlines are, and farther: shares of its width and height.
+		for _, off := range []struct{ left, top, right, bottom float64 }{
+			{}, {-0.03, -0.06, -0.03, -0.06}, {0.03, 0.06, 0.03, 0.06}, {-0.03, -0.06, 0.03, 0.06}, {0.02, 0.05, -0.02, -0.05}, {-0.03, 0.06, 0.03, -0.06},
+		} {
+			q := plates[0].Quad
+			for i := range q {
+				q[i].X += w * []float64{off.left, off.right, off.right, off.left}[i]
+				q[i].Y += h * []float64{off.top, off.top, off.bottom, off.bottom}[i]
+			}
+			seen, err := rec.config.Reader.Read(img, q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if read, ok := choose(seen, today.Now()); !ok || string(read.VRM) != truth(t)[file][0] {
+				t.Errorf("%s, its outline off by %+v: %s", file, off, read.VRM)
+			}
+		}
+	}
+}
+
 func TestAPanOverAPhotographIsOnePassage(t *testing.T) {
 	rec := newNetworks(t)
 	img := open(t, photographs+"rear-near.jpg")
@@ -216,30 +246,44 @@ func TestAPanOverAPhotographIsOnePassage(t *testing.T) {
 	}
 }
 
-// crowd is a photograph with a hundred plates drawn on it.
-func crowd() gocv.Mat {
-	img := gocv.NewMatWithSizeFromScalar(gocv.NewScalar(90, 90, 90, 0), 1000, 1600, gocv.MatTypeCV8UC3)
+// crowded is the mark of each plate in a crowd.
+const crowded = "LN68OKE"
+
+// crowd is a picture with a hundred copies of a photograph's plate on it.
+func crowd(t testing.TB) gocv.Mat {
+	t.Helper()
+	photo := gocv.IMRead(photographs+"front-near.jpg", gocv.IMReadColor)
+	defer photo.Close()
+	plate := photo.Region(image.Rect(640, 586, 797, 633))
+	defer plate.Close()
+	img := gocv.NewMatWithSizeFromScalar(gocv.NewScalar(90, 90, 90, 0), 1000, 1700, gocv.MatTypeCV8UC3)
 	for i := range 100 {
-		x, y := 20+i%10*158, 20+i/10*98
-		gocv.Rectangle(&img, image.Rect(x, y, x+130, y+30), color.RGBA{R: 240, G: 240, B: 240}, -1)
-		gocv.PutText(&img, fmt.Sprintf("AB%02d CDE", i), image.Pt(x+6, y+24), gocv.FontHersheyDuplex, 0.8, color.RGBA{}, 2)
+		at := image.Pt(6+i%10*168, 20+i/10*98)
+		place := img.Region(image.Rectangle{at, at.Add(image.Pt(plate.Cols(), plate.Rows()))})
+		plate.CopyTo(&place)
+		place.Close()
 	}
 	return img
 }
 
-func TestAHundredPlatesInOnePhotographAreBounded(t *testing.T) {
+func TestOfAHundredPlatesInOnePhotographSoManyAreReadAndRight(t *testing.T) {
 	rec := newNetworks(t)
-	img := crowd()
+	img := crowd(t)
 	defer img.Close()
 	seen, err := rec.Photograph(&capture.Frame{Image: img})
-	if err != nil || len(seen) > MaxPlates {
+	if err != nil || len(seen) == 0 || len(seen) > MaxPlates {
 		t.Errorf("%d reads, %v", len(seen), err)
+	}
+	for _, s := range seen {
+		if s.Read.VRM != crowded {
+			t.Errorf("%s was read, all are %s", s.Read.VRM, crowded)
+		}
 	}
 }
 
 func BenchmarkLocalise(b *testing.B) {
 	rec := newNetworks(b)
-	img := crowd()
+	img := crowd(b)
 	defer img.Close()
 	for b.Loop() {
 		if _, err := rec.config.Localiser.Localise(img, FrameSide); err != nil {
@@ -261,7 +305,7 @@ func BenchmarkRead(b *testing.B) {
 
 func BenchmarkPhotograph(b *testing.B) {
 	rec := newNetworks(b)
-	img, _ := drawn("AB12 CDE")
+	img := gocv.IMRead(photographs+"rear-near.jpg", gocv.IMReadColor)
 	defer img.Close()
 	for b.Loop() {
 		if _, err := rec.Photograph(&capture.Frame{Image: img}); err != nil {
@@ -290,5 +334,42 @@ func TestWhatOpenCVThrowsIsAnErrorAndTheNetworkReadsOn(t *testing.T) {
 	}
 	if values, err := n.run(crop, 0, 1, want); err != nil || len(values) != classes*cropFrames {
 		t.Errorf("a right one then gives %d values, %v", len(values), err)
+	}
+}
+
+// trained names a folder with what the training has exported: package model's, or that
+// of a run of a few steps, which shows that the training goes all the way to here.
+const trained = "NRD_TRAINED"
+
+func TestNetworksAreLoadedAsTheTrainingExportsThem(t *testing.T) {
+	for name, c := range map[string]struct {
+		picture gocv.Mat
+		want    [4]int
+	}{
+		"finder":    {gocv.NewMatWithSize(384, 512, gocv.MatTypeCV8UC3), [4]int{1, 9, 48, 64}},
+		"localiser": {gocv.NewMatWithSize(windowHeight, windowWidth, gocv.MatTypeCV8UC3), [4]int{1, 9, 16, 24}},
+		"reader":    {gocv.NewMatWithSize(cropHeight, cropWidth, gocv.MatTypeCV8UC1), [4]int{1, classes, 1, cropFrames}},
+	} {
+		weights, err := os.ReadFile(filepath.Join(cmp.Or(os.Getenv(trained), "model"), name+".onnx"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, err := newNetwork(name, weights)
+		if err != nil {
+			t.Fatal(err)
+		}
+		values, err := n.run(c.picture, 127, 1.0/255, c.want)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		for _, v := range values {
+			if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
+				t.Fatalf("%s gives %v", name, v)
+			}
+		}
+		n.close()
+		if err := c.picture.Close(); err != nil {
+			t.Error(err)
+		}
 	}
 }

@@ -31,13 +31,13 @@ func (r *Report) Text(w io.Writer) error {
 			continue
 		}
 		t.row("\t\t")
-		t.row("by %s\tplates\tread right of all\tcaptured\tfalse a photograph", g.By)
+		t.row("by %s\tplates\tread right of all\tcaptured\tright of captured\tfalse a photograph", g.By)
 		for _, row := range g.Rows {
 			each := ""
 			if row.FalseReads.Of > 0 {
 				each = fmt.Sprintf("%.3f", row.FalseReads.Each)
 			}
-			t.row("  %s\t%d\t%s\t%s\t%s", row.Value, row.Plates, row.Read, row.Captured, each)
+			t.row("  %s\t%d\t%s\t%s\t%s\t%s", row.Value, row.Plates, row.Read, row.Captured, row.Right, each)
 		}
 	}
 	for _, f := range r.Missing {
