@@ -86,7 +86,7 @@ def _jitter(quad, rng, two=False):
     grow = np.sign(q - q.mean(0)) * [rng.uniform(-.02, .035), rng.uniform(-.06, .1)]
     q = q + (noise + shift + grow).astype(np.float32) * [w, h] * k
     if rng.random() < (.6 if two else .3):  # turned, or slanted, as leaning plates are
-        a, slant = rng.gauss(0, .07 if two else .03), rng.gauss(0, .08 if two else .03)
+        a, slant = rng.gauss(0, .07 if two else .03), rng.gauss(0, (.2 if rng.random() < .4 else .08) if two else .03)
         mid = q.mean(0)
         q = (q - mid) @ np.array([[np.cos(a), np.sin(a)], [-np.sin(a), np.cos(a)]], np.float32)
         q[:, 0] += slant * q[:, 1]

@@ -34,8 +34,9 @@ def _arc(cx, cy, rx, ry, start, end, n=16, square=2.0):
     return [(cx + rx * bow(math.cos(a)), cy + ry * bow(math.sin(a))) for a in t]
 
 
-def strokes(square=2.0):
-    """The centre lines of every character; a greater `square` gives squarer bows, as many makers' faces have."""
+def strokes(square=2.0, valley=51.0, peak=12.0):
+    """The centre lines of every character; a greater `square` gives squarer bows, as many makers' faces have.
+    `valley` is how far down M's middle reaches, `peak` how far up W's, in mm."""
     arc = functools.partial(_arc, square=square)
     oval = arc(25, 25, 18, 18, 180, 360) + arc(25, 54, 18, 18, 0, 180) + [(7, 25)]
     left, right = [(7, -9), (7, 88)], [(43, -9), (43, 88)]
@@ -65,7 +66,7 @@ def strokes(square=2.0):
         "J": [[(43, -9), (43, 54)] + arc(25, 54, 18, 18, 0, 180), [(7, 56), (7, 50)]],
         "K": [left, [(5, 54), (52, -9)], [(20, 30), (47, 90)]],
         "L": [left, [(0, 72), (59, 72)]],
-        "M": [left, right, [(4, -8), (27, 51)], [(46, -8), (23, 51)]],
+        "M": [left, right, [(4, -8), (27, valley)], [(46, -8), (23, valley)]],
         "N": [left, right, [(3, -8), (47, 87)]],
         "P": [left, [(0, 7), (26, 7)] + arc(26, 25, 17, 18, -90, 90) + [(7, 43)]],
         "Q": [oval, [(27, 52), (50, 84)]],
@@ -75,7 +76,7 @@ def strokes(square=2.0):
         "T": [[(-9, 7), (59, 7)], [(25, 0), (25, 88)]],
         "U": [[(7, -9), (7, 54)] + arc(25, 54, 18, 18, 180, 0) + [(43, -9)]],
         "V": [[(5, -9), (23, 84)], [(45, -9), (27, 84)], [(21, 74), (29, 74)]],
-        "W": [[(5, -9), (13, 84)], [(45, -9), (37, 84)], [(12, 84), (26.5, 12)], [(38, 84), (23.5, 12)]],
+        "W": [[(3, -9), (14, 84)], [(47, -9), (36, 84)], [(13, 84), (26, peak)], [(37, 84), (24, peak)]],
         "X": [[(2, -9), (48, 88)], [(48, -9), (2, 88)]],
         "Y": [[(2, -9), (25, 46)], [(48, -9), (25, 46)], [(25, 40), (25, 88)]],
         "Z": [[(0, 7), (59, 7)], [(0, 72), (59, 72)], [(48, -2), (2, 81)]],
@@ -83,13 +84,15 @@ def strokes(square=2.0):
 
 
 STROKES = strokes()
+# Where four strokes share a character's width they are thinner, or they would fill it.
+CROWDED = {"M": .9, "W": .72}
 # European faces give 1 a flag and I serifs; without them a bar.
 FLAGGED_ONE = [[(25, -9), (25, 88)], [(25, 5), (5, 24)], [(6, 72), (44, 72)]]
 SERIFED_I = [[(25, -9), (25, 88)], [(8, 7), (42, 7)], [(8, 72), (42, 72)]]
 
 
-def draw(ch, width=WIDTH, stroke=STROKE, px_per_mm=4.0, strokes=None, height=HEIGHT):
-    """The character's mask, uint8, cut to its statutory box."""
+def draw(ch, width=WIDTH, stroke=STROKE, px_per_mm=4.0, strokes=None, height=HEIGHT, crowded=1.0):
+    """The character's mask, uint8, cut to its statutory box; `crowded` is how thick M's and W's strokes are, 1 as they should be."""
     bar = ch in "1I" and strokes is None
     width = stroke if bar else width
     over = 2  # drawn twice as large, then averaged down
@@ -98,6 +101,7 @@ def draw(ch, width=WIDTH, stroke=STROKE, px_per_mm=4.0, strokes=None, height=HEI
     # Centre lines are given for the 14 mm stroke in its 50 x 79 box: keep the outline on the box.
     fx = 1.0 if bar else (width - stroke) / (WIDTH - STROKE)
     fy = (height - stroke) / (HEIGHT - STROKE)
+    thick = stroke * min(1, CROWDED.get(ch, 1) * crowded)
     for line in strokes or STROKES[ch]:
         p = np.array(line, np.float32)
         p = np.stack([stroke / 2 + (p[:, 0] - 7) * fx, stroke / 2 + (p[:, 1] - 7) * fy], 1) * s
@@ -106,11 +110,11 @@ def draw(ch, width=WIDTH, stroke=STROKE, px_per_mm=4.0, strokes=None, height=HEI
             length = float(np.hypot(*d))
             if length < 1e-3:
                 continue
-            n = np.array([-d[1], d[0]]) / length * stroke * s / 2
+            n = np.array([-d[1], d[0]]) / length * thick * s / 2
             box = np.array([p[i] + n, p[i + 1] + n, p[i + 1] - n, p[i] - n])
             cv2.fillConvexPoly(mask, np.round(box * 16).astype(np.int32), 255, cv2.LINE_8, 4)
             if i:
-                cv2.circle(mask, tuple(int(v) for v in p[i]), int(stroke * s / 2), 255, -1)
+                cv2.circle(mask, tuple(int(v) for v in p[i]), int(thick * s / 2), 255, -1)
     return cv2.resize(mask, (max(1, round(width * px_per_mm)), round(height * px_per_mm)), interpolation=cv2.INTER_AREA)
 
 
@@ -150,16 +154,34 @@ def bend(masks, rng):
 
 def bent(rng):
     """A face like ours but bent, of any width and thickness, with or without flags and serifs."""
-    f = wright(rng.uniform(38, 58), rng.uniform(8, 15.5), flags=rng.random() < .7, square=rng.uniform(2, 3.2))
+    f = wright(rng.uniform(38, 58), rng.uniform(8, 15.5), flags=rng.random() < .7, square=rng.uniform(2, 3.2), peak=rng.uniform(8, 40))
     return Font("bent " + f.name, bend(f.masks, rng), f.wright)
 
 
-def wright(width=WIDTH, stroke=STROKE, px_per_mm=2.0, flags=False, height=HEIGHT, square=2.0):
+def continental(rng):
+    """A narrow, light face as most of the continent has: M and W are as wide as the rest, their middles anywhere."""
+    width = rng.uniform(38, 50)
+    f = wright(width, width * rng.uniform(.18, .25), flags=True, square=rng.uniform(2, 3),
+               crowded=rng.uniform(.85, 1.2), valley=rng.uniform(34, 76), peak=rng.uniform(8, 40))
+    return Font("continental " + f.name, bend(f.masks, rng) if rng.random() < .5 else f.masks, False)
+
+
+def narrowed(font, rng):
+    """A face whose M and W are hardly wider than its N, as they are made to fit a plate."""
+    masks = dict(font.masks)
+    for c in "MW":
+        m = masks[c]
+        w = round(masks["N"].shape[1] * rng.uniform(.95, 1.25))
+        masks[c] = cv2.resize(m, (min(w, m.shape[1]), m.shape[0]), interpolation=cv2.INTER_AREA)
+    return Font("narrowed " + font.name, masks, font.wright)
+
+
+def wright(width=WIDTH, stroke=STROKE, px_per_mm=2.0, flags=False, height=HEIGHT, square=2.0, crowded=1.0, **middles):
     """The stroke face at one statutory (or customary) size."""
-    lines = {c: None if c in "1I" else s for c, s in strokes(square).items()}
+    lines = {c: None if c in "1I" else s for c, s in strokes(square, **middles).items()}
     if flags:
         lines.update({"1": FLAGGED_ONE, "I": SERIFED_I})
-    masks = {c: draw(c, width, stroke, px_per_mm, lines[c], height) for c in CHARS}
+    masks = {c: draw(c, width, stroke, px_per_mm, lines[c], height, crowded) for c in CHARS}
     return Font("strokes %gx%gx%g %g%s" % (height, width, stroke, square, " flags" if flags else ""), masks, not flags)
 
 

@@ -66,7 +66,7 @@ def sense(im, rng, blur):
     if u < .35:
         im = cv2.GaussianBlur(im, (0, 0), rng.uniform(.3, max(.35, blur)))
     elif u < .58:
-        im = cv2.filter2D(im, -1, _motion(rng.randint(2, max(3, int(blur * 4))), rng))
+        im = cv2.filter2D(im, -1, _motion(rng.randint(2, max(3, int(blur * (6 if rng.random() < .3 else 4)))), rng))
     if rng.random() < .75:
         noise = np.empty(im.shape, np.float32)
         cv2.randn(noise, 0, rng.uniform(1, 14) if rng.random() < .9 else rng.uniform(14, 28))

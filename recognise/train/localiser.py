@@ -3,6 +3,8 @@
 The finder searches whole images and need only come near; the localiser looks at what it finds again, in a
 small window, and says whether it is a plate and where exactly.
 
+The finder learns from scenes, the localiser from the windows that window.py cuts where a finder found something.
+
 python3 localiser.py --data DIR --steps N [--finder] trains; it resumes from DIR/localiser.pt or DIR/finder.pt.
 """
 import argparse
@@ -18,7 +20,7 @@ import dataset
 import net
 
 STRIDE, UNIT = 8, 32.0
-BATCH = 8
+SCENES, WINDOWS = 8, 24   # in a batch
 
 
 class Network(nn.Module):
@@ -110,7 +112,7 @@ def main():
     make, name = (Finder, "finder") if a.finder else (Localiser, "localiser")
     run = net.Run(make, "%s/%s.pt" % (a.data, name), a.rate, 1e-2)
     print(name + ": %d parameters, from step %d" % (sum(p.numel() for p in run.net.parameters()), run.step), flush=True)
-    chunks = dataset.Chunks(a.data, "localiser")
+    chunks, size = (dataset.Chunks(a.data, "localiser"), SCENES) if a.finder else (dataset.Chunks(a.data, "window"), WINDOWS)
     while chunks.refresh() < 2:
         time.sleep(1)
     rng = random.Random("%s %d" % (name, run.step))
@@ -118,7 +120,7 @@ def main():
     while run.step < min(a.steps, a.stop or a.steps):
         if run.step % 40 == 0:
             chunks.refresh()
-        batch = chunks.batch(rng, BATCH)
+        batch = chunks.batch(rng, size)
         run.net.train()
         out = run.net(picture(batch["x"], rng))
         value, focal, corners = loss(out, *targets(batch["q"], batch["exact"], out.shape[2], out.shape[3]))
@@ -127,10 +129,11 @@ def main():
         if run.step % 100 == 0:
             v = chunks.validation
             with torch.no_grad():
-                out = run.average(picture(v["x"][:48], None))
-                _, vf, vc = loss(out, *targets(v["q"][:48], v["exact"][:48], out.shape[2], out.shape[3]))
-            print("step %d  focal %.3f  corners %.4f  validation %.3f %.4f  chunks %d  %.1f images/s" % (
-                run.step, *(mean / 100), vf, vc, len(chunks.names), (run.step - first) * BATCH / (time.time() - start)), flush=True)
+                n = 6 * size
+                out = run.average(picture(v["x"][:n], None))
+                _, vf, vc = loss(out, *targets(v["q"][:n], v["exact"][:n], out.shape[2], out.shape[3]))
+            print("step %d  focal %.3f  corners %.4f  validation %.3f %.4f  chunks %d  %.1f pictures/s" % (
+                run.step, *(mean / 100), vf, vc, len(chunks.names), (run.step - first) * size / (time.time() - start)), flush=True)
             mean[:] = 0
             run.save()
     run.save()

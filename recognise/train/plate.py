@@ -14,7 +14,6 @@ import syntax
 
 # Millimetres: character height, width, stroke, gap, group gap, line gap, plate width, plate height.
 CAR = dict(height=79, width=50, stroke=14, gap=11, group=33, line=19)
-CAR_OLD = dict(CAR, width=57)
 MOTORCYCLE = dict(height=64, width=44, stroke=10, gap=10, group=30, line=13)
 WHITE, YELLOW, BLACK = (236, 238, 238), (22, 190, 245), (20, 20, 20)
 
@@ -39,12 +38,15 @@ class Faces:
     @classmethod
     def get(cls):
         if cls._all is None:
-            bikes = [glyphs.wright(44, 10, 2.4, height=64, square=q) for q in (2, 2.5, 3)]
+            installed = glyphs.installed()
+            bikes = [glyphs.wright(44, 10, 2.4, height=64, square=q) for q in (2, 2.5, 3, 4, 5.5)]
             cls._all = dict(
-                bikes=bikes, car=glyphs.wright(), old=glyphs.wright(57), motorcycle=bikes[0],
+                bikes=bikes, car=glyphs.wright(), motorcycle=bikes[0],
                 wright=[glyphs.wright(w, s, square=q) for w, s, q in ((50, 14, 2), (50, 14, 2.4), (50, 14, 2.8), (50, 14, 3.3), (50, 12, 2.6), (50, 16, 2.2),
-                                                                     (50, 16, 3), (57, 14, 2.3), (46, 11, 2.5), (50, 10, 2.8))],
-                other=[glyphs.wright(w, s, flags=True) for w, s in ((48, 10), (44, 11), (40, 9), (52, 13))] + glyphs.installed(),
+                                                                     (50, 16, 3), (57, 14, 2.3), (46, 11, 2.5), (50, 10, 2.8), (50, 14, 4.5))],
+                other=[glyphs.wright(w, s, flags=True) for w, s in ((48, 10), (44, 11), (40, 9), (52, 13))] + installed,
+                continental=[glyphs.continental(random.Random("continental %d" % k)) for k in range(24)]
+                + [glyphs.narrowed(f, random.Random("narrowed " + f.name)) for f in installed],
                 bent=[glyphs.bent(random.Random("bent %d" % k)) for k in range(24)])
         return cls._all
 
@@ -236,15 +238,17 @@ def _colours(uk, rng):
         back = [rng.uniform(130, 250) for _ in range(3)]
     v = rng.uniform(5, 55)
     ink = [v, v, v] if rng.random() < .92 else [rng.uniform(0, 130) for _ in range(3)]
-    if rng.random() < (.08 if uk else .1):
+    if uk and rng.random() < .02:  # trade plates: red on white
+        back, ink = [rng.uniform(190, 250)] * 3, [rng.uniform(20, 70), rng.uniform(10, 50), rng.uniform(130, 220)]
+    if rng.random() < (.08 if uk else .15):
         v = rng.uniform(.6, 1)
         back, ink = ink, [c * v for c in back]
     return back, ink
 
 
 def _alike(group, rng):
-    """The group with more of the characters that are taken for one another: O D Q, B 8, H M N W, G 6."""
-    return "".join(rng.choice("ODQBHMNWG") if c.isalpha() and rng.random() < .45 else rng.choice("0868") if c.isdigit() and rng.random() < .3 else c for c in group)
+    """The group with more of the characters that are taken for one another: O D Q, B 8, H M N V W, G 6."""
+    return "".join(rng.choice("ODQBHMNWWVG") if c.isalpha() and rng.random() < .45 else rng.choice("0868") if c.isdigit() and rng.random() < .3 else c for c in group)
 
 
 def random_plate(rng, scale=.5, uk=None, two_line=None, alike=0.0):
@@ -259,7 +263,7 @@ def random_plate(rng, scale=.5, uk=None, two_line=None, alike=0.0):
     if rng.random() < (.8 if uk else .06):
         font = rng.choice(faces["bikes"] if bike and rng.random() < .5 else faces["wright"])
     else:
-        font = rng.choice(faces["other"] if rng.random() < .6 else faces["bent"])
+        font = rng.choice(faces[rng.choice(["other", "other", "continental", "continental", "continental", "bent"])])
     base = MOTORCYCLE if bike else CAR
     mm = dict(base, width=(44 if bike else 50) * rng.uniform(.93, 1.06) * (1.14 if rng.random() < .1 else 1), stretch=rng.uniform(.85 if uk else .75, 1.12))
     mm["gap"] *= rng.uniform(.75, 1.3) if font.wright else rng.uniform(.5, 2)

@@ -85,20 +85,36 @@ def grille(im, rng):
             cv2.line(im, (x, y0), (x, y1), bright, max(1, int(step / 3)), cv2.LINE_AA)
 
 
+def rings(im, rng):
+    """A badge of rings or ovals, bright on a grille or on paint."""
+    h, w = im.shape[:2]
+    r = rng.uniform(3, 22)
+    x, y, n, squeeze = rng.uniform(0, w), rng.uniform(0, h), rng.choice([1, 2, 3, 4, 4]), rng.uniform(.7, 1)
+    v = rng.uniform(120, 255)
+    if rng.random() < .5:
+        grille(im, rng)
+    for k in range(n):
+        at = (round(x + (k - (n - 1) / 2) * 1.5 * r), round(y))
+        cv2.ellipse(im, at, (max(2, round(r)), max(2, round(r * squeeze))), 0, 0, 360, [v] * 3, max(1, round(r * rng.uniform(.15, .3))), cv2.LINE_AA)
+
+
 def lettering(im, rng, largest=.5):
     """Words of a sign, a van, a shop: on their own panel or not. They are no plates."""
     h, w = im.shape[:2]
-    lines = [rng.choice(WORDS) for _ in range(rng.choice([1, 1, 2, 3]))]
+    sign = rng.random() < .5   # stencilled, painted or stuck on a pale board: capitals and numbers as a plate's, no plate's face
+    lines = [_sign(rng) if sign else rng.choice(WORDS) for _ in range(rng.choice([1, 1, 1, 2] if sign else [1, 1, 2, 3]))]
     face = rng.choice([cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_DUPLEX, cv2.FONT_HERSHEY_COMPLEX, cv2.FONT_HERSHEY_TRIPLEX, cv2.FONT_HERSHEY_SCRIPT_SIMPLEX])
     size = rng.uniform(.25, 1.6) * largest * h / 100
     thick = max(1, round(size * rng.uniform(1, 3)))
     (tw, th), _ = cv2.getTextSize(max(lines, key=len), face, size, thick)
     x, y = rng.randint(-tw // 4, max(1, w - tw // 2)), rng.randint(th, max(th + 1, h - th))
-    if rng.random() < .5:
+    pale = sign and rng.random() < .7
+    if pale or rng.random() < .5:
         pad = rng.uniform(.3, 1.5) * th
-        cv2.rectangle(im, (int(x - pad), int(y - th - pad)), (int(x + tw + pad), int(y + (len(lines) - 1) * th * 1.6 + pad)), [rng.uniform(0, 255) for _ in range(3)], -1)
-    v = rng.choice([rng.uniform(0, 60), rng.uniform(180, 255)])
-    ink = [v] * 3 if rng.random() < .6 else [rng.uniform(0, 255) for _ in range(3)]
+        colour = rng.choice([[rng.uniform(150, 255)] * 3, [rng.uniform(0, 100), rng.uniform(150, 215), rng.uniform(195, 255)]]) if pale else [rng.uniform(0, 255) for _ in range(3)]
+        cv2.rectangle(im, (int(x - pad), int(y - th - pad)), (int(x + tw + pad), int(y + (len(lines) - 1) * th * 1.6 + pad)), colour, -1)
+    v = rng.uniform(0, 60) if pale else rng.choice([rng.uniform(0, 60), rng.uniform(180, 255)])
+    ink = [v] * 3 if pale or rng.random() < .6 else [rng.uniform(0, 255) for _ in range(3)]
     for n, line in enumerate(lines):
         cv2.putText(im, line, (x, int(y + n * th * 1.6)), face, size, ink, thick, cv2.LINE_AA)
 
@@ -207,9 +223,14 @@ def compose(rng, backgrounds):
         else:
             im = rendered(rng, WIDTH, HEIGHT).astype(np.float32)
         for _ in range(rng.choice([0, 0, 1, 1, 2, 3])):
-            rng.choice([lettering, lettering, board, board, grille])(im, rng)
+            rng.choice([lettering, lettering, board, board, grille, rings])(im, rng)
+        infrared = rng.random() < .08   # a dark scene without colour, plates that throw the camera's light back
+        if infrared:
+            im = np.repeat(im.mean(2, keepdims=True) * rng.uniform(.08, .35), 3, 2)
         for _ in range(rng.choice([0, 1, 1, 1, 2, 2, 3, 4])):
-            _add_plate(im, quads, rng)
+            _add_plate(im, quads, rng, infrared)
+        if infrared:
+            im = im + cv2.GaussianBlur(im, (0, 0), rng.uniform(1, 5)) * rng.uniform(.02, .2)
     if rng.random() < .2:
         im = np.repeat(im.mean(2, keepdims=True), 3, 2)
     im = light.illuminate(im, rng)
@@ -232,7 +253,7 @@ def _white_balance(im, rng):
     return im * (gain * (rng.uniform(60, 135) / mean.mean() if rng.random() < .5 else 1)).clip(.3, 3).astype(np.float32)
 
 
-def _add_plate(im, quads, rng):
+def _add_plate(im, quads, rng, infrared=False):
     p = plate.random_plate(rng, scale=.55, two_line=rng.random() < .4)
     ph, pw = p.image.shape[:2]
     w = float(np.exp(rng.uniform(np.log(18), np.log(340 if len(p.lines) == 1 else 220))))
@@ -250,9 +271,10 @@ def _add_plate(im, quads, rng):
         cv2.fillConvexPoly(im, e.astype(np.int32), [v] * 3 if rng.random() < .6 else [rng.uniform(0, 255) for _ in range(3)], cv2.LINE_AA)
         if rng.random() < .3:
             cv2.polylines(im, [e.astype(np.int32)], True, [rng.uniform(0, 255)] * 3, rng.randint(1, 4), cv2.LINE_AA)
-    flat = light.illuminate(p.image.astype(np.float32), rng)
+    shown = p.image.max(2, keepdims=True).repeat(3, 2) if infrared else p.image   # yellow and white are alike
+    flat = light.illuminate(shown.astype(np.float32), rng)
     base = rng.uniform(.35, 1.12)
-    if rng.random() < .2:  # the plate's brightness goes with the scene's
+    if not infrared and rng.random() < .2:  # the plate's brightness goes with the scene's
         base = float(im.mean()) / 110 * rng.uniform(.7, 1.6)
     paste(im, (flat * base + rng.uniform(-10, 25)).astype(np.float32), q)
     quads.append(q)

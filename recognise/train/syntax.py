@@ -34,18 +34,20 @@ def british(rng):
         return [_number(rng, 4), _some(rng, NO_IQZ, rng.randint(1, 3))]
     if u < .90:  # Northern Ireland: I or Z among the last two letters
         pair = rng.choice([rng.choice("IZ") + rng.choice(LETTERS), rng.choice(NO_IQ) + rng.choice("IZ")])
-        return [rng.choice(["", rng.choice(NO_IQZ)]) + pair, _number(rng, 4)]
+        letters = rng.choice(["", rng.choice(NO_IQZ)]) + pair
+        return [letters, _number(rng, 4)] if rng.random() < .85 else [str(rng.randint(1000, 9999)), letters]
     if u < .92:
-        return [rng.choice([_number(rng, 3) + "MAN", "MAN" + _number(rng, 3), _some(rng, NO_IQ, 1) + "MN" + _number(rng, 3)])]
+        n, last = _number(rng, 4), _some(rng, NO_IQZ, 1)
+        return [rng.choice([n + "MAN", "MAN" + n, "MAN" + n[:3] + last, last + n[:3] + "MAN"])]
     if u < .94:
         return [_some(rng, DIGITS, 3), rng.choice("DX"), _some(rng, DIGITS, 3)]
     if u < .96:
-        return [_some(rng, DIGITS, 2), _some(rng, NO_IQ, 2), _some(rng, DIGITS, 2)]
+        return [_some(rng, DIGITS, 2), _some(rng, LETTERS, 2), _some(rng, DIGITS, 2)]
     if u < .97:
-        return [_some(rng, NO_IQ, 2), _some(rng, DIGITS, 2), _some(rng, NO_IQ, 2)]
+        return [_some(rng, LETTERS, 2), _some(rng, DIGITS, 2), _some(rng, LETTERS, 2)]
     if u < .98:
         return [_number(rng, 5)]
-    return [rng.choice(["J", "G"]) + _number(rng, 5)]
+    return rng.choice([["J" + _number(rng, 6)], ["G" + _number(rng, 4), _some(rng, LETTERS, 1)]])
 
 
 def european(rng):

@@ -1,11 +1,14 @@
 """The renderer against the statutory dimensions: python3 -m unittest in this folder."""
 import random
+import re
 import unittest
 
 import numpy as np
 
+import dataset
 import glyphs
 import plate
+import scene
 import syntax
 
 
@@ -40,6 +43,28 @@ class Statutory(unittest.TestCase):
     def test_groups_follow_the_syntax(self):
         for vrm, want in (("AB12CDE", "AB12 CDE"), ("A1BCD", "A1 BCD"), ("ABC123D", "ABC 123D"), ("101D234", "101 D 234"), ("1ABC", "1 ABC")):
             self.assertEqual(" ".join(syntax.groups(vrm)), want)
+
+    def test_motorcycle_characters_are_64_by_44_by_10(self):
+        image, _ = plate.render("AB12CDE", "rear", True, clean=True, motorcycle=True)
+        self.assertEqual(image.shape, (712, 916, 3))
+        ink = image[..., 1] < 128
+        rows = np.where(ink.any(1))[0]
+        lines = 2 * 64 + 13
+        self.assertAlmostEqual((rows[-1] - rows[0] + 1) / 4, lines, delta=1.5)
+        below = np.where(ink[rows[0] + 77 * 4:].any(0))[0]   # C D E: the line is 13 mm below the first
+        self.assertAlmostEqual((below[-1] - below[0] + 1) / 4, 3 * 44 + 2 * 10, delta=2.5)
+
+    def test_every_british_syntax_is_drawn(self):
+        rng = random.Random(1)
+        seen = {re.sub("[A-Z]", "L", re.sub("[0-9]", "0", re.sub("MAN", "M-N", "".join(syntax.british(rng))))) for _ in range(40000)}
+        for layout in ("LL00LLL", "L000LLL", "LLL000L", "LL0000", "0000LL", "LLL0000", "0000LLL", "L-L0000",
+                       "0000L-L", "L-L000L", "L000L-L", "000L000", "00LL00", "LL00LL", "L000000", "00000", "L0000L"):
+            self.assertIn(layout, seen)
+
+    def test_same_seed_same_crop_and_scene(self):
+        for make in (dataset.crop_sample, scene.compose):
+            a, b = (make(random.Random(7), scene.Backgrounds())[0] for _ in range(2))
+            self.assertTrue((a == b).all(), make)
 
     def test_same_seed_same_plate(self):
         a, b = (plate.render("AB12CDE", rng=random.Random(7))[0] for _ in range(2))

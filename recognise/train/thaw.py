@@ -24,7 +24,7 @@ import reader
 
 SCENE = 1, 3, localiser.STRIDE * 32, localiser.STRIDE * 48
 NETWORKS = {"reader": (reader.Reader, "reader", 64, (1, 1, crop.HEIGHT, crop.WIDTH)),
-            "finder": (localiser.Finder, "localiser", 12, SCENE), "localiser": (localiser.Localiser, "localiser", 12, SCENE)}
+            "finder": (localiser.Finder, "localiser", 12, SCENE), "localiser": (localiser.Localiser, "window", 36, (1, 3, 128, 192))}
 
 
 def weights(path):
