@@ -25,7 +25,7 @@ const future = 1e-3
 
 // lettering is how likely a text that follows no layout is to be a mark, and not
 // what stands on a van or a sign. Abroad there are marks of letters alone, but hardly
-// any of three letters or fewer, and hardly any with six letters in a row.
+// any of three letters or fewer, and none with eight in a row.
 func lettering(v nrd.VRM) float64 {
 	longest, run := 0, 0
 	for i := range len(v) {
@@ -35,7 +35,7 @@ func lettering(v nrd.VRM) float64 {
 		longest = max(longest, run)
 	}
 	switch {
-	case longest > 5, longest == len(v) && longest <= 3:
+	case longest > 7, longest == len(v) && longest <= 3:
 		return 0.1
 	case longest == len(v):
 		return 0.4

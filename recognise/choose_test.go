@@ -49,12 +49,12 @@ func TestAWordIsNoMarkOrAnUnsureOne(t *testing.T) {
 	if read, _ := choose([]Glyphs{seen("SCHOOL", 0.99)}, today.Now()); read.Confidence >= 50 {
 		t.Errorf("a word is read with confidence %d", read.Confidence)
 	}
-	for _, word := range []string{"SK", "KIA", "BUS", "LONDON54", "POSTOFF1CE"} {
+	for _, word := range []string{"SK", "KIA", "BUS", "FISHCHIPS1", "ELECTRIC42"} {
 		if read, ok := choose([]Glyphs{seen(word, 0.98)}, today.Now()); ok && read.Confidence >= DefaultLeastConfidence {
 			t.Errorf("%s is read with confidence %d", word, read.Confidence)
 		}
 	}
-	for _, mark := range []string{"62JLH6", "ABCDE123"} {
+	for _, mark := range []string{"62JLH6", "ABCDE123", "BAKERS7"} {
 		if read, _ := choose([]Glyphs{seen(mark, 0.9)}, today.Now()); read.Confidence < DefaultLeastConfidence {
 			t.Errorf("%s, a foreign mark, has confidence %d", mark, read.Confidence)
 		}
