@@ -38,7 +38,7 @@ func (s *Screen) act(t *tablet, number uint64, e nrd.OfficerEvent) error {
 		}
 		by := &done{Collar: t.Officer.Collar, Role: t.Role, At: s.Clock.Now()}
 		if a.Acknowledged == nil {
-			a.Acknowledged = by
+			a.Acknowledged, a.heardAt = by, s.Clock.Stamp().Monotonic
 		}
 		if e.Action == nrd.OfficerActed {
 			a.Disposed, a.Disposition = by, e.Disposition

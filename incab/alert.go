@@ -32,6 +32,8 @@ type alert struct {
 	Acknowledged *done
 	Disposed     *done
 	Disposition  nrd.Disposition
+
+	heardAt time.Duration // when it was acknowledged, by the monotonic clock
 }
 
 // sighting is one passage of an alert's vehicle, with what was known by then.
@@ -82,12 +84,16 @@ const (
 	mostAlerts = 50
 	// confirmWithin is how long a provisional hit may wait for its record.
 	confirmWithin = time.Minute
+	// acknowledgedFor is how long an acknowledgement keeps a vehicle silent that
+	// stays, and that nobody has dealt with: by then it may be forgotten.
+	acknowledgedFor = 30 * time.Minute
 )
 
 // Telling says how a record with hits is to be told. A vehicle that stays, parked
 // or in front, is one alert: who gives the records knows when it has been told.
 type Telling struct {
-	// Times is how many passages of the vehicle this alert has seen.
+	// Times is how many passages of the vehicle this alert has seen: 1 says that it
+	// is new, or was away and is back.
 	Times int
 	// Now says that it is to be told now: the first time, or again, by time and
 	// place.
@@ -211,6 +217,21 @@ func (s *Screen) letGo(now time.Duration) bool {
 	return len(s.state.Alerts) < n
 }
 
+// lapse ends the acknowledgements of officers who are not on duty any more, where
+// nobody has dealt with the vehicle: who is on duty now may never have seen the hit. The
+// lock is held.
+func (s *Screen) lapse() (changed bool) {
+	on := s.onDuty()
+	for _, a := range s.state.Alerts {
+		if a.Acknowledged != nil && !a.over() && !slices.Contains(on, a.Acknowledged.Collar) {
+			a.Acknowledged = nil
+			a.ring()
+			changed = true
+		}
+	}
+	return changed
+}
+
 // unconfirm withdraws what was told of a passage whose final read is another. The
 // lock is held.
 func (s *Screen) unconfirm(rec *nrd.Record) bool {
@@ -231,6 +252,7 @@ func (a *alert) of(rec *nrd.Record) bool {
 // take puts a record with hits into the queue and gives their alert. The lock is
 // held.
 func (s *Screen) take(rec *nrd.Record, provisional bool, as Telling) *alert {
+	now := s.Clock.Stamp().Monotonic
 	a := s.current(rec.Read.VRM)
 	again := as.Now && a != nil && !a.of(rec)
 	hits, taken := rec.Hits, []gone(nil)
@@ -250,11 +272,11 @@ func (s *Screen) take(rec *nrd.Record, provisional bool, as Telling) *alert {
 		a.ring()
 		s.state.Alerts = append(s.state.Alerts, a)
 	} else {
-		a.sightAgain(rec, hits, provisional, again)
+		a.sightAgain(rec, hits, provisional, again && !a.heard(as, now))
 	}
 	s.state.Sightings++
 	a.Hits, a.Camera, a.Direction, a.Passage, a.Seen = hits, rec.Camera.Name, rec.Direction, rec.Passage.Number, rec.Captured.UTC
-	a.Times, a.Sighting, a.shown, a.Gone, a.Unseen = as.Times, s.state.Sightings, s.Clock.Stamp().Monotonic, taken, ""
+	a.Times, a.Sighting, a.shown, a.Gone, a.Unseen = as.Times, s.state.Sightings, now, taken, ""
 	if !provisional {
 		a.Provisional, a.Before, a.Record = false, nil, rec.Key
 	}
@@ -267,20 +289,24 @@ func (s *Screen) take(rec *nrd.Record, provisional bool, as Telling) *alert {
 	return a
 }
 
-// sightAgain sounds a known alert where a sighting asks for it. A provisional one
-// leaves behind what it may have to be taken back to.
+// sightAgain sounds a known alert where it is told again, or its sighting asks for
+// more than is known. A provisional one leaves behind what it may have to be taken back to.
 func (a *alert) sightAgain(rec *nrd.Record, hits []nrd.Hit, provisional, again bool) {
 	if provisional && !a.Provisional && a.Before == nil && !a.of(rec) {
 		a.Before = &before{a.sighting, a.Acknowledged != nil}
 	}
 	switch {
 	case a.Disposed != nil || a.Withdrawn != "":
-	case a.escalates(hits):
+	case again, a.escalates(hits):
 		a.ring()
 		a.Acknowledged = nil
-	case again && a.Acknowledged == nil:
-		a.ring()
 	}
+}
+
+// heard reports whether officers who have acknowledged the alert are left in peace
+// by a sighting that is to be told: the vehicle stays, and it was not long ago.
+func (a *alert) heard(as Telling, now time.Duration) bool {
+	return a.Acknowledged != nil && as.Times > 1 && now-a.heardAt <= acknowledgedFor
 }
 
 // escalates reports whether hits ask for more than those that officers have been

@@ -363,6 +363,28 @@ func TestInARealBrowserAPageThatWasOpenedAnewSaysThatSoundIsOff(t *testing.T) {
 	b.see("the pairing page", `document.querySelector("#code") !== null`)
 }
 
+func TestInARealBrowserTheNextOfficerHearsWhatNobodyHasDealtWith(t *testing.T) {
+	c := newCab(t)
+	b := c.chromium()
+	b.pair("observer")
+	b.signOn("1234")
+	c.Recorded(c.record("XY34ZZZ", hit("XY34ZZZ", nrd.PriorityLow)))
+	b.see("the first sound", `document.querySelector(".sounds").dataset.last === "low"`)
+	c.Recorded(c.record("AB12CDE", hit("AB12CDE", nrd.PriorityMedium)))
+	b.see("the second", `document.querySelector(".sounds").dataset.last === "medium"`)
+	b.answerable()
+	b.do(chromedp.Click(chromedp.CSS(".acknowledge")))
+	b.see("who acknowledged", `view.alerts.some((a) => a.seen)`)
+	b.do(
+		chromedp.Click(chromedp.CSS(".sign-off")),
+		chromedp.Evaluate[chromedp.Void](`window.heard = []; new MutationObserver(() => window.heard.push(document.querySelector(".sounds").dataset.last)).observe(document.querySelector(".sounds"), { attributes: true })`),
+	)
+	b.see("the sign-on again", `document.querySelector(".sign-on").checkVisibility()`)
+	b.signOn("5678")
+	b.see("both sounds", `window.heard.includes("medium") && window.heard.includes("low")`)
+	b.see("that nobody on duty has acknowledged", `!document.querySelector(".current").innerText.includes("Acknowledged")`)
+}
+
 func TestInARealBrowserATapThatWasMeantForAnotherHitAnswersNone(t *testing.T) {
 	c := newCab(t)
 	b := c.chromium()

@@ -22,6 +22,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -118,7 +119,7 @@ func (s *Screen) Initialize() error {
 	now := s.Clock.Stamp().Monotonic
 	for _, a := range s.state.Alerts {
 		a.unconfirmed("the unit was restarted before the read was confirmed") // its passage ended with the last run
-		a.shown = now
+		a.shown, a.heardAt = now, now
 	}
 	return s.certify()
 }
@@ -170,7 +171,11 @@ func (s *Screen) beatOnce(status Status) (changed bool) {
 			changed = a.unconfirmed("the read was not confirmed") || changed
 		}
 	}
+	changed = s.lapse() || changed
 	changed = s.letGo(now) || changed
+	if changed {
+		slices.SortStableFunc(s.state.Alerts, urgency)
+	}
 	s.beat++
 	s.broadcast()
 	return changed

@@ -196,7 +196,9 @@ func (c *cab) Recorded(rec *nrd.Record, as ...Telling) {
 	c.Screen.Recorded(rec, append(as, Telling{Times: 1, Now: true})[0])
 }
 
-func (c *cab) Provisional(rec *nrd.Record) { c.Screen.Provisional(rec, Telling{Times: 1, Now: true}) }
+func (c *cab) Provisional(rec *nrd.Record, as ...Telling) {
+	c.Screen.Provisional(rec, append(as, Telling{Times: 1, Now: true})[0])
+}
 
 // browser is somebody with a browser of their own, paired or not.
 func (c *cab) browser() *http.Client {

@@ -187,7 +187,7 @@ func TestASightingOfAKnownVehicleIsConfirmedOrVisiblyWithdrawn(t *testing.T) {
 		early := c.record("AB12CDE", hit("AB12CDE", nrd.PriorityMedium))
 		early.Key = nrd.Key{}
 		early.Camera.Name = "rear"
-		c.Provisional(early)
+		c.Provisional(early, Telling{Times: 2, Now: true})
 		final := *early
 		final.Read.VRM, final.Hits = "AB12CDF", nil
 		return &final

@@ -115,6 +115,7 @@ const draw = () => {
   if (!glancing) put(one(".glance"));
   if (glancing || !duty) complain("");
   if (glancing) put(one(".glance"), ...view.alerts.filter((a) => !a.over).slice(0, 4).map(symbolOf));
+  if (shown && view.officer === null) sounded.clear(); // who comes next has heard none of it
   if (!duty) { front = ""; return; }
   const a = current(), before = front;
   front = a ? a.number + "/" + a.sounds : "";
