@@ -307,13 +307,23 @@ func TestAListThatIsDamagedWhileItIsOpenIsSetAsideAndTheOthersStillMatch(t *test
 	if len(hits) != 1 || hits[0].Entry.Reference != "LOCAL" {
 		t.Errorf("the other list gave %v", hits)
 	}
+	aside := func(what string, want int) {
+		t.Helper()
+		if n, err := u.SetAside(); err != nil || n != want {
+			t.Errorf("%s: %d lists are set aside, %v; want %d", what, n, err, want)
+		}
+	}
 	if got := u.found("A1"); got != "LOCAL" {
 		t.Errorf("afterwards: %q", got)
 	}
+	aside("afterwards", 1)
+	u.restart(func([]string) {})
+	aside("after a restart", 1)
 	u.mustLoad("wanted", "", manyEntries("R2")...)
 	if got := u.found("A1"); got != "LOCAL R2" {
 		t.Errorf("imported again: %q", got)
 	}
+	aside("imported again", 0)
 }
 
 func TestAListUnderAnotherKeyIsSetAside(t *testing.T) {

@@ -320,6 +320,24 @@ func (c *Cache) Lists() ([]nrd.ListVersion, error) {
 	return versions, nil
 }
 
+// SetAside counts the lists that are out of force because their file was damaged, be it
+// in an earlier run.
+func (c *Cache) SetAside() (int, error) {
+	files, err := c.files()
+	lists := map[string]bool{}
+	for _, f := range files {
+		if list, _, _ := strings.Cut(f, "-"); strings.Contains(f, corruptInfix) {
+			lists[list] = true
+		}
+	}
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	for _, name := range c.names {
+		delete(lists, hiddenName(c.key, name))
+	}
+	return len(lists), err
+}
+
 // Remove takes a list out of force and off the disk. The error is ErrNoList
 // where it is not in the cache.
 func (c *Cache) Remove(name string) error {

@@ -80,14 +80,26 @@ type Screen struct {
 	keeping, telling retry
 }
 
-// Status is how the unit is, for the bar at the top of the page.
+// Status is how the unit is, for the bar at the top of the page. Its zero value says
+// that nothing is well.
 type Status struct {
-	Camera, GPS, Link, Clock bool
-	Lists                    []nrd.ListVersion
-	// Waiting is how many records central does not have yet.
+	Cameras          []Camera
+	GPS, Link, Clock bool
+	// Lists are those in force, Missing the names of those that should be and are not.
+	Lists   []nrd.ListVersion
+	Missing []string
+	// Behind says that the lists cannot be brought to their newest versions.
+	Behind bool
+	// Waiting is how many records central does not have yet; Losing says that new
+	// ones cannot be kept until it has.
 	Waiting int
-	// Problems are sentences for a person.
-	Problems []string
+	Losing  bool
+}
+
+// Camera is one of the unit's; Sees says that it gives pictures.
+type Camera struct {
+	Name string
+	Sees bool
 }
 
 // state is what outlasts a restart. Pictures do not.

@@ -57,7 +57,7 @@ var began = time.Date(2026, 11, 23, 21, 30, 0, 0, time.UTC)
 func newCab(t *testing.T) *cab {
 	t.Helper()
 	c := &cab{t: t, hand: clock.NewManual(began), fix: nrd.Fix{Source: nrd.FixGPS, SpeedKnown: true}}
-	c.unit = Status{Camera: true, GPS: true, Link: true, Clock: true, Waiting: 3, Lists: []nrd.ListVersion{{List: "national", Issued: began.Add(-2 * time.Hour)}}}
+	c.unit = Status{Cameras: []Camera{{"front", true}}, GPS: true, Link: true, Clock: true, Waiting: 3, Lists: []nrd.ListVersion{{List: "national", Issued: began.Add(-2 * time.Hour)}}}
 	c.start()
 	t.Cleanup(c.stop)
 	return c

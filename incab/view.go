@@ -269,33 +269,68 @@ func (s *Screen) lights() []light {
 		return light{part, "bad", no}
 	}
 	lights := []light{
-		plain("camera", st.Camera, "Camera", "No camera"),
+		cameraLight(st.Cameras),
 		plain("gps", st.GPS, "GPS", "No GPS"),
 		plain("link", st.Link, "Link", "No link"),
 		plain("clock", st.Clock, "Clock", "Clock unproved"),
 		s.listLight(),
 	}
-	backlog := light{"backlog", "good", fmt.Sprintf("Backlog %d", st.Waiting)}
-	if st.Waiting > 100 {
-		backlog.State = "late"
-	}
-	return append(lights, backlog)
+	return append(lights, backlogLight(st))
 }
 
-// listLight is that of the oldest list.
+// cameraLight is that of the worst camera: a car that sees to the front only is half
+// blind.
+func cameraLight(cameras []Camera) light {
+	var blind []string
+	for _, c := range cameras {
+		if !c.Sees {
+			blind = append(blind, c.Name)
+		}
+	}
+	switch len(blind) {
+	case len(cameras): // none is no better than none that sees
+		return light{"camera", "bad", "No camera"}
+	case 0:
+		return light{"camera", "good", "Camera"}
+	}
+	return light{"camera", "bad", "No camera " + strings.Join(blind, ", ")}
+}
+
+func backlogLight(st *Status) light {
+	text := fmt.Sprintf("Backlog %d", st.Waiting)
+	switch {
+	case st.Losing:
+		return light{"backlog", "bad", text + ", reads are not kept"}
+	case st.Waiting > 100:
+		return light{"backlog", "late", text}
+	}
+	return light{"backlog", "good", text}
+}
+
+// listLight is that of the oldest list, and of those that are not in force.
 func (s *Screen) listLight() light {
-	if len(s.status.Lists) == 0 {
+	switch {
+	case len(s.status.Missing) > 0:
+		return light{"lists", "bad", "Out of force: " + strings.Join(s.status.Missing, ", ")}
+	case len(s.status.Lists) == 0:
 		return light{"lists", "bad", "No lists"}
 	}
 	now := s.Clock.Stamp()
 	worst := nrd.Fresh
 	oldest := s.status.Lists[0].Age(now.True())
-	order := map[nrd.Freshness]int{nrd.Fresh: 0, nrd.Amber: 1, nrd.Stale: 2}
 	for _, l := range s.status.Lists {
-		if f := s.Profile.ListFreshness(l, now); order[f] > order[worst] {
-			worst = f
-		}
+		worst = worse(worst, s.Profile.ListFreshness(l, now))
 		oldest = max(oldest, l.Age(now.True()))
 	}
-	return light{"lists", map[nrd.Freshness]string{nrd.Fresh: "good", nrd.Amber: "late", nrd.Stale: "bad"}[worst], "Lists " + age(oldest)}
+	text := "Lists " + age(oldest)
+	if s.status.Behind {
+		worst, text = worse(worst, nrd.Amber), text+", updates fail"
+	}
+	return light{"lists", map[nrd.Freshness]string{nrd.Fresh: "good", nrd.Amber: "late", nrd.Stale: "bad"}[worst], text}
+}
+
+// worse gives the one of two that says less good of a list.
+func worse(a, b nrd.Freshness) nrd.Freshness {
+	order := []nrd.Freshness{nrd.Fresh, nrd.Amber, nrd.Stale}
+	return order[max(slices.Index(order, a), slices.Index(order, b))]
 }

@@ -75,6 +75,32 @@ func TestTheBarHasTheOldestListsAgeAndTheWorstListsColour(t *testing.T) {
 	}
 }
 
+// TestTheBarIsNotGreenWhileSomethingIsNotWell changes one thing of a unit that is well.
+func TestTheBarIsNotGreenWhileSomethingIsNotWell(t *testing.T) {
+	c := newCab(t)
+	c.stop()
+	stale := nrd.ListVersion{List: "l", Issued: began.Add(-time.Duration(c.Profile.StaleAfterHours)*time.Hour - time.Minute)}
+	for what, row := range map[string]struct {
+		is          func(*Status)
+		part, state string
+		text        string
+	}{
+		"a camera of two is dead":                  {func(s *Status) { s.Cameras = []Camera{{"front", true}, {"rear", false}} }, "camera", "bad", "No camera rear"},
+		"both are dead":                            {func(s *Status) { s.Cameras = []Camera{{"front", false}, {"rear", false}} }, "camera", "bad", "No camera"},
+		"a list is out of force, another is fresh": {func(s *Status) { s.Missing = []string{"national"} }, "lists", "bad", "Out of force: national"},
+		"no list is in force, and one should be":   {func(s *Status) { s.Lists, s.Missing = nil, []string{"local", "national"} }, "lists", "bad", "Out of force: local, national"},
+		"newer lists do not come":                  {func(s *Status) { s.Behind = true }, "lists", "late", "Lists 2 h old, updates fail"},
+		"nor to a stale one":                       {func(s *Status) { s.Behind, s.Lists = true, []nrd.ListVersion{stale} }, "lists", "bad", "Lists " + age(stale.Age(began)) + ", updates fail"},
+		"the buffer is full":                       {func(s *Status) { s.Losing = true }, "backlog", "bad", "Backlog 3, reads are not kept"},
+	} {
+		unit := c.unit
+		row.is(&unit)
+		if l := c.bar(unit)[row.part]; l.State != row.state || l.Text != row.text {
+			t.Errorf("%s: %+v", what, l)
+		}
+	}
+}
+
 func TestWithoutPicturesHitsAreShownWithoutThem(t *testing.T) {
 	c := newCab(t)
 	c.stop()

@@ -146,10 +146,15 @@ const frameWithin = 10 * time.Second
 
 func (a *Agent) screenStatus() incab.Status {
 	s := a.status()
-	return incab.Status{
-		Camera: a.tally.sinceFrame() < frameWithin, GPS: s.Fix.Known(), Link: a.met.Load() && len(a.client.Problems()) == 0,
-		Clock: s.Clock.Proved, Lists: s.Lists, Waiting: s.Waiting,
+	st := incab.Status{
+		GPS: s.Fix.Known(), Link: a.met.Load() && len(a.client.Problems()) == 0, Clock: s.Clock.Proved,
+		Lists: s.Lists, Missing: a.missing(s.Lists), Behind: a.behind(),
+		Waiting: s.Waiting, Losing: a.tally.has("buffer", "records"),
 	}
+	for _, c := range a.Config.Cameras {
+		st.Cameras = append(st.Cameras, incab.Camera{Name: c.Name, Sees: a.tally.sees(c.Name)})
+	}
+	return st
 }
 
 // handleScreen lets the commands on the unit itself pair and forget tablets.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"nrd"
@@ -49,6 +50,9 @@ func (l *lists) begin(ctx context.Context) error {
 		}
 	}
 	l.look(ctx)
+	if n, err := l.agent.cache.SetAside(); (n > 0 || err != nil) && l.agent.published != nil {
+		l.agent.tally.problem(damagedCentral, errors.Join(hotlist.ErrDamaged, err)) // found as the cache was opened, or earlier
+	}
 	return nil
 }
 
@@ -116,29 +120,65 @@ func (a *Agent) match(v nrd.VRM) []nrd.Hit {
 	return hits
 }
 
-// damagedCentral is the problem of a list from central that is to be rebuilt.
-const damagedCentral = "a list from central"
+// The problems with lists from central: one is to be rebuilt; they cannot be brought to
+// what central has published.
+const (
+	damagedCentral = "a list from central"
+	centralsLists  = "lists from central"
+)
 
 // damaged says that a list is out of force and has it rebuilt: one of a file at the
 // next look, one of central's by a sync. When that is done the problem is cleared.
 func (a *Agent) damaged(cause error) {
-	held := map[string]bool{}
-	versions, _ := a.cache.Lists()
-	for _, v := range versions {
-		held[v.List] = true
-	}
-	ofFile := false
-	for _, c := range a.Config.Lists {
-		if !held[c.Name] {
-			ofFile = true
-			a.tally.problem("list "+c.Name, cause)
-		}
+	held, _ := a.cache.Lists()
+	ofFiles := a.unloaded(held)
+	for _, name := range ofFiles {
+		a.tally.problem("list "+name, cause)
 	}
 	if a.published == nil {
 		return
 	}
-	if !ofFile {
+	if len(ofFiles) == 0 || len(a.published.lost(held)) > 0 {
 		a.tally.problem(damagedCentral, cause)
 	}
 	a.published.ask()
+}
+
+// unloaded names the lists of files that are not among those in force.
+func (a *Agent) unloaded(held []nrd.ListVersion) []string {
+	var names []string
+	for _, c := range a.Config.Lists {
+		names = append(names, c.Name)
+	}
+	return without(names, held)
+}
+
+// without leaves out the names of lists that are in force.
+func without(names []string, held []nrd.ListVersion) []string {
+	return slices.DeleteFunc(names, func(name string) bool {
+		return slices.ContainsFunc(held, func(v nrd.ListVersion) bool { return v.List == name })
+	})
+}
+
+// missing names the lists that should be in force and are not. Of one of central's that
+// was set aside before this start the name is not known.
+func (a *Agent) missing(held []nrd.ListVersion) []string {
+	names := a.unloaded(held)
+	if !a.tally.has(damagedCentral) {
+		return names
+	}
+	lost := a.published.lost(held)
+	if n, err := a.cache.SetAside(); len(lost) == 0 && len(names) == 0 && (n > 0 || err != nil) {
+		lost = []string{damagedCentral}
+	}
+	return append(names, lost...)
+}
+
+// behind reports whether lists could not be brought to their newest versions.
+func (a *Agent) behind() bool {
+	of := []string{centralsLists}
+	for _, c := range a.Config.Lists {
+		of = append(of, "list "+c.Name)
+	}
+	return a.tally.has(of...)
 }

@@ -3,12 +3,15 @@ package agent
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
+	"nrd"
 	"nrd/hotlist/fetch"
 	"nrd/internal/identity"
 	"nrd/internal/sealed"
@@ -56,6 +59,9 @@ type published struct {
 
 	mu   sync.Mutex
 	last SyncReport
+	// expected are the names of the lists that were in force after the last sync that
+	// went well, or at the start.
+	expected []string
 }
 
 // SyncReport is how the unit's lists follow central's.
@@ -99,8 +105,24 @@ func (a *Agent) openPublished(key *sealed.Key) (*published, error) {
 		files[l.Name] = true
 	}
 	p := &published{agent: a, trust: client, notices: make(chan int64, 1), asked: make(chan struct{}, 1), last: SyncReport{Configured: true}}
+	p.expect()
 	p.fetcher = &fetch.Fetcher{Cache: a.cache, Trust: client, Own: func(name string) bool { return files[name] }, Log: a.Log}
 	return p, nil
+}
+
+// expect notes which lists from central are in force.
+func (p *published) expect() {
+	names := slices.Sorted(maps.Keys(p.agent.cache.Published()))
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.expected = names
+}
+
+// lost names the lists that were in force and are not any more.
+func (p *published) lost(held []nrd.ListVersion) []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return without(slices.Clone(p.expected), held)
 }
 
 func (p *published) close() {
@@ -204,11 +226,12 @@ func (p *published) sync(ctx context.Context) bool {
 		return true
 	}
 	err = identity.Explain(err)
-	p.agent.tally.problem("lists from central", err)
+	p.agent.tally.problem(centralsLists, err)
 	if err != nil {
 		p.agent.Log.Error("the lists are not those that central has published", "error", err)
 	} else {
 		p.agent.tally.problem(damagedCentral, nil)
+		p.expect()
 	}
 	if len(r.Loaded)+len(r.Removed) > 0 {
 		select {

@@ -188,10 +188,21 @@ func TestAListFromCentralThatIsDamagedIsToldAndComesAgainAtOnce(t *testing.T) {
 			t.Fatalf("the list is there again, and the problems are %v", a.report().Problems)
 		}
 	}
+	if st := a.screenStatus(); len(st.Missing) != 0 || st.Behind {
+		t.Errorf("all is well, and the officer's screen says %+v", st)
+	}
 	s.stop()
 	damage()
 	if !told() {
 		t.Errorf("a list is out of force, and the problems are %v", a.report().Problems)
+	}
+	if st := a.screenStatus(); !slices.Equal(st.Missing, []string{"burglars"}) || len(st.Lists) != 1 {
+		t.Errorf("a list is out of force beside the unit's own, and the officer's screen says %+v", st)
+	}
+	for late := time.Now().Add(20 * time.Second); !a.screenStatus().Behind; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(late) {
+			t.Fatalf("no sync gets through, and the officer's screen says %+v", a.screenStatus())
+		}
 	}
 }
 

@@ -74,17 +74,17 @@ func TestAFullBufferIsAProblemUntilARecordIsKeptAgain(t *testing.T) {
 		}
 	}
 	a.record(record("AB12CDE"))
-	if got := problems(); !strings.Contains(got, "refused:2") || strings.Count(got, "full") != 1 {
-		t.Errorf("while it is full it says %s", got)
+	if got := problems(); !strings.Contains(got, "refused:2") || strings.Count(got, "full") != 1 || !a.screenStatus().Losing {
+		t.Errorf("while it is full it says %s, the screen %+v", got, a.screenStatus())
 	}
 	_, _, err = a.buffer.Purge("a test", false)
 	must(t, err)
 	a.record(record("AB12CDE"))
-	if got := problems(); !strings.Contains(got, "refused:2") || strings.Contains(got, "full") {
+	if got := problems(); !strings.Contains(got, "refused:2") || strings.Contains(got, "full") || a.screenStatus().Losing {
 		t.Errorf("when a record was kept again it says %s", got)
 	}
 	a.record(&nrd.Record{Read: nrd.Read{VRM: "AB12CDE", Confidence: 1000}})
-	if got := problems(); !strings.Contains(got, "a record was not kept") {
+	if got := problems(); !strings.Contains(got, "a record was not kept") || !a.screenStatus().Losing {
 		t.Errorf("after one that nobody can keep it says %s", got)
 	}
 	a.record(record("AB12CDE"))

@@ -76,7 +76,9 @@ type tally struct {
 	hits     uint64
 	stored   uint64
 	refused  uint64
-	last     time.Duration // of the newest frame, by the monotonic clock
+	// By the monotonic clock: the start, the newest frame, and each camera's.
+	opened, last time.Duration
+	seen         map[string]time.Duration
 	// What came in the last minute.
 	framesNow, readsNow lastMinute
 	onTheWay            map[nrd.Key]pending
@@ -118,7 +120,11 @@ func (n *newest) add(value int64) {
 
 func newTally(clock nrd.Clock, follow func(Happening), m MatchConfig) *tally {
 	told := &alerts{after: time.Duration(m.AgainAfter), metres: m.AgainMetres, open: map[sighted]*alert{}}
-	return &tally{alerts: told, clock: clock, started: clock.Now(), last: clock.Stamp().Monotonic, follow: follow, onTheWay: map[nrd.Key]pending{}, problems: map[string]string{}}
+	now := clock.Stamp().Monotonic
+	return &tally{
+		alerts: told, clock: clock, started: clock.Now(), opened: now, last: now, seen: map[string]time.Duration{},
+		follow: follow, onTheWay: map[nrd.Key]pending{}, problems: map[string]string{},
+	}
 }
 
 // start takes what the buffer holds from earlier runs as its zero.
@@ -128,11 +134,12 @@ func (t *tally) start(begun uplink.Stats) {
 	t.begun = begun
 }
 
-func (t *tally) frame() {
+func (t *tally) frame(camera string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.frames++
 	t.last = t.clock.Stamp().Monotonic
+	t.seen[camera] = t.last
 	t.framesNow.add(t.last)
 }
 
@@ -271,6 +278,13 @@ func (t *tally) problem(of string, err error) {
 	t.problems[of] = of + ": " + err.Error()
 }
 
+// has reports whether there is a problem of any of these.
+func (t *tally) has(of ...string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.ContainsFunc(of, func(o string) bool { return t.problems[o] != "" })
+}
+
 func (t *tally) summary(s uplink.Stats) Summary {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -295,6 +309,14 @@ func percentile(values []int64, p int) int64 {
 	return sorted[min(len(sorted)-1, len(sorted)*p/100)]
 }
 
+// sees reports whether a camera gives frames; at the start it is given time.
+func (t *tally) sees(camera string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.clock.Stamp().Monotonic-max(t.opened, t.seen[camera]) < frameWithin
+}
+
+// sinceFrame is how long ago any camera gave a frame.
 func (t *tally) sinceFrame() time.Duration {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -92,7 +92,7 @@ func (w *watch) watchOnce(ctx context.Context, rec *recognise.Recogniser) (frame
 			file = frame.File
 		}
 		frames++
-		w.agent.tally.frame()
+		w.agent.tally.frame(w.settings.Name)
 		countDropped()
 		w.agent.tally.problem("camera "+w.settings.Name, nil)
 		records, err := rec.Track(frame)
