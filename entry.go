@@ -145,6 +145,14 @@ type Hit struct {
 // list is stale, or nobody judged it.
 func (h *Hit) VerifyBeforeStop() bool { return h.Freshness != Fresh && h.Freshness != Amber }
 
+// SameEntry reports whether two hits are of one entry. A mark can match several entries
+// of a list: its own and, nearly, those of look-alikes. A live gateway need not say an
+// entry's reference.
+func (h *Hit) SameEntry(o *Hit) bool {
+	silent := h.Live && h.Entry.Reference == "" || o.Live && o.Entry.Reference == ""
+	return h.List.List == o.List.List && h.Entry.VRM == o.Entry.VRM && (silent || h.Entry.Reference == o.Entry.Reference)
+}
+
 // Disposition is what became of a hit.
 type Disposition string
 

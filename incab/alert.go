@@ -318,7 +318,7 @@ func (a *alert) escalates(hits []nrd.Hit) bool {
 	}
 	for i := range hits {
 		h := &hits[i]
-		known := slices.IndexFunc(a.Hits, func(k nrd.Hit) bool { return same(&k, h) })
+		known := slices.IndexFunc(a.Hits, func(k nrd.Hit) bool { return k.SameEntry(h) })
 		if known < 0 || a.Hits[known].VerifyBeforeStop() && !h.VerifyBeforeStop() {
 			return true
 		}

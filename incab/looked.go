@@ -12,17 +12,10 @@ type gone struct {
 	Why string
 }
 
-// same reports whether two hits are of one entry. A live gateway need not say an
-// entry's reference.
-func same(a, b *nrd.Hit) bool {
-	silent := a.Live && a.Entry.Reference == "" || b.Live && b.Entry.Reference == ""
-	return a.List.List == b.List.List && a.Entry.VRM == b.Entry.VRM && (silent || a.Entry.Reference == b.Entry.Reference)
-}
-
 // less gives those of the hits whose entries are not among others.
 func less(hits, others []nrd.Hit) []nrd.Hit {
 	return slices.DeleteFunc(slices.Clone(hits), func(h nrd.Hit) bool {
-		return slices.ContainsFunc(others, func(o nrd.Hit) bool { return same(&o, &h) })
+		return slices.ContainsFunc(others, func(o nrd.Hit) bool { return o.SameEntry(&h) })
 	})
 }
 
@@ -30,12 +23,12 @@ func less(hits, others []nrd.Hit) []nrd.Hit {
 // again, and gives what is gone still.
 func (a *alert) standing(hits []nrd.Hit) (stand []nrd.Hit, still []gone) {
 	for _, g := range a.Gone {
-		if !slices.ContainsFunc(hits, func(h nrd.Hit) bool { return h.Live && same(&g.Hit, &h) }) {
+		if !slices.ContainsFunc(hits, func(h nrd.Hit) bool { return h.Live && g.Hit.SameEntry(&h) }) {
 			still = append(still, g)
 		}
 	}
 	for _, h := range hits {
-		if !slices.ContainsFunc(still, func(g gone) bool { return same(&g.Hit, &h) }) {
+		if !slices.ContainsFunc(still, func(g gone) bool { return g.Hit.SameEntry(&h) }) {
 			stand = append(stand, h)
 		}
 	}
@@ -45,7 +38,7 @@ func (a *alert) standing(hits []nrd.Hit) (stand []nrd.Hit, still []gone) {
 // takeBack notes entries as gone.
 func (a *alert) takeBack(hits []nrd.Hit, why string) {
 	for _, h := range hits {
-		if !slices.ContainsFunc(a.Gone, func(g gone) bool { return same(&g.Hit, &h) }) {
+		if !slices.ContainsFunc(a.Gone, func(g gone) bool { return g.Hit.SameEntry(&h) }) {
 			a.Gone = append(a.Gone, gone{h, why})
 		}
 	}
@@ -82,7 +75,7 @@ func (s *Screen) lookedPartly(a *alert, rec *nrd.Record, hits []nrd.Hit, why str
 	looked.Hits = hits
 	// Only what was shown is missed.
 	lost := slices.DeleteFunc(less(rec.Hits, hits), func(h nrd.Hit) bool {
-		return !slices.ContainsFunc(was.Hits, func(w nrd.Hit) bool { return same(&w, &h) })
+		return !slices.ContainsFunc(was.Hits, func(w nrd.Hit) bool { return w.SameEntry(&h) })
 	})
 	if s.take(&looked, false, as) != a || a.Disposed != nil || len(lost) == 0 {
 		return

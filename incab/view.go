@@ -185,7 +185,7 @@ func (s *Screen) alertView(a *alert) alertView {
 		Patch: s.Pictures && a.patch != nil, Overview: s.Pictures && a.overview != nil,
 	}
 	for _, g := range a.Gone {
-		if slices.ContainsFunc(a.Hits, func(h nrd.Hit) bool { return same(&h, &g.Hit) }) {
+		if slices.ContainsFunc(a.Hits, func(h nrd.Hit) bool { return h.SameEntry(&g.Hit) }) {
 			continue // the alert is withdrawn with it
 		}
 		taken := entryViews(a.VRM, []nrd.Hit{g.Hit})[0]

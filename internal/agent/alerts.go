@@ -21,9 +21,10 @@ type alerts struct {
 	open map[sighted]*alert
 }
 
-// sighted is what an alert is about: a vehicle, and why it is of interest.
+// sighted is what an alert is about: a vehicle, and why it is of interest. The entry's
+// mark is another than the vehicle's where they match nearly.
 type sighted struct {
-	vrm             nrd.VRM
+	vrm, entry      nrd.VRM
 	list, reference string
 }
 
@@ -49,7 +50,7 @@ func (a *alerts) note(rec *nrd.Record, now time.Duration) incab.Telling {
 	defer a.mu.Unlock()
 	var as incab.Telling
 	for _, h := range rec.Hits {
-		n, loud := a.noteOne(sighted{rec.Read.VRM, h.List.List, h.Entry.Reference}, rec, now)
+		n, loud := a.noteOne(sighted{rec.Read.VRM, h.Entry.VRM, h.List.List, h.Entry.Reference}, rec, now)
 		as.Times, as.Now = max(as.Times, n), as.Now || loud
 	}
 	return as

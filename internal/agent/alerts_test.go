@@ -47,6 +47,16 @@ func TestAVehicleThatStaysIsOneAlertToldAgainByTimeAndPlace(t *testing.T) {
 	}
 }
 
+func TestAnotherEntryOfAListWithoutReferencesIsToldAtOnce(t *testing.T) {
+	a := &alerts{after: 5 * time.Minute, metres: 500, open: map[sighted]*alert{}}
+	near, both := sighting(1, 51, ""), sighting(2, 51, "", "")
+	near.Hits[0].Entry.VRM, both.Hits[0].Entry.VRM = "A812CDE", "A812CDE"
+	a.note(near, 0)
+	if as := a.note(both, time.Minute); !as.Now {
+		t.Error("the vehicle matched nearly, and now exactly too: nobody is told")
+	}
+}
+
 func TestAnAlertWithoutAPositionOrPassageNumberGoesByTimeAlone(t *testing.T) {
 	a := &alerts{after: 5 * time.Minute, metres: 500, open: map[sighted]*alert{}}
 	r := sighting(0, 0, "R1")

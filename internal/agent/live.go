@@ -100,17 +100,12 @@ func (a *Agent) looked(rec *nrd.Record, answer live.Answer) {
 	}
 }
 
-// less names the lists with an entry among hits that is not among others. A gateway
-// need not say an entry's reference.
+// less names the lists with an entry among hits that is not among others.
 func less(hits, others []nrd.Hit) []string {
 	var lists []string
 	for i := range hits {
 		h := &hits[i]
-		same := func(o nrd.Hit) bool {
-			silent := o.Live && o.Entry.Reference == "" || h.Live && h.Entry.Reference == ""
-			return o.List.List == h.List.List && (silent || o.Entry.Reference == h.Entry.Reference)
-		}
-		if !slices.ContainsFunc(others, same) && !slices.Contains(lists, h.List.List) {
+		if !slices.ContainsFunc(others, func(o nrd.Hit) bool { return o.SameEntry(h) }) && !slices.Contains(lists, h.List.List) {
 			lists = append(lists, h.List.List)
 		}
 	}
