@@ -161,17 +161,37 @@ func (e *Entry) hit(at time.Time) nrd.Hit {
 // for the lists that it answers for, highest priority first. A near match stays: the
 // gateway was asked about the mark that was read, not about its look-alike.
 func (a *Answer) Over(hits []nrd.Hit) []nrd.Hit {
-	var over []nrd.Hit
+	return a.and(hits, func(h nrd.Hit) bool { return h.Match == nrd.MatchNear || !slices.Contains(a.Lists, h.List.List) })
+}
+
+// With gives the hits of a mark with the gateway's, in the place of those of the same
+// entries, highest priority first. What the gateway does not have stays.
+func (a *Answer) With(hits []nrd.Hit) []nrd.Hit {
+	given := a.hits()
+	return a.and(hits, func(h nrd.Hit) bool {
+		return !slices.ContainsFunc(given, func(g nrd.Hit) bool { return g.SameEntry(&h) })
+	})
+}
+
+// and gives the gateway's hits and those of others that are to be kept.
+func (a *Answer) and(others []nrd.Hit, keep func(nrd.Hit) bool) []nrd.Hit {
+	all := a.hits()
+	for _, h := range others {
+		if keep(h) {
+			all = append(all, h)
+		}
+	}
+	slices.SortStableFunc(all, func(a, b nrd.Hit) int { return cmp.Compare(b.Entry.Priority, a.Entry.Priority) })
+	return all
+}
+
+// hits are the entries that may still match.
+func (a *Answer) hits() []nrd.Hit {
+	var hits []nrd.Hit
 	for i := range a.Entries {
 		if h := a.Entries[i].hit(a.At); !h.Entry.Expired(a.At) {
-			over = append(over, h)
+			hits = append(hits, h)
 		}
 	}
-	for _, h := range hits {
-		if h.Match == nrd.MatchNear || !slices.Contains(a.Lists, h.List.List) {
-			over = append(over, h)
-		}
-	}
-	slices.SortStableFunc(over, func(a, b nrd.Hit) int { return cmp.Compare(b.Entry.Priority, a.Entry.Priority) })
-	return over
+	return hits
 }

@@ -155,6 +155,30 @@ func TestAnAnswerTakesThePlaceOfTheCacheForTheListsThatItAnswersFor(t *testing.T
 	}
 }
 
+func TestARememberedAnswerAddsAndConfirmsHitsAndTakesNoneAway(t *testing.T) {
+	r := newRoom(t)
+	r.gateway.Put("national", []nrd.Entry{entry("AB12CDE", nrd.PriorityMedium, "2"), entry("AB12CDE", nrd.PriorityHigh, "9")})
+	l := &live.Lookups{Client: r.client, Log: slog.New(slog.DiscardHandler)}
+	hits := []nrd.Hit{cached("national", entry("AB12CDE", nrd.PriorityHigh, "1")), cached("national", entry("AB12CDE", nrd.PriorityMedium, "2"))}
+	says := func(what, want string) {
+		t.Helper()
+		got := ""
+		for _, h := range l.With("AB12CDE", hits) {
+			got += fmt.Sprintf("%s %v, ", h.Entry.Reference, h.Live)
+		}
+		if got != want {
+			t.Errorf("%s: %s, want %s", what, got, want)
+		}
+	}
+	says("before it was asked", "1 false, 2 false, ")
+	if _, asked := l.Check(t.Context(), "AB12CDE", "1234", "at the scene", nil); !asked {
+		t.Fatal("it does not answer")
+	}
+	says("with its answer", "9 true, 1 false, 2 true, ")
+	r.hand.Advance(61 * time.Second)
+	says("when the answer holds no longer", "1 false, 2 false, ")
+}
+
 func TestOnlyAUnitWithItsOwnCertificateIsAnswered(t *testing.T) {
 	r := newRoom(t)
 	stranger := r.newClient("car-7")
@@ -263,7 +287,12 @@ func TestRecordsAreAskedAboutInABoundedQueueHitsFirstAndOnceAMinute(t *testing.T
 		mu.Unlock()
 		<-both
 	}
-	l := &live.Lookups{Client: r.client, Log: slog.New(slog.DiscardHandler), Answered: func(*nrd.Record, live.Answer) {}}
+	var told []nrd.VRM
+	l := &live.Lookups{Client: r.client, Log: slog.New(slog.DiscardHandler), Answered: func(rec *nrd.Record, _ live.Answer) {
+		mu.Lock()
+		defer mu.Unlock()
+		told = append(told, rec.Read.VRM)
+	}}
 	for n := range 200 {
 		l.Ask(&nrd.Record{Read: nrd.Read{VRM: nrd.VRM(fmt.Sprintf("AA%dBB", n))}})
 	}
@@ -278,14 +307,15 @@ func TestRecordsAreAskedAboutInABoundedQueueHitsFirstAndOnceAMinute(t *testing.T
 		time.Sleep(5 * time.Millisecond)
 	}
 	hits := []nrd.Hit{cached("national", entry("H1T", nrd.PriorityHigh, "1"))}
-	if left := l.Over("H1T", hits); len(left) != 0 {
-		t.Errorf("the answer is forgotten at once: %+v", left)
+	answers := func() int { mu.Lock(); defer mu.Unlock(); return len(told) }
+	for late := time.Now().Add(20 * time.Second); answers() < 129 && time.Now().Before(late); {
+		time.Sleep(5 * time.Millisecond)
 	}
-	l.Ask(&nrd.Record{Read: nrd.Read{VRM: "H1T"}})
+	l.Ask(&nrd.Record{Read: nrd.Read{VRM: "H1T"}, Hits: hits})
+	if n := answers(); n != 130 {
+		t.Errorf("the answer of a moment ago is not told of the next record: %d were told", n)
+	}
 	r.hand.Advance(61 * time.Second)
-	if left := l.Over("H1T", hits); len(left) != 1 {
-		t.Errorf("the answer holds for ever: %+v", left)
-	}
 	if over, asked := l.Check(ctx, "H1T", "1234", "at the scene", hits); !asked || len(over) != 0 {
 		t.Errorf("a check: %v, %+v", asked, over)
 	}
@@ -298,7 +328,7 @@ func TestRecordsAreAskedAboutInABoundedQueueHitsFirstAndOnceAMinute(t *testing.T
 	}
 	mu.Lock()
 	defer mu.Unlock()
-	// Behind the 129 comes the check.
+	// Behind the 129 comes the check: no read was asked about twice.
 	if len(order) != 130 || !slices.Contains(order[:2], "H1T") {
 		t.Errorf("%d questions, first %v", len(order), order[:2])
 	}

@@ -94,12 +94,14 @@ func (l *Lookups) work(ctx context.Context) {
 	}
 }
 
-// Ask has the gateway asked about a record whose mark was read. It does not wait.
-// Nobody may change the record from now on.
+// Ask has the gateway asked about a record whose mark was read. It does not wait for
+// that; an answer of a short while ago is told before it returns. Nobody may change the
+// record from now on.
 func (l *Lookups) Ask(rec *nrd.Record) {
 	l.initialize()
-	if _, ok := l.answer(rec.Read.VRM); ok {
-		return // the record's hits say so already
+	if a, ok := l.answer(rec.Read.VRM); ok {
+		l.Answered(rec, a)
+		return
 	}
 	queue := l.reads
 	if rec.IsHit() {
@@ -165,11 +167,13 @@ func (l *Lookups) answer(vrm nrd.VRM) (Answer, bool) {
 
 func (l *Lookups) now() time.Duration { return l.Client.Clock.Stamp().Monotonic }
 
-// Over gives the hits of a mark with what the gateway said of it lately.
-func (l *Lookups) Over(vrm nrd.VRM, hits []nrd.Hit) []nrd.Hit {
+// With gives the hits of a mark with those that the gateway gave lately, in the place
+// of the cache's of the same entries. It takes nothing away: that is for who is told of
+// the answer.
+func (l *Lookups) With(vrm nrd.VRM, hits []nrd.Hit) []nrd.Hit {
 	l.initialize()
 	if a, ok := l.answer(vrm); ok {
-		return a.Over(hits)
+		return a.With(hits)
 	}
 	return hits
 }

@@ -254,6 +254,38 @@ func TestALiveGatewayWithdrawsAHitAddsOneAndIsNamed(t *testing.T) {
 	}
 }
 
+// TestAHitThatAGatewayTookBackAMomentAgoIsToldWithdrawnAndLogged is about an answer that
+// the unit remembers when the vehicle goes by: it must take no hit away in silence.
+func TestAHitThatAGatewayTookBackAMomentAgoIsToldWithdrawnAndLogged(t *testing.T) {
+	s := newSite(t)
+	config := s.unit()
+	list(t, config, entry("AB12CDE", "High", "1"))
+	g := liveGateway(t, config)
+	g.Put("local", nil)
+	c := begin(t, config, slog.New(slog.DiscardHandler))
+	c.tablet("4417")
+	if hits, asked := c.unit.check(t.Context(), "AB12CDE", "4417", "at the scene"); !asked || len(hits) != 0 {
+		t.Fatalf("the check: %v, %+v", asked, hits)
+	}
+	c.passes("AB12CDE", 1)
+	c.see("the withdrawal", `document.querySelector(".current").innerText.includes("WITHDRAWN: no longer of interest, says force live")`)
+	c.passes("AB12CDE", 2)
+	about := map[string]bool{}
+	for _, e := range s.officers(nrd.OfficersWithdrawn, 2) {
+		about[e.Record] = e.VRM == "AB12CDE" && slices.Equal(e.Lists, []string{"local"})
+	}
+	if len(about) != 2 || !about[s.found()["AB12CDE"].Key] {
+		t.Errorf("withdrawn: %v", about)
+	}
+	if found := s.found()["AB12CDE"]; len(found.Hits) != 1 || found.Hits[0].List != "local" {
+		t.Errorf("central has the record with %+v", found.Hits)
+	}
+	c.see("one alert, silent after its withdrawal", `view.alerts.length === 1 && view.alerts[0].sounds === 2 && view.alerts[0].withdrawn`)
+	if n := c.unit.live.Counts(); n.Answered != 1 {
+		t.Errorf("the gateway was asked: %+v", n)
+	}
+}
+
 // TestTheGatewayIsAskedAfterTheHitWasKeptAndToldFromTheLists holds the gateway's queue
 // full, so that a question is counted at the moment it is asked: an answer that came
 // before the hit was told would be about nothing, and a withdrawal would be told first.

@@ -112,12 +112,13 @@ func less(hits, others []nrd.Hit) []string {
 	return lists
 }
 
-// matchNow gives the hits of a mark by the unit's lists, with what a gateway said of
-// it lately.
+// matchNow gives the hits of a mark by the unit's lists, with those that a gateway added
+// or confirmed lately. What it took back stays among them: that is told first and
+// then withdrawn where everybody sees it, by [Agent.looked].
 func (a *Agent) matchNow(v nrd.VRM) []nrd.Hit {
 	hits := a.match(v)
 	if a.live != nil {
-		hits = a.live.Over(v, hits)
+		hits = a.live.With(v, hits)
 	}
 	return hits
 }
