@@ -41,11 +41,13 @@ type Found struct {
 	Camera      string     `json:"camera"`
 	Direction   string     `json:"direction"`
 	// Latitude and Longitude are left out where there was no position.
-	Latitude  *float64   `json:"latitude,omitempty"`
-	Longitude *float64   `json:"longitude,omitempty"`
-	Hits      []FoundHit `json:"hits"`
-	Patch     bool       `json:"patch"`
-	Overview  bool       `json:"overview"`
+	Latitude  *float64 `json:"latitude,omitempty"`
+	Longitude *float64 `json:"longitude,omitempty"`
+	// Deployment is the incident-log reference under which a vehicle's unit was out.
+	Deployment string     `json:"deployment,omitempty"`
+	Hits       []FoundHit `json:"hits"`
+	Patch      bool       `json:"patch"`
+	Overview   bool       `json:"overview"`
 	// Officers are what officers did about a hit, oldest first.
 	Officers []OfficerEvent `json:"officers,omitempty"`
 }
@@ -64,7 +66,7 @@ func foundOf(r *store.StoredRecord) Found {
 	f := Found{
 		Key: r.Key.String(), VRM: string(r.Read.VRM), Raw: r.Read.Raw, Confidence: r.Read.Confidence, Repaired: r.Read.Repaired, Syntax: r.Read.Syntax,
 		Captured: r.Time(), ClockProved: r.Captured.Proved, Received: r.Received, Device: r.Key.Device, Camera: r.Camera.Name,
-		Direction: string(r.Direction), Hits: []FoundHit{}, Patch: r.HasPatch, Overview: r.HasOverview,
+		Direction: string(r.Direction), Deployment: r.Deployment, Hits: []FoundHit{}, Patch: r.HasPatch, Overview: r.HasOverview,
 	}
 	if r.Correction != nil {
 		f.CorrectedBy, f.UnitTime = string(r.Correction.Source), &r.Captured.UTC

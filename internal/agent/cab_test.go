@@ -179,6 +179,9 @@ func TestAReadOfAListedVehicleIsOnTheTabletAndWhatTheOfficerTapsAtCentral(t *tes
 	if found.Key != e.Record || len(found.Officers) != 1 || found.Officers[0].Disposition != "stopped" {
 		t.Errorf("the record %s has %+v, the action is about %s", found.Key, found.Officers, e.Record)
 	}
+	if found.Deployment != "2026/11/23-0417" {
+		t.Errorf("the read was made under %q, not the authority that the officer signed on with", found.Deployment)
+	}
 	if on := s.officers(nrd.OfficerSignedOn, 1)[0]; on.Authoriser != "Insp Grey" {
 		t.Errorf("signed on: %+v", on)
 	}
