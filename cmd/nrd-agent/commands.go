@@ -64,11 +64,14 @@ func (p *program) happening(h agent.Happening) {
 	if h.Plate == "" {
 		h.Plate = "no read"
 	}
+	if h.ReadAs != "" {
+		hit = "  repaired, read as " + h.ReadAs + hit
+	}
 	at := h.At.Local().Format("15:04:05")
 	switch {
 	case h.What == "stored":
 		_, _ = fmt.Fprintf(p.Out, "%s  %-10s %3d %%  %s  stored %d ms after it was kept%s\n", at, h.Plate, h.Confidence, h.Camera, h.FromKeptMS, hit)
-	case h.What == "provisional" && hit != "":
+	case h.What == "provisional" && h.Hit != "":
 		_, _ = fmt.Fprintf(p.Out, "%s  %-10s %3d %%  %s  seen, not yet confirmed%s\n", at, h.Plate, h.Confidence, h.Camera, hit)
 	}
 }

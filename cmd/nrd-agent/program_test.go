@@ -121,6 +121,23 @@ func TestAPhotographIsReadAsALineOfJSON(t *testing.T) {
 	}
 }
 
+func TestWhoFollowsAUnitSeesThatAReadWasRepaired(t *testing.T) {
+	var out bytes.Buffer
+	p := &program{Frame: commandline.Frame{Out: &out}}
+	repaired := agent.Happening{What: "provisional", Plate: "SL18CLO", ReadAs: "SLIBCLO", Camera: "front"}
+	p.happening(repaired) // no hit: it is told when it is stored
+	repaired.Hit = "HIGH (national)"
+	p.happening(repaired)
+	repaired.What, repaired.Hit = "stored", ""
+	p.happening(repaired)
+	p.happening(agent.Happening{What: "stored", Plate: "AB12CDE", Camera: "front"})
+	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+	if len(lines) != 3 || !strings.HasSuffix(lines[0], "  repaired, read as SLIBCLO  HIT HIGH (national)") ||
+		!strings.HasSuffix(lines[1], "  repaired, read as SLIBCLO") || strings.Contains(lines[2], "repaired") {
+		t.Errorf("it says\n%s", out.String())
+	}
+}
+
 func TestAStorageKeyIsMadeForItsOwnerAlone(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "storage.key")
 	if code, _, errs := call(t, "key", "create", file); code != commandline.Done {

@@ -298,6 +298,23 @@ func TestAUnitThatWasOfflineForLongTellsItsNewestReads(t *testing.T) {
 	}
 }
 
+func TestARepairedReadIsFollowedWithWhatThePixelsGave(t *testing.T) {
+	var told []Happening
+	tally := newTally(clock.NewManual(time.Now()), func(h Happening) { told = append(told, h) }, MatchConfig{AgainAfter: config.Duration(time.Minute)})
+	rec := &nrd.Record{Read: nrd.Read{VRM: "SL18CLO", Raw: "SLIBCLO", Repaired: true}}
+	tally.provisional(rec, incab.Telling{})
+	tally.kept(rec, incab.Telling{})
+	tally.receipt(rec.Key, "record", "stored")
+	tally.kept(&nrd.Record{Read: nrd.Read{VRM: "AB12CDE", Raw: "AB12CDE"}}, incab.Telling{})
+	var as []string
+	for _, h := range told {
+		as = append(as, h.What+" "+h.ReadAs)
+	}
+	if want := []string{"provisional SLIBCLO", "kept SLIBCLO", "stored SLIBCLO", "kept "}; !slices.Equal(as, want) {
+		t.Errorf("told %q, want %q", as, want)
+	}
+}
+
 func TestPercentiles(t *testing.T) {
 	values := []int64{}
 	for i := range int64(100) {

@@ -23,8 +23,11 @@ type Happening struct {
 	Key        string    `json:"key,omitempty"`
 	Plate      nrd.VRM   `json:"plate"`
 	Confidence int       `json:"confidence"`
-	Camera     string    `json:"camera"`
-	Captured   time.Time `json:"captured"`
+	// ReadAs is the text as the reader gave it, where a character of Plate was put
+	// right; "" for none.
+	ReadAs   string    `json:"read_as,omitempty"`
+	Camera   string    `json:"camera"`
+	Captured time.Time `json:"captured"`
 	// Hit is the highest priority and the list of the hit, "" for none.
 	Hit string `json:"hit,omitempty"`
 	// Times is how often the vehicle was seen under this alert. Again says that
@@ -193,6 +196,9 @@ func happening(rec *nrd.Record, as incab.Telling) Happening {
 	h := Happening{
 		Key: rec.Key.String(), Plate: rec.Read.VRM, Confidence: rec.Read.Confidence,
 		Camera: rec.Camera.Name, Captured: rec.Captured.UTC,
+	}
+	if rec.Read.Repaired {
+		h.ReadAs = rec.Read.Raw
 	}
 	if rec.IsHit() {
 		first := rec.Hits[0]

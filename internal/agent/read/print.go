@@ -26,7 +26,7 @@ func newPrinter(out io.Writer, asJSON bool) *printer {
 		return &printer{json: e}
 	}
 	p := &printer{table: tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)}
-	p.row("FILE\tPLATE\tSURE\tSYNTAX\tSEEN")
+	p.row("FILE\tPLATE\tSURE\tSYNTAX\tSEEN\tREPAIRED")
 	return p
 }
 
@@ -82,6 +82,15 @@ func newRead(r *nrd.Read, quad nrd.Quad) read {
 	return out
 }
 
+// repaired is the last cell of a row, for a read in which a character was put right: a
+// person must see what the pixels gave.
+func repaired(r *nrd.Read) string {
+	if !r.Repaired {
+		return ""
+	}
+	return "\tread as " + r.Raw
+}
+
 // photograph prints the reads of one photograph.
 func (p *printer) photograph(path string, seen []recognise.Sighting, ms, cpu float64) {
 	if p.json == nil {
@@ -89,7 +98,7 @@ func (p *printer) photograph(path string, seen []recognise.Sighting, ms, cpu flo
 			p.row("%s\t-\t\t\t%.0f ms", path, ms)
 		}
 		for _, s := range seen {
-			p.row("%s\t%s\t%d %%\t%s\t%.0f ms", path, s.Read.VRM, s.Read.Confidence, s.Read.Syntax, ms)
+			p.row("%s\t%s\t%d %%\t%s\t%.0f ms%s", path, s.Read.VRM, s.Read.Confidence, s.Read.Syntax, ms, repaired(&s.Read))
 		}
 		return
 	}
@@ -109,7 +118,7 @@ func (p *printer) photograph(path string, seen []recognise.Sighting, ms, cpu flo
 func (p *printer) passages(path string, records []*nrd.Record) {
 	for _, r := range records {
 		if p.json == nil {
-			p.row("%s\t%s\t%d %%\t%s\tframes %d-%d", path, r.Read.VRM, r.Read.Confidence, r.Read.Syntax, r.Passage.FirstFrame, r.Passage.LastFrame)
+			p.row("%s\t%s\t%d %%\t%s\tframes %d-%d%s", path, r.Read.VRM, r.Read.Confidence, r.Read.Syntax, r.Passage.FirstFrame, r.Passage.LastFrame, repaired(&r.Read))
 			continue
 		}
 		p.line(struct {

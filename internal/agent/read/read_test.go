@@ -16,7 +16,9 @@ import (
 
 	"go.uber.org/goleak"
 
+	"nrd"
 	"nrd/internal/clock"
+	"nrd/recognise"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -213,6 +215,27 @@ func TestWithoutJSONThereIsATable(t *testing.T) {
 	}
 	if errw.Len() != 0 {
 		t.Errorf("progress was written to what is no terminal: %q", errw.String())
+	}
+}
+
+func TestTheTableMarksARepairedRead(t *testing.T) {
+	whole := nrd.Read{VRM: "AB12CDE", Raw: "AB12CDE", Confidence: 95, Syntax: "current"}
+	repaired := nrd.Read{VRM: "SL18CLO", Raw: "SLIBCLO", Confidence: 81, Syntax: "current", Repaired: true}
+	var out bytes.Buffer
+	p := newPrinter(&out, false)
+	p.photograph("a.jpg", []recognise.Sighting{{Read: whole}, {Read: repaired}}, 12, 12)
+	p.passages("b.mp4", []*nrd.Record{{Read: whole}, {Read: repaired}})
+	if err := p.flush(); err != nil {
+		t.Fatal(err)
+	}
+	rows := strings.Split(strings.TrimSpace(out.String()), "\n")
+	if len(rows) != 5 || !strings.HasSuffix(rows[0], "  REPAIRED") {
+		t.Fatalf("table:\n%s", out.String())
+	}
+	for n, marked := range []bool{1: false, 2: true, 3: false, 4: true} {
+		if n > 0 && (strings.HasSuffix(rows[n], "  read as SLIBCLO") != marked || strings.Contains(rows[n], "read as") != marked) {
+			t.Errorf("row %d of the table:\n%s", n, out.String())
+		}
 	}
 }
 
