@@ -434,6 +434,29 @@ func TestInARealBrowserSoundThatIsTakenAwayIsMissedAtOnce(t *testing.T) {
 	b.see("that it is back", `!document.querySelector(".unmute").checkVisibility()`)
 }
 
+// TestInARealBrowserATabletWithoutSoundSaysSo is about tablets on which sound cannot
+// begin: there is none, or the tablet never lets it run.
+func TestInARealBrowserATabletWithoutSoundSaysSo(t *testing.T) {
+	for what, broken := range map[string]string{
+		"no sound at all":       `window.AudioContext = class { constructor() { throw new Error("no output device"); } }`,
+		"sound that never runs": `window.AudioContext = class { state = "suspended"; resume() { return new Promise(() => {}); } }`,
+	} {
+		t.Run(what, func(t *testing.T) {
+			c := newCab(t)
+			b := c.chromium()
+			b.pair("observer")
+			b.do(chromedp.Evaluate[chromedp.Void](broken))
+			b.signOn("1234")
+			b.see("that sound is off", `document.querySelector(".unmute").checkVisibility() && document.body.innerText.includes("Sound is off")`)
+			b.do(chromedp.Click(chromedp.CSS(".unmute")))
+			b.see("that there is none", `document.querySelector(".problem").innerText === "This tablet gives no sound. Watch the screen."`)
+			c.Recorded(c.record("AB12CDE", hit("AB12CDE", nrd.PriorityHigh)))
+			b.see("the hit, and that sound is still off", `document.querySelector(".current .plate").textContent === "AB12 CDE" && document.querySelector(".unmute").checkVisibility()`)
+			b.see("that nothing claims to have sounded", `document.querySelector(".sounds").dataset.last === undefined`)
+		})
+	}
+}
+
 func TestInARealBrowserAHitIsChosenAndAnsweredByKeyboard(t *testing.T) {
 	c := newCab(t)
 	b := c.chromium()
