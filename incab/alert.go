@@ -44,6 +44,7 @@ type sighting struct {
 	Record    nrd.Key
 	Camera    string
 	Direction nrd.Direction
+	ReadAs    string `json:",omitempty"` // the raw text, where the read was repaired
 	Passage   uint64
 	Seen      time.Time // captured
 	// Sighting counts all of the screen's, so that no clock that jumps changes the
@@ -279,6 +280,10 @@ func (s *Screen) take(rec *nrd.Record, provisional bool, as Telling) *alert {
 	a.Times, a.Sighting, a.shown, a.Gone, a.Unseen = as.Times, s.state.Sightings, now, taken, ""
 	if !provisional {
 		a.Provisional, a.Before, a.Record = false, nil, rec.Key
+	}
+	a.ReadAs = ""
+	if rec.Read.Repaired {
+		a.ReadAs = rec.Read.Raw
 	}
 	if len(rec.Patch.JPEG) > 0 {
 		a.patch = rec.Patch.JPEG

@@ -150,6 +150,13 @@ func (c *cab) comesBack() {
 
 func (c *cab) drive(f nrd.Fix) { c.mu.Lock(); defer c.mu.Unlock(); c.fix = f }
 
+// listsAre gives the unit one list, so old.
+func (c *cab) listsAre(old time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.unit.Lists = []nrd.ListVersion{{List: "national", Issued: began.Add(-old)}}
+}
+
 func (c *cab) events() []nrd.OfficerEvent {
 	c.mu.Lock()
 	defer c.mu.Unlock()

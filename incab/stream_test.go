@@ -12,7 +12,7 @@ import (
 )
 
 // secrets are what must never be on its way to a driver who moves.
-var secrets = []string{"AB12", "FORD", "FOCUS", "BLUE", "burglary", "arrest", "Call control", "national", "WE", "VI", "front", "1234", "Grey", "0417", "old", "Backlog", "picture"}
+var secrets = []string{"AB12", "FORD", "FOCUS", "BLUE", "burglary", "arrest", "Call control", "national", "WE", "VI", "front", "1234", "Grey", "0417", "old", "Backlog", "picture", "A8I2"}
 
 func TestADriverWhoMovesIsSentSymbolsAndNothingElse(t *testing.T) {
 	for name, fix := range map[string]nrd.Fix{
@@ -31,6 +31,7 @@ func TestADriverWhoMovesIsSentSymbolsAndNothingElse(t *testing.T) {
 			lines := c.stream(b)
 			rec := c.record("AB12CDE", hit("AB12CDE", nrd.PriorityHigh))
 			rec.Patch, rec.Overview = nrd.Image{JPEG: []byte("patch")}, nrd.Image{JPEG: []byte("overview")}
+			rec.Read.Raw, rec.Read.Repaired = "A8I2CDE", true
 			c.Recorded(rec)
 			all := sees(t, lines, "the symbol", has(`"priority":"high"`, `"sound":"high"`, `"moving":true`, `"markers":true`))
 			all = append(all, sees(t, lines, "a heartbeat", has("event: beat"))...)

@@ -54,6 +54,7 @@ type alertView struct {
 	At        string      `json:"at"`
 	Camera    string      `json:"camera"`
 	Direction string      `json:"direction"`
+	ReadAs    string      `json:"readAs"` // what the pixels gave, where a character was put right
 	Times     int         `json:"times"`
 	Entries   []entryView `json:"entries"`
 	Why       string      `json:"why"`    // it was withdrawn
@@ -180,7 +181,7 @@ func freshness(h *nrd.Hit) nrd.Freshness {
 func (s *Screen) alertView(a *alert) alertView {
 	first := &a.Hits[0].Entry
 	v := alertView{
-		symbol: s.symbol(a), VRM: spaced(a.VRM), Vehicle: vehicle(first), At: a.Seen.Local().Format("15:04:05"), Camera: a.Camera,
+		symbol: s.symbol(a), VRM: spaced(a.VRM), Vehicle: vehicle(first), At: a.Seen.Local().Format("15:04:05"), Camera: a.Camera, ReadAs: a.ReadAs,
 		Times: a.Times, Why: a.Withdrawn, Unseen: a.Unseen, OnDuty: strings.Join(a.OnDuty, ", "), Entries: entryViews(a.VRM, a.Hits),
 		Patch: s.Pictures && a.patch != nil, Overview: s.Pictures && a.overview != nil,
 	}

@@ -101,6 +101,38 @@ func TestTheBarIsNotGreenWhileSomethingIsNotWell(t *testing.T) {
 	}
 }
 
+func TestMakeModelAndColourAreCutToFitTheirLine(t *testing.T) {
+	for what, row := range map[string]struct{ colour, make, model, want string }{
+		"what fits stays whole, to the last letter": {"TURQUOISES", "LAND-ROVER-X", "DISCOVERY SPOR", "TURQUOISES LAND-ROVER-X DISCOVERY SPOR"},
+		"one letter more is cut and says so":        {"TURQUOISESX", "LAND-ROVER-XX", "DISCOVERY SPORT", "TURQUOISE… LAND-ROVER-… DISCOVERY SPO…"},
+		"letters are counted, not bytes":            {"", "CITROËN BERL", "ŠKODA ŠKODA ŠK", "CITROËN BERL ŠKODA ŠKODA ŠK"},
+		"what the list does not say leaves no gap":  {"BLUE", "", " FOCUS ", "BLUE FOCUS"},
+	} {
+		if got := vehicle(&nrd.Entry{Colour: row.colour, Make: row.make, Model: row.model}); got != row.want {
+			t.Errorf("%s: %q, want %q", what, got, row.want)
+		}
+	}
+}
+
+func TestARepairedReadSaysHowItWasRead(t *testing.T) {
+	c := newCab(t)
+	rec := c.record("SL18CLO", hit("SL18CLO", nrd.PriorityHigh))
+	rec.Read.Raw, rec.Read.Repaired = "SLIBCLO", true
+	c.Recorded(rec)
+	if a := c.alerts()[0]; a.ReadAs != "SLIBCLO" {
+		t.Errorf("the hit is %+v", a)
+	}
+	c.stop()
+	c.start()
+	if a := c.alerts()[0]; a.ReadAs != "SLIBCLO" {
+		t.Errorf("after a restart it is %+v", a)
+	}
+	c.Recorded(c.record("SL18CLO", hit("SL18CLO", nrd.PriorityHigh)), Telling{Times: 2})
+	if a := c.alerts()[0]; a.ReadAs != "" {
+		t.Errorf("its next read was whole, and the hit is %+v", a)
+	}
+}
+
 func TestWithoutPicturesHitsAreShownWithoutThem(t *testing.T) {
 	c := newCab(t)
 	c.stop()

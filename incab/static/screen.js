@@ -77,6 +77,7 @@ const says = (a) => [
   a.unseen ? make("p", { class: "say withdrawn-say" }, icon("partly"), "LAST SIGHTING WITHDRAWN: " + a.unseen) : "",
   a.provisional ? make("p", { class: "say" }, icon("provisional"), "PROVISIONAL: not confirmed yet") : "",
   a.near ? make("p", { class: "say" }, icon("near"), "NEAR MATCH: compare the plate") : "",
+  a.readAs ? make("p", { class: "say" }, icon("near"), make("span", {}, "PUT RIGHT, read as ", make("b", {}, ...differing(a.readAs, a.vrm)), ": compare the plate")) : "",
   a.verify ? make("p", { class: "say verify-say" }, icon("verify"), "VERIFY BEFORE STOP: the list is out of date") : "",
 ];
 
