@@ -181,7 +181,7 @@ func freshness(h *nrd.Hit) nrd.Freshness {
 func (s *Screen) alertView(a *alert) alertView {
 	first := &a.Hits[0].Entry
 	v := alertView{
-		symbol: s.symbol(a), VRM: spaced(a.VRM), Vehicle: vehicle(first), At: a.Seen.Local().Format("15:04:05"), Camera: a.Camera, ReadAs: a.ReadAs,
+		symbol: s.symbol(a), VRM: spaced(a.VRM), Vehicle: vehicle(first), At: seenAt(a.Seen, s.Clock.Now()), Camera: a.Camera, ReadAs: a.ReadAs,
 		Times: a.Times, Why: a.Withdrawn, Unseen: a.Unseen, OnDuty: strings.Join(a.OnDuty, ", "), Entries: entryViews(a.VRM, a.Hits),
 		Patch: s.Pictures && a.patch != nil, Overview: s.Pictures && a.overview != nil,
 	}
@@ -237,6 +237,16 @@ func cut(text string, most int) string {
 		return string(runes[:most-1]) + "…"
 	}
 	return text
+}
+
+// seenAt is when a vehicle was seen, with the day where it is not today's: hits that
+// nobody has dealt with wait for later shifts.
+func seenAt(seen, now time.Time) string {
+	seen, now = seen.Local(), now.Local()
+	if seen.Format(time.DateOnly) != now.Format(time.DateOnly) {
+		return seen.Format("2 Jan 2006, 15:04:05")
+	}
+	return seen.Format("15:04:05")
 }
 
 // spaced writes a current mark as on its plate.

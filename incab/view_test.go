@@ -114,6 +114,18 @@ func TestMakeModelAndColourAreCutToFitTheirLine(t *testing.T) {
 	}
 }
 
+func TestAHitOfAnotherDaySaysOfWhich(t *testing.T) {
+	c := newCab(t)
+	c.Recorded(c.record("AB12CDE", hit("AB12CDE", nrd.PriorityHigh)))
+	if at := c.alerts()[0].At; at != began.Local().Format("15:04:05") {
+		t.Errorf("today: %q", at)
+	}
+	c.hand.Advance(7 * 24 * time.Hour)
+	if at := c.alerts()[0].At; at != began.Local().Format("2 Jan 2006, 15:04:05") {
+		t.Errorf("a week later: %q", at)
+	}
+}
+
 func TestARepairedReadSaysHowItWasRead(t *testing.T) {
 	c := newCab(t)
 	rec := c.record("SL18CLO", hit("SL18CLO", nrd.PriorityHigh))
