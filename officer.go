@@ -59,4 +59,7 @@ type OfficerEvent struct {
 	Hits   int
 	// Lists are those that the hit's entries stand in, each once.
 	Lists []string
+	// Told are the hits that the unit told or took back by itself; a unit may not
+	// say them.
+	Told []Hit
 }

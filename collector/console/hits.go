@@ -124,16 +124,41 @@ func moreUrgent(a, b store.HitAlarm) int {
 }
 
 // dealtWith says whether an officer said what became of a hit, or the unit took it
-// back, and notes what was done about it last.
+// back, and notes what was done about its record last.
 func (c *Console) dealtWith(r *http.Request, row *hitRow) (bool, error) {
 	events, err := c.Store.OfficersOf(r.Context(), row.Record)
 	if err != nil || len(events) == 0 {
 		return false, err
 	}
 	row.Outcome = outcomeOf(&events[len(events)-1].OfficerEvent)
-	return slices.ContainsFunc(events, func(e store.OfficerEvent) bool {
-		return e.Action == nrd.OfficerActed || e.Action == nrd.OfficersWithdrawn
-	}), nil
+	return slices.ContainsFunc(events, func(e store.OfficerEvent) bool { return settles(&e.OfficerEvent, &row.HitAlarm) }), nil
+}
+
+// settles says whether an event at a unit's screen is the end of a hit. Only hits that
+// the unit showed can have one there: of a covert entry, and of what central alone has
+// found, nobody in the vehicle knew.
+func settles(e *nrd.OfficerEvent, a *store.HitAlarm) bool {
+	if a.Covert || a.By != store.FoundByUnit {
+		return false
+	}
+	switch e.Action {
+	case nrd.OfficerActed:
+		return slices.Contains(e.Lists, a.Hit.Entry.List)
+	case nrd.OfficersWithdrawn:
+		return takesBack(e, &a.Hit.Entry)
+	}
+	return false
+}
+
+// takesBack says whether a unit took an entry back: others of its list may still
+// stand. A unit that does not say which entries went took all of the list.
+func takesBack(e *nrd.OfficerEvent, entry *nrd.Entry) bool {
+	if len(e.Told) == 0 {
+		return slices.Contains(e.Lists, entry.List)
+	}
+	return slices.ContainsFunc(e.Told, func(h nrd.Hit) bool {
+		return cmp.Or(h.Entry.List, h.List.List) == entry.List && h.Entry.VRM == entry.VRM && h.Entry.Reference == entry.Reference
+	})
 }
 
 // hoursInWords says how far back the page looks.

@@ -3,6 +3,7 @@ package console
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -176,4 +177,46 @@ func TestAHitIsAcknowledgedOnceWithANoteByWhoMay(t *testing.T) {
 	if _, page = d.signedIn(t, "sam.hill").post("/hits", "reason", "incident 7"); strings.Contains(page, ">Acknowledge<") {
 		t.Error("an officer is offered what only the control room may")
 	}
+}
+
+func TestWhatAUnitSaysOfItsHitEndsNoOtherHitOfTheRecord(t *testing.T) {
+	d := newDesk(t)
+	now := d.clock.Now()
+	of := func(list, reference, reason string) nrd.Hit {
+		h := hit(list, nrd.PriorityHigh, time.Hour, now)
+		h.Entry.Reference, h.Entry.Reason = reference, reason
+		return h
+	}
+	first, second := of("national", "R1", "Wanted for burglary"), of("national", "R2", "Named in a murder")
+	other, later, covert := of("local", "R1", "No insurance"), of("burglars", "R1", "Added at headquarters"), of("national", "R3", "Report only")
+	key := d.record(t, sighting{vrm: "AB12CDE", camera: "A1", hits: []nrd.Hit{first, second, other}})
+	var alarms []store.HitAlarm
+	for _, a := range []store.HitAlarm{
+		{By: store.FoundByUnit, Hit: first}, {By: store.FoundByUnit, Hit: second}, {By: store.FoundByUnit, Hit: other},
+		{By: store.FoundInRetrospect, Hit: later}, {By: store.FoundByCentral, Hit: covert, Covert: true},
+	} {
+		a.Record, a.VRM, a.Captured, a.Raised = key, "AB12CDE", now, now
+		alarms = append(alarms, a)
+	}
+	if raised, err := d.Store.RaiseHits(t.Context(), alarms); err != nil || len(raised) != len(alarms) {
+		t.Fatalf("raised %d, %v", len(raised), err)
+	}
+	ros := d.signedIn(t, "ros.kerr")
+	open := func(when string, reasons ...string) {
+		t.Helper()
+		_, page := ros.post("/hits", "reason", "late shift")
+		for _, a := range alarms {
+			if reason := a.Hit.Entry.Reason; strings.Contains(page, reason) != slices.Contains(reasons, reason) {
+				t.Errorf("%s: among the hits that nobody has dealt with, %q: %t", when, reason, strings.Contains(page, reason))
+			}
+		}
+	}
+	back := nrd.OfficerEvent{Action: nrd.OfficersWithdrawn, At: now, Role: nrd.RoleUnit, Record: key, VRM: "AB12CDE", Lists: []string{"national"}, Told: []nrd.Hit{first}}
+	d.told(t, back)
+	open("the gateway takes one of two entries back", "Named in a murder", "No insurance", "Added at headquarters", "Report only")
+	d.acted(t, key, nrd.DispositionStopped) // of the list national
+	open("an officer deals with the other", "No insurance", "Added at headquarters", "Report only")
+	back.Lists, back.Told = []string{"local", "burglars"}, nil
+	d.told(t, back)
+	open("a unit takes lists back and says no entries", "Added at headquarters", "Report only")
 }

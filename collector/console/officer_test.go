@@ -18,9 +18,15 @@ func (d *desk) acted(t *testing.T, record nrd.Key, disposition nrd.Disposition) 
 		Action: nrd.OfficerActed, Disposition: disposition, At: d.clock.Now(), Role: "observer", Record: record, VRM: "AB12CDE", Lists: []string{"national"},
 		Officer: nrd.Officer{Collar: "4417", Authoriser: "Insp Grey", Reference: "2026/11/23-0417", Since: d.clock.Now().Add(-time.Hour)},
 	}
+	d.told(t, e)
+}
+
+// told stores an event of a unit's screen and shows it, as ingest does.
+func (d *desk) told(t *testing.T, e nrd.OfficerEvent) {
+	t.Helper()
 	m := wire.FromOfficerEvent(e)
 	d.serial++
-	key := nrd.Key{Device: record.Device, Epoch: record.Epoch, Sequence: d.serial}
+	key := nrd.Key{Device: e.Record.Device, Epoch: e.Record.Epoch, Sequence: d.serial}
 	m.Key = wire.FromKey(key)
 	payload, err := wire.Marshal(m)
 	if err != nil {

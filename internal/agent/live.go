@@ -71,7 +71,7 @@ func (a *Agent) runLive(ctx context.Context) error {
 // the unit did when a record was made. The record stays as it is.
 func (a *Agent) looked(rec *nrd.Record, answer live.Answer) {
 	now := answer.Over(rec.Hits)
-	gone, come := less(rec.Hits, now), less(now, rec.Hits)
+	gone, come := hitsWithout(rec.Hits, now), hitsWithout(now, rec.Hits)
 	looked := *rec
 	looked.Hits = now
 	if len(now) > 0 || len(gone) > 0 {
@@ -80,36 +80,46 @@ func (a *Agent) looked(rec *nrd.Record, answer live.Answer) {
 			a.screen.Looked(rec, now, answer.Gateway, as)
 		}
 	}
-	for _, told := range []struct {
-		action nrd.OfficerAction
-		lists  []string
-		reason string
-	}{
-		{nrd.OfficersWithdrawn, gone, "no longer of interest, says " + answer.Gateway},
-		{nrd.OfficersAlerted, come, "of interest, says " + answer.Gateway},
-	} {
-		if len(told.lists) == 0 {
-			continue
-		}
-		a.Log.Info("a live lookup knows better than the lists", "key", rec.Key.String(), "action", string(told.action), "lists", told.lists)
-		if err := a.buffer.Tell(nrd.OfficerEvent{
-			Action: told.action, At: a.Clock.Now(), Role: nrd.RoleUnit, Record: rec.Key, VRM: rec.Read.VRM, Reason: told.reason, Lists: told.lists,
-		}); err != nil {
-			a.Log.Error("what a live lookup said could not be kept for central", "key", rec.Key.String(), "error", err)
-		}
+	a.tellLooked(rec, nrd.OfficersWithdrawn, gone, "no longer of interest, says "+answer.Gateway)
+	a.tellLooked(rec, nrd.OfficersAlerted, come, "of interest, says "+answer.Gateway)
+}
+
+// tellLooked keeps for central which hits of a record a gateway took back or added.
+func (a *Agent) tellLooked(rec *nrd.Record, action nrd.OfficerAction, hits []nrd.Hit, reason string) {
+	if len(hits) == 0 {
+		return
+	}
+	lists := listsOf(hits)
+	a.Log.Info("a live lookup knows better than the lists", "key", rec.Key.String(), "action", string(action), "lists", lists)
+	err := a.buffer.Tell(nrd.OfficerEvent{
+		Action: action, At: a.Clock.Now(), Role: nrd.RoleUnit, Record: rec.Key, VRM: rec.Read.VRM, Reason: reason, Lists: lists, Told: hits,
+	})
+	if err != nil {
+		a.Log.Error("what a live lookup said could not be kept for central", "key", rec.Key.String(), "error", err)
 	}
 }
 
-// less names the lists with an entry among hits that is not among others.
-func less(hits, others []nrd.Hit) []string {
-	var lists []string
+// hitsWithout gives the hits whose entry is not among others.
+func hitsWithout(hits, others []nrd.Hit) []nrd.Hit {
+	var left []nrd.Hit
 	for i := range hits {
 		h := &hits[i]
-		if !slices.ContainsFunc(others, func(o nrd.Hit) bool { return o.SameEntry(h) }) && !slices.Contains(lists, h.List.List) {
-			lists = append(lists, h.List.List)
+		if !slices.ContainsFunc(others, func(o nrd.Hit) bool { return o.SameEntry(h) }) {
+			left = append(left, *h)
 		}
 	}
-	return lists
+	return left
+}
+
+// listsOf names the lists that hits are of, each once.
+func listsOf(hits []nrd.Hit) []string {
+	var names []string
+	for i := range hits {
+		if name := hits[i].List.List; !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // matchNow gives the hits of a mark by the unit's lists, with those that a gateway added

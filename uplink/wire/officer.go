@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"fmt"
 	"math"
 
 	"nrd"
@@ -14,6 +15,10 @@ func FromOfficerEvent(e nrd.OfficerEvent) *Event {
 		Authoriser: cut(e.Officer.Authoriser, maxText), Reference: cut(e.Officer.Reference, maxText), SinceNs: nanos(e.Officer.Since),
 		Vrm: string(e.VRM), Disposition: cut(string(e.Disposition), maxName), Reason: cut(e.Reason, maxText),
 		Hits: uint32(min(max(e.Hits, 0), math.MaxInt32)), Lists: lists(e.Lists),
+	}
+	told := first(e.Told, maxHits)
+	for i := range told {
+		m.Told = append(m.Told, fromHit(&told[i]))
 	}
 	if e.Record != (nrd.Key{}) {
 		m.Record = FromKey(e.Record)
@@ -51,6 +56,10 @@ func (c *check) officer(event *Event) nrd.OfficerEvent {
 	c.count("officer.lists", len(m.GetLists()), maxHits)
 	for _, list := range m.GetLists() {
 		e.Lists = append(e.Lists, c.text("officer.lists", list, maxName))
+	}
+	c.count("officer.told", len(m.GetTold()), maxHits)
+	for i, h := range m.GetTold() {
+		e.Told = append(e.Told, c.hit(fmt.Sprintf("officer.told[%d]", i), h))
 	}
 	if m.GetAction() == "" {
 		c.fail("officer.action", "is missing")

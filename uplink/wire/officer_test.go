@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"testing"
 
 	"nrd"
@@ -41,6 +42,8 @@ func TestAnOfficersActionThatCannotBeIsRefused(t *testing.T) {
 		"text that is not UTF-8":  {Action: "checked", Reason: "\xff"},
 		"another device's record": {Action: "acted", Record: &Key{Device: "car-8", Epoch: 1, Sequence: 1}},
 		"too many lists":          {Action: "acted", Lists: make([]string, maxHits+1)},
+		"too many hits":           {Action: "alerted", Told: slices.Repeat([]*Hit{{Entry: &Entry{Vrm: "A1"}}}, maxHits+1)},
+		"a hit without a mark":    {Action: "alerted", Told: []*Hit{{Entry: &Entry{List: "national"}}}},
 	} {
 		m := &Event{Key: FromKey(nrd.Key{Device: "car-7", Epoch: 1, Sequence: 2}), What: &Event_Officer{Officer: m}}
 		if _, err := CheckEvent(m); !errors.Is(err, ErrInvalid) {

@@ -1616,6 +1616,7 @@ type OfficerEvent struct {
 	Reason        string                 `protobuf:"bytes,10,opt,name=reason,proto3" json:"reason,omitempty"`                   // checked, alerted, withdrawn: why
 	Hits          uint32                 `protobuf:"varint,11,opt,name=hits,proto3" json:"hits,omitempty"`                      // checked: how many entries matched
 	Lists         []string               `protobuf:"bytes,12,rep,name=lists,proto3" json:"lists,omitempty"`                     // those that the hit's entries stand in
+	Told          []*Hit                 `protobuf:"bytes,13,rep,name=told,proto3" json:"told,omitempty"`                       // alerted, withdrawn: the hits that were told or taken back
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1730,6 +1731,13 @@ func (x *OfficerEvent) GetHits() uint32 {
 func (x *OfficerEvent) GetLists() []string {
 	if x != nil {
 		return x.Lists
+	}
+	return nil
+}
+
+func (x *OfficerEvent) GetTold() []*Hit {
+	if x != nil {
+		return x.Told
 	}
 	return nil
 }
@@ -2925,7 +2933,7 @@ const file_uplink_wire_wire_proto_rawDesc = "" +
 	"correction\x18\x04 \x01(\v2\x12.nrd.v1.CorrectionH\x00R\n" +
 	"correction\x120\n" +
 	"\aofficer\x18\x05 \x01(\v2\x14.nrd.v1.OfficerEventH\x00R\aofficerB\x06\n" +
-	"\x04what\"\xc6\x02\n" +
+	"\x04what\"\xe7\x02\n" +
 	"\fOfficerEvent\x12\x16\n" +
 	"\x06action\x18\x01 \x01(\tR\x06action\x12\x12\n" +
 	"\x04role\x18\x02 \x01(\tR\x04role\x12\x16\n" +
@@ -2941,7 +2949,8 @@ const file_uplink_wire_wire_proto_rawDesc = "" +
 	"\x06reason\x18\n" +
 	" \x01(\tR\x06reason\x12\x12\n" +
 	"\x04hits\x18\v \x01(\rR\x04hits\x12\x14\n" +
-	"\x05lists\x18\f \x03(\tR\x05lists\"\x9d\x01\n" +
+	"\x05lists\x18\f \x03(\tR\x05lists\x12\x1f\n" +
+	"\x04told\x18\r \x03(\v2\v.nrd.v1.HitR\x04told\"\x9d\x01\n" +
 	"\n" +
 	"Correction\x12\x17\n" +
 	"\aboot_id\x18\x01 \x01(\tR\x06bootId\x12!\n" +
@@ -3086,23 +3095,24 @@ var file_uplink_wire_wire_proto_depIdxs = []int32{
 	18, // 17: nrd.v1.Event.correction:type_name -> nrd.v1.Correction
 	17, // 18: nrd.v1.Event.officer:type_name -> nrd.v1.OfficerEvent
 	1,  // 19: nrd.v1.OfficerEvent.record:type_name -> nrd.v1.Key
-	31, // 20: nrd.v1.Status.dropped:type_name -> nrd.v1.Status.DroppedEntry
-	11, // 21: nrd.v1.Status.lists:type_name -> nrd.v1.ListVersion
-	2,  // 22: nrd.v1.Status.clock:type_name -> nrd.v1.Stamp
-	3,  // 23: nrd.v1.Status.fix:type_name -> nrd.v1.Fix
-	21, // 24: nrd.v1.Status.configuration:type_name -> nrd.v1.Configuration
-	23, // 25: nrd.v1.Command.paused:type_name -> nrd.v1.Paused
-	24, // 26: nrd.v1.Command.resumed:type_name -> nrd.v1.Resumed
-	26, // 27: nrd.v1.Command.signed:type_name -> nrd.v1.Signed
-	28, // 28: nrd.v1.Order.wipe:type_name -> nrd.v1.Wipe
-	29, // 29: nrd.v1.Order.configure:type_name -> nrd.v1.Configure
-	1,  // 30: nrd.v1.Receipt.Item.key:type_name -> nrd.v1.Key
-	0,  // 31: nrd.v1.Receipt.Item.outcome:type_name -> nrd.v1.Receipt.Outcome
-	32, // [32:32] is the sub-list for method output_type
-	32, // [32:32] is the sub-list for method input_type
-	32, // [32:32] is the sub-list for extension type_name
-	32, // [32:32] is the sub-list for extension extendee
-	0,  // [0:32] is the sub-list for field type_name
+	12, // 20: nrd.v1.OfficerEvent.told:type_name -> nrd.v1.Hit
+	31, // 21: nrd.v1.Status.dropped:type_name -> nrd.v1.Status.DroppedEntry
+	11, // 22: nrd.v1.Status.lists:type_name -> nrd.v1.ListVersion
+	2,  // 23: nrd.v1.Status.clock:type_name -> nrd.v1.Stamp
+	3,  // 24: nrd.v1.Status.fix:type_name -> nrd.v1.Fix
+	21, // 25: nrd.v1.Status.configuration:type_name -> nrd.v1.Configuration
+	23, // 26: nrd.v1.Command.paused:type_name -> nrd.v1.Paused
+	24, // 27: nrd.v1.Command.resumed:type_name -> nrd.v1.Resumed
+	26, // 28: nrd.v1.Command.signed:type_name -> nrd.v1.Signed
+	28, // 29: nrd.v1.Order.wipe:type_name -> nrd.v1.Wipe
+	29, // 30: nrd.v1.Order.configure:type_name -> nrd.v1.Configure
+	1,  // 31: nrd.v1.Receipt.Item.key:type_name -> nrd.v1.Key
+	0,  // 32: nrd.v1.Receipt.Item.outcome:type_name -> nrd.v1.Receipt.Outcome
+	33, // [33:33] is the sub-list for method output_type
+	33, // [33:33] is the sub-list for method input_type
+	33, // [33:33] is the sub-list for extension type_name
+	33, // [33:33] is the sub-list for extension extendee
+	0,  // [0:33] is the sub-list for field type_name
 }
 
 func init() { file_uplink_wire_wire_proto_init() }
