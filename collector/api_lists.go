@@ -58,13 +58,13 @@ func (a *api) postList(c *call) (any, error) {
 }
 
 func (a *api) putList(c *call) (any, error) {
-	var s ListSettings
-	if err := c.into(&s, "owner", "purpose"); err != nil {
+	var change ListChange
+	if err := c.into(&change); err != nil {
 		return nil, err
 	}
-	s.Name = c.PathValue("list")
-	_, err := a.changeList(c.Context(), c.by, s)
-	return named{s.Name}, err
+	change.Name = c.PathValue("list")
+	_, err := a.changeList(c.Context(), c.by, change)
+	return named{change.Name}, err
 }
 
 func (a *api) postReview(c *call) (any, error) {

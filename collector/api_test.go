@@ -273,10 +273,11 @@ func TestAProgramKeepsALocalListOverHTTPS(t *testing.T) {
 	}
 	jane.must("POST", fmt.Sprintf("/lists/burglars/entries/%d/remove", e.ID), `{"reason":"arrested"}`, &done)
 	jane.must("POST", "/lists/burglars/review", `{"reason":"still needed","next":"2027-06-30"}`, &done)
-	jane.must("PUT", "/lists/burglars", `{"owner":"DI Black","purpose":"intelligence"}`, &done)
+	jane.must("PUT", "/lists/burglars", `{"purpose":"intelligence","near":true}`, &done)
+	jane.must("PUT", "/lists/burglars", `{"owner":"DI Black"}`, &done) // and nothing else changes
 	var one ListState
 	jane.must("GET", "/lists/burglars", "", &one)
-	if one.Owner != "DI Black" || one.Entries != 2 || one.ReviewedBy != "jane.doe" || one.Review.Format(time.DateOnly) != "2027-06-30" {
+	if one.Owner != "DI Black" || one.Purpose != "intelligence" || !one.Near || one.Entries != 2 || one.ReviewedBy != "jane.doe" || one.Review.Format(time.DateOnly) != "2027-06-30" {
 		t.Errorf("the list is %+v", one)
 	}
 	jane.must("POST", "/lists/burglars/withdraw", `{"reason":"no longer needed"}`, &done)

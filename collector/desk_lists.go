@@ -18,7 +18,7 @@ import (
 	"nrd/hotlist/voi"
 )
 
-// ListSettings make or change a list. A list without a source is local.
+// ListSettings make a list. One without a source is local.
 type ListSettings struct {
 	Name       string    `json:"name"`
 	Source     string    `json:"source,omitempty"`
@@ -29,6 +29,18 @@ type ListSettings struct {
 	Near       bool      `json:"near,omitempty"`
 	Status     bool      `json:"status,omitempty"`
 	Review     time.Time `json:"review,omitzero"`
+}
+
+// ListChange gives a list other settings; what is nil stays as it is. Recipients that
+// are there and empty are every approved device.
+type ListChange struct {
+	Name       string     `json:"name"`
+	Every      *int64     `json:"every_s,omitempty"`
+	Owner      *string    `json:"owner,omitempty"`
+	Purpose    *string    `json:"purpose,omitempty"`
+	Recipients *[]string  `json:"recipients,omitempty"`
+	Near       *bool      `json:"near,omitempty"`
+	Review     *time.Time `json:"review,omitempty"`
 }
 
 // ListAgency is another law enforcement agency that exports of a local list may go to;
@@ -243,8 +255,28 @@ func (d *deskServer) createList(ctx context.Context, by access.By, s ListSetting
 	return nothing{}, d.lists.Create(ctx, by, s.list())
 }
 
-func (d *deskServer) changeList(ctx context.Context, by access.By, s ListSettings) (nothing, error) {
-	return nothing{}, d.lists.Change(ctx, by, s.list())
+func (d *deskServer) changeList(ctx context.Context, by access.By, change ListChange) (nothing, error) {
+	return nothing{}, d.lists.Change(ctx, by, change.Name, change.alter)
+}
+
+// alter puts what is given in the place of what there is.
+func (c *ListChange) alter(n *lists.NewList) {
+	if c.Every != nil {
+		n.Every = time.Duration(*c.Every) * time.Second
+	}
+	if c.Purpose != nil {
+		n.Purpose = store.ListPurpose(*c.Purpose)
+	}
+	put(&n.Owner, c.Owner)
+	put(&n.Recipients, c.Recipients)
+	put(&n.Near, c.Near)
+	put(&n.Review, c.Review)
+}
+
+func put[T any](to, given *T) {
+	if given != nil {
+		*to = *given
+	}
 }
 
 func (d *deskServer) reviewList(ctx context.Context, by access.By, q listAct) (nothing, error) {

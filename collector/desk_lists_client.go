@@ -14,14 +14,14 @@ func (d *Desk) Lists(ctx context.Context) (all []ListState, err error) {
 	return all, d.ask(ctx, "/list/list", nothing{}, &all)
 }
 
-// CreateList makes a list; ChangeList gives one other settings.
+// CreateList makes a list; ChangeList gives one other settings, those that are given.
 func (d *Desk) CreateList(ctx context.Context, s ListSettings) error {
 	return d.ask(ctx, "/list/create", s, &nothing{})
 }
 
 // ChangeList is documented at CreateList.
-func (d *Desk) ChangeList(ctx context.Context, s ListSettings) error {
-	return d.ask(ctx, "/list/change", s, &nothing{})
+func (d *Desk) ChangeList(ctx context.Context, c ListChange) error {
+	return d.ask(ctx, "/list/change", c, &nothing{})
 }
 
 // ReviewList notes that somebody looked whether a list is still needed.

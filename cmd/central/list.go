@@ -78,7 +78,7 @@ func listSettings(c *cobra.Command) (s *collector.ListSettings, days *listDays, 
 	c.Flags().StringSliceVar(&s.Recipients, "device", nil, "a device that has it (repeat for more; default: every approved one)")
 	c.Flags().BoolVar(&s.Near, "near", false, "match look-alikes too, where the list has at most 50,000 entries")
 	c.Flags().StringVar(&days.review, "review", "", "the `DAY` on which it must be looked at again (default: in a year)")
-	every = c.Flags().Duration("every", 0, "how often a file of it is due, such as 8h")
+	every = c.Flags().Duration("every", 0, "how often a file of a list that comes in files is due, such as 8h (default: 24h)")
 	return s, days, every
 }
 
@@ -123,19 +123,40 @@ whose entries are made here; it goes to devices of this site only.`,
 
 func (p *program) listChangeCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use: "change NAME", Short: "Give a list other settings; those that are not given go back to what a new list has", Args: cobra.ExactArgs(1),
+		Use: "change NAME", Short: "Give a list other settings; those that are not given stay", Args: cobra.ExactArgs(1),
+		Long: `Give a list other settings; those that are not given stay as they are. With
+--device "" every approved device has it, with --near=false it is matched exactly.`,
+		Example: `  central list change national --owner "Insp Kerr"`,
 	}
 	s, days, every := listSettings(c)
 	return p.needsDesk(c, func(ctx context.Context, d *collector.Desk, _ *collector.Config, args []string) (err error) {
-		s.Name, s.Every = args[0], int64(every.Seconds())
+		s.Every = int64(every.Seconds())
 		if s.Review, err = day(days.review); err != nil {
 			return err
 		}
-		if err := d.ChangeList(ctx, *s); err != nil {
+		if err := d.ChangeList(ctx, listChange(c, args[0], s)); err != nil {
 			return err
 		}
-		return p.Say(map[string]string{"changed": s.Name}, "The list %s has its new settings.\n", s.Name)
+		return p.Say(map[string]string{"changed": args[0]}, "The list %s has its new settings.\n", args[0])
 	})
+}
+
+// listChange takes of the settings those whose flags were given.
+func listChange(c *cobra.Command, name string, s *collector.ListSettings) collector.ListChange {
+	change := collector.ListChange{Name: name}
+	for flag, take := range map[string]func(){
+		"owner":   func() { change.Owner = &s.Owner },
+		"purpose": func() { change.Purpose = &s.Purpose },
+		"device":  func() { change.Recipients = &s.Recipients },
+		"near":    func() { change.Near = &s.Near },
+		"review":  func() { change.Review = &s.Review },
+		"every":   func() { change.Every = &s.Every },
+	} {
+		if c.Flags().Changed(flag) {
+			take()
+		}
+	}
+	return change
 }
 
 func (p *program) listReviewCommand() *cobra.Command {

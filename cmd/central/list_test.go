@@ -155,10 +155,11 @@ func TestALocalListIsKeptFromTheCommandLine(t *testing.T) {
 	if o := s.do("list", "export", "burglars"); o.code != exitRefused {
 		t.Errorf("an export without a reason: %+v", o)
 	}
-	s.must("list", "change", "burglars", "--owner", "DI Black", "--purpose", "intelligence", "--near")
+	s.must("list", "change", "burglars", "--near", "--device", "")
+	s.must("list", "change", "burglars", "--owner", "DI Black") // and nothing else changes
 	s.must("list", "remove", "burglars", "1", "--reason", "arrested")
 	s.must("list", "review", "burglars", "--reason", "still needed", "--next", "2099-01-01")
-	if text := s.must("list", "show"); !strings.Contains(text, "DI Black") || !strings.Contains(text, "2099-01-01") || !strings.Contains(text, time.Now().Format("2006-01-")) || !strings.Contains(text, "look-alikes too") {
+	if text := s.must("list", "show"); !strings.Contains(text, "DI Black") || !strings.Contains(text, "2099-01-01") || !strings.Contains(text, time.Now().Format("2006-01-")) || !strings.Contains(text, "look-alikes too") || !strings.Contains(text, "intelligence") {
 		t.Errorf("the lists are\n%s", text)
 	}
 	s.must("list", "withdraw", "burglars", "--reason", "no longer needed")

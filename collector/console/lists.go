@@ -226,7 +226,13 @@ func (c *Console) createList(w http.ResponseWriter, r *http.Request, who visitor
 func (c *Console) changeList(w http.ResponseWriter, r *http.Request, who visitor) {
 	n, err := c.settingsOf(r, r.PathValue("list"))
 	if err == nil {
-		err = c.Lists.Change(r.Context(), who.by(), n)
+		err = c.Lists.Change(r.Context(), who.by(), n.Name, func(held *lists.NewList) {
+			next := n
+			if next.Review.IsZero() { // a form of its own has it
+				next.Review = held.Review
+			}
+			*held = next
+		})
 	}
 	c.listDone(w, r, who, "change", err)
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"nrd/collector/access"
 	"nrd/collector/alarm"
@@ -72,9 +73,13 @@ func TestTheLogSaysWhatBecameOfWhichEntryAndWhatKindOfListChanged(t *testing.T) 
 	says("list entry change", "list burglars: entry 1, now CD34EFG, priority low, covert")
 	s.must(s.RemoveEntry(t.Context(), jane, "burglars", e.ID, "arrested"))
 	says("list entry remove", "list burglars: entry 1, CD34EFG, priority low, covert")
-	s.must(s.Change(t.Context(), jane, NewList{Name: "national", Owner: "X", Purpose: store.ForResponse}))
-	says("list change", "national, from files NAT_WANTED, for response, owner X, to every device")
-	if err := s.Change(t.Context(), access.By{Account: "sam.hill"}, NewList{Name: "nowhere", Owner: "X"}); !errors.Is(err, access.ErrDenied) {
+	s.must(s.Change(t.Context(), jane, "national", func(n *NewList) { n.Owner = "X" }))
+	says("list change", "national, from files NAT_WANTED, for response, owner X, to every device, a file due every 8h0m0s, to be reviewed on 2027-11-23")
+	s.must(s.Change(t.Context(), jane, "national", func(n *NewList) {
+		n.Every, n.Near, n.Review = 12*time.Hour, true, noon.AddDate(0, 1, 0)
+	}))
+	says("list change", "national, from files NAT_WANTED, for response, owner X, to every device, a file due every 12h0m0s, look-alikes too, to be reviewed on 2026-12-23")
+	if err := s.Change(t.Context(), access.By{Account: "sam.hill"}, "nowhere", func(n *NewList) { n.Owner = "X" }); !errors.Is(err, access.ErrDenied) {
 		t.Errorf("an officer learns whether there is a list: %v", err)
 	}
 }

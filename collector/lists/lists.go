@@ -365,8 +365,7 @@ func (l *Lists) expires(list *store.List, issued time.Time) time.Time {
 	switch {
 	case list.Local():
 		return issued.Add(24 * time.Hour / time.Duration(max(l.Profile.ListSyncsPerDay, 1)))
-	case list.Every > 0:
-		return issued.Add(list.Every + l.Limits.Late)
+	default:
+		return issued.Add(due(list) + l.Limits.Late)
 	}
-	return time.Time{}
 }

@@ -1,6 +1,7 @@
 package lists
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,7 +23,7 @@ import (
 type NewList struct {
 	Name string
 	// Source is what the names of the list's files begin with, SOURCE_LIST, and Every
-	// how often one is due; empty for a local list.
+	// how often one is due, each day where it is 0; empty for a local list.
 	Source string
 	Every  time.Duration
 	// Owner answers for the list; Review is when it must be looked at again, a year
@@ -84,6 +85,7 @@ func (n NewList) check(ctx context.Context, st store.Store) error {
 // ErrNational beside it where a local list was to go to a national recipient. A name
 // is never given twice.
 func (l *Lists) Create(ctx context.Context, by access.By, n NewList) error {
+	n = l.filled(n)
 	if err := l.authorise(ctx, by, access.ManageLists, "list create", n.subject(), ""); err != nil {
 		return err
 	}
@@ -122,28 +124,71 @@ func (n NewList) subject() string {
 	if n.Status {
 		kind += ", statuses"
 	}
-	return fmt.Sprintf("%s, %s, for %s, owner %s, to %s", n.Name, kind, n.Purpose, n.Owner, to)
+	text := fmt.Sprintf("%s, %s, for %s, owner %s, to %s", n.Name, kind, n.Purpose, n.Owner, to)
+	if n.Every > 0 {
+		text += ", a file due every " + n.Every.String()
+	}
+	if n.Near {
+		text += ", look-alikes too"
+	}
+	if !n.Review.IsZero() {
+		text += ", to be reviewed on " + n.Review.UTC().Format(time.DateOnly)
+	}
+	return text
+}
+
+// dueEvery is how often a file of a list is due where nobody says: a list that comes in
+// files is never without an alarm for the one that is missing.
+const dueEvery = 24 * time.Hour
+
+// due is how often a file of a list is due; 0 for a local one.
+func due(list *store.List) time.Duration {
+	if list.Local() {
+		return 0
+	}
+	return cmp.Or(list.Every, dueEvery)
+}
+
+// filled fills in what was left out of a list's settings.
+func (l *Lists) filled(n NewList) NewList {
+	if n.Source != "" && n.Every == 0 {
+		n.Every = dueEvery
+	}
+	if n.Review.IsZero() {
+		n.Review = l.Clock.Now().AddDate(1, 0, 0)
+	}
+	return n
+}
+
+// settingsOf gives the settings of a list as they are.
+func settingsOf(list *store.List) NewList {
+	return NewList{
+		Name: list.Name, Source: list.Source, Every: list.Every, Owner: list.Owner, Purpose: list.Purpose, Recipients: slices.Clone(list.Recipients), Near: list.Near,
+		Status: list.Status, Review: list.Review,
+	}
 }
 
 func (l *Lists) set(list *store.List, n NewList) {
-	list.Every, list.Owner, list.Purpose, list.Near = n.Every, n.Owner, n.Purpose, n.Near
+	list.Every, list.Owner, list.Purpose, list.Near, list.Review = n.Every, n.Owner, n.Purpose, n.Near, n.Review
 	list.Recipients = nil // every device
 	if len(n.Recipients) > 0 {
 		list.Recipients = slices.Clone(n.Recipients)
 	}
-	if !n.Review.IsZero() {
-		list.Review = n.Review
-	} else if list.Review.IsZero() {
-		list.Review = l.Clock.Now().AddDate(1, 0, 0)
-	}
 }
 
-// Change gives a list other settings; whether it is local, and of statuses, stays. The units get it
-// anew. The errors are Create's, and store.ErrNotFound.
-func (l *Lists) Change(ctx context.Context, by access.By, n NewList) error {
-	defer l.turns.Take(n.Name)()
-	list, err := l.standing(ctx, n.Name)
-	n.Source, n.Status = list.Source, list.Status
+// Change gives a list other settings: alter, which may be called more than once, gets
+// them as they are and alters some. Its name, whether it is local and whether it is of
+// statuses stay. The units get it anew. The errors are Create's, and store.ErrNotFound.
+func (l *Lists) Change(ctx context.Context, by access.By, name string, alter func(*NewList)) error {
+	defer l.turns.Take(name)()
+	list, err := l.standing(ctx, name)
+	altered := func(list *store.List) NewList {
+		n := settingsOf(list)
+		alter(&n)
+		n.Name, n.Source, n.Status = name, list.Source, list.Status
+		return l.filled(n)
+	}
+	n := altered(&list)
 	if denied := l.authorise(ctx, by, access.ManageLists, "list change", n.subject(), ""); denied != nil {
 		return denied
 	}
@@ -153,8 +198,8 @@ func (l *Lists) Change(ctx context.Context, by access.By, n NewList) error {
 	if err := n.check(ctx, l.Store); err != nil {
 		return err
 	}
-	err = l.Store.ChangeList(ctx, n.Name, func(held *store.List) error {
-		l.set(held, n)
+	err = l.Store.ChangeList(ctx, name, func(held *store.List) error {
+		l.set(held, altered(held))
 		if held.File != "" {
 			held.InForce.Version++
 			held.InForce.Expires = l.expires(held, held.InForce.Issued)

@@ -12,6 +12,7 @@ import (
 
 	"nrd"
 	"nrd/collector/access"
+	"nrd/collector/alarm"
 	"nrd/collector/store"
 	"nrd/hotlist/voi"
 )
@@ -168,9 +169,8 @@ func TestALocalListIsRefusedANationalRecipient(t *testing.T) {
 	if err := s.Create(t.Context(), jane, good); !errors.Is(err, ErrInvalid) {
 		t.Errorf("the same name twice: %v", err)
 	}
-	n := good
-	n.Recipients = []string{"national"}
-	if err := s.Change(t.Context(), jane, n); !errors.Is(err, ErrNational) || !slices.Equal(s.list("burglars").Recipients, good.Recipients) {
+	toNational := func(n *NewList) { n.Recipients = []string{"national"} }
+	if err := s.Change(t.Context(), jane, "burglars", toNational); !errors.Is(err, ErrNational) || !slices.Equal(s.list("burglars").Recipients, good.Recipients) {
 		t.Errorf("changed to a national recipient: %v", err)
 	}
 }
@@ -222,7 +222,7 @@ func TestWhatIsInForceIsPublishedOnceAlsoAfterARestart(t *testing.T) {
 		t.Error("the same version was published again")
 	}
 	s.must(s.store.ChangeDevice(t.Context(), "car-7", func(*store.Device) error { return nil }))
-	s.must(s.Change(t.Context(), jane, NewList{Name: "national", Every: 8 * time.Hour, Owner: "X", Purpose: store.ForResponse, Recipients: []string{"car-7"}}))
+	s.must(s.Change(t.Context(), jane, "national", func(n *NewList) { n.Recipients = []string{"car-7"} }))
 	s.must(s.publish(t.Context()))
 	if p = printer.lists["national"]; p.Version != 2 || !slices.Equal(p.Recipients, []string{"car-7"}) {
 		t.Errorf("with other recipients it is %+v", p)
@@ -355,7 +355,7 @@ func TestEveryLookAndEveryActIsJudgedAndLogged(t *testing.T) {
 			return s.Create(t.Context(), by, NewList{Name: "x", Owner: "y", Purpose: store.ForResponse})
 		},
 		"list change": func(by access.By) error {
-			return s.Change(t.Context(), by, NewList{Name: "burglars", Owner: "y", Purpose: store.ForResponse})
+			return s.Change(t.Context(), by, "burglars", func(n *NewList) { n.Owner = "y" })
 		},
 		"list review":    func(by access.By) error { return s.Review(t.Context(), by, "burglars", "still needed", time.Time{}) },
 		"list entry add": func(by access.By) error { return s.PutEntry(t.Context(), by, "burglars", entry("AB1", "added")) },
@@ -431,4 +431,44 @@ func TestAStoreFromAnOlderBackupLeapsOverTheVersionsThatUnitsHave(t *testing.T) 
 	if p := printer.lists["burglars"]; p.Version <= 1500 || len(printer.marks["burglars"]) != 1 {
 		t.Errorf("published is %+v", p)
 	}
+}
+
+func TestAChangeOfAListKeepsWhatItDoesNotGive(t *testing.T) {
+	s := newSite(t)
+	s.must(s.store.ChangeDevice(t.Context(), "car-7", func(*store.Device) error { return nil }))
+	review := noon.AddDate(0, 3, 0)
+	s.must(s.Create(t.Context(), jane, NewList{
+		Name: "national", Source: "NAT_WANTED", Every: 8 * time.Hour, Owner: "National desk", Purpose: store.ForIntelligence,
+		Recipients: []string{"car-7"}, Near: true, Review: review,
+	}))
+	s.must(s.Change(t.Context(), jane, "national", func(n *NewList) { n.Owner = "Insp Kerr" }))
+	l := s.list("national")
+	if l.Owner != "Insp Kerr" || l.Every != 8*time.Hour || l.Purpose != store.ForIntelligence || !slices.Equal(l.Recipients, []string{"car-7"}) || !l.Near || !l.Review.Equal(review) {
+		t.Errorf("with another owner it is %+v", l)
+	}
+	s.must(s.Change(t.Context(), jane, "national", func(n *NewList) { n.Name, n.Source, n.Status, n.Recipients, n.Near = "x", "", true, nil, false }))
+	if l = s.list("national"); l.Source != "NAT_WANTED" || l.Status || l.Recipients != nil || l.Near {
+		t.Errorf("what stays, or what was taken away: %+v", l)
+	}
+}
+
+func TestAListThatComesInFilesIsNeverWithoutAnAlarmForTheOneThatIsMissing(t *testing.T) {
+	s := newSite(t)
+	s.Limits.Late = time.Hour
+	s.must(s.Create(t.Context(), jane, NewList{Name: "national", Source: "NAT_WANTED", Owner: "National desk", Purpose: store.ForResponse}))
+	s.must(s.Change(t.Context(), jane, "national", func(n *NewList) { n.Every = 0 }))
+	overdue := func(when string, want bool) {
+		t.Helper()
+		s.must(s.watch(t.Context()))
+		if text := s.alarmAbout("list national", alarm.Extract); strings.Contains(text, "no file has come, one is due every 24 h") != want {
+			t.Errorf("%s the alarm says %q", when, text)
+		}
+	}
+	s.clock.Advance(24 * time.Hour)
+	overdue("after a day", false)
+	s.clock.Advance(2 * time.Hour)
+	overdue("after a day and what may be late", true)
+	// As lists were that were made before each of them had a time.
+	s.must(s.store.ChangeList(t.Context(), "national", func(l *store.List) error { l.Every = 0; return nil }))
+	overdue("of a list without a time", true)
 }

@@ -70,7 +70,7 @@ func TestAListOfStatusesComesAndIsPublishedAsOne(t *testing.T) {
 	}
 	s.hits("ZZ1", "uninsured ")
 	// Whether it is one of statuses stays: units would have to be given another form.
-	s.must(s.Change(t.Context(), jane, NewList{Name: "uninsured", Owner: "Insp Kerr", Purpose: store.ForResponse}))
+	s.must(s.Change(t.Context(), jane, "uninsured", func(n *NewList) { n.Owner = "Insp Kerr" }))
 	if l := s.list("uninsured"); !l.Status || l.Owner != "Insp Kerr" {
 		t.Errorf("after a change: %+v", l)
 	}

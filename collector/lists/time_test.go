@@ -84,7 +84,7 @@ func TestALocalListThatWasIssuedByAWrongClockIsIssuedAnew(t *testing.T) {
 			s.put("burglars", entry("AB12CDE", ""))
 			s.clock.Set(wrong)
 			s.must(s.publish(t.Context()))
-			s.must(s.Change(t.Context(), jane, NewList{Name: "burglars", Owner: "X", Purpose: store.ForResponse}))
+			s.must(s.Change(t.Context(), jane, "burglars", func(n *NewList) { n.Owner = "X" }))
 			s.must(s.publish(t.Context()))
 			s.clock.Set(noon.Add(time.Hour))
 			s.must(s.publish(t.Context()))

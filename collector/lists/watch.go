@@ -97,9 +97,6 @@ func (l *Lists) wrong(ctx context.Context, list *store.List) (string, error) {
 	if len(last) == 1 && last[0].State == store.ImportRefused {
 		return fmt.Sprintf("its last file was refused, import %d: %s", last[0].ID, last[0].Why), nil
 	}
-	if list.Every <= 0 {
-		return "", nil
-	}
 	now, from, what := l.Clock.Now(), list.InForce.Loaded, "the last file came"
 	if from.IsZero() {
 		from, what = list.Created, "none has come since the list was made"
@@ -110,10 +107,10 @@ func (l *Lists) wrong(ctx context.Context, list *store.List) (string, error) {
 	if !l.told(from) {
 		return "central's clock was or is wrong, so that nobody knows how old the list is and whether a file is late: send it again", nil
 	}
-	if now.Before(from.Add(list.Every + l.Limits.Late)) {
+	if now.Before(from.Add(due(list) + l.Limits.Late)) {
 		return "", nil
 	}
-	return fmt.Sprintf("no file has come, one is due every %s: %s %s ago", inHours(list.Every), what, inHours(now.Sub(from))), nil
+	return fmt.Sprintf("no file has come, one is due every %s: %s %s ago", inHours(due(list)), what, inHours(now.Sub(from))), nil
 }
 
 func inHours(d time.Duration) string {

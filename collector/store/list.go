@@ -21,8 +21,8 @@ const (
 type List struct {
 	Name string
 	// Source is what the files of a list that comes to central begin with,
-	// SOURCE_LIST of SOURCE_LIST_R.dat, and Every how often one is due; 0: at no
-	// fixed time. Both are empty for a local list, whose entries are made here.
+	// SOURCE_LIST of SOURCE_LIST_R.dat, and Every how often one is due; 0: each
+	// day. Both are empty for a local list, whose entries are made here.
 	Source string
 	Every  time.Duration
 	// Owner answers for the list.
