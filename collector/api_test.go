@@ -206,7 +206,7 @@ func TestAProgramKeepsALocalListOverHTTPS(t *testing.T) {
 	if e.ID == 0 || e.VRM != "AB12CDE" || e.Creator != "jane.doe" || e.State != "in force" || e.Weed.Format(time.DateOnly) != "2027-01-31" {
 		t.Errorf("the entry is %+v", e)
 	}
-	if line := d.lastLine(); line.Account != "jane.doe" || line.Action != "list entry add" || line.Subject != "list burglars: ab12 cde, priority high, covert" || line.Reason != "violence used" {
+	if line := d.lastLine(); line.Account != "jane.doe" || line.Action != "list entry add" || line.Subject != "list burglars: AB12CDE, priority high, covert" || line.Reason != "violence used" {
 		t.Errorf("it is logged as %+v", line)
 	}
 	// What a program is told of an entry it may send back.

@@ -132,23 +132,25 @@ type ListFile struct {
 
 // ListImport is what became of a list file.
 type ListImport struct {
-	ID        uint64     `json:"id"`
-	List      string     `json:"list"`
-	File      string     `json:"file"`
-	By        string     `json:"by"`
-	Operation string     `json:"operation,omitempty"`
-	Received  time.Time  `json:"received"`
-	State     string     `json:"state"`
-	Why       string     `json:"why,omitempty"`
-	Before    int        `json:"before"`
-	Entries   int        `json:"entries"`
-	Expired   int        `json:"expired,omitempty"`
-	Accepted  int        `json:"accepted"`
-	Refused   int        `json:"refused"`
-	Report    []string   `json:"report,omitempty"`
-	Decided   *time.Time `json:"decided,omitempty"`
-	DecidedBy string     `json:"decided_by,omitempty"`
-	Reason    string     `json:"reason,omitempty"`
+	ID        uint64    `json:"id"`
+	List      string    `json:"list"`
+	File      string    `json:"file"`
+	By        string    `json:"by"`
+	Operation string    `json:"operation,omitempty"`
+	Received  time.Time `json:"received"`
+	State     string    `json:"state"`
+	Why       string    `json:"why,omitempty"`
+	Before    int       `json:"before"`
+	Entries   int       `json:"entries"`
+	Expired   int       `json:"expired,omitempty"`
+	Accepted  int       `json:"accepted"`
+	Refused   int       `json:"refused"`
+	// Unsearched says why stored records were not searched for what it adds.
+	Unsearched string     `json:"unsearched,omitempty"`
+	Report     []string   `json:"report,omitempty"`
+	Decided    *time.Time `json:"decided,omitempty"`
+	DecidedBy  string     `json:"decided_by,omitempty"`
+	Reason     string     `json:"reason,omitempty"`
 }
 
 // ListHit is a hit alarm as the command line shows it.
@@ -376,10 +378,16 @@ func (d *deskServer) showImport(ctx context.Context, by access.By, q listAct) (L
 	return importOf(&i, true), err
 }
 
+// notSearched begins the sentence about an import whose marks nobody looked for.
+const notSearched = "stored records were not searched for what it adds: "
+
 func importOf(i *store.ListImport, whole bool) ListImport {
 	shown := ListImport{
 		ID: i.ID, List: i.List, File: i.File, By: i.By, Operation: i.Operation, Received: i.Received, State: string(i.State), Why: i.Why, Before: i.Before,
 		Entries: i.Entries, Expired: i.Expired, Accepted: i.Report.Accepted, Refused: i.Report.Refused, Decided: known(i.Decided), DecidedBy: i.DecidedBy, Reason: i.Reason,
+	}
+	if i.Unsearched != "" {
+		shown.Unsearched = notSearched + i.Unsearched
 	}
 	if whole {
 		for _, p := range i.Report.Problems {

@@ -310,6 +310,9 @@ func (p *program) sayImport(i *collector.ListImport) error {
 		text += fmt.Sprintf(", of which %d have expired", i.Expired)
 	}
 	text += ".\n"
+	if i.Unsearched != "" {
+		text += "  " + i.Unsearched + "\n"
+	}
 	for _, line := range i.Report {
 		text += "  " + line + "\n"
 	}

@@ -70,7 +70,13 @@ func TestTheLogSaysWhatBecameOfWhichEntryAndWhatKindOfListChanged(t *testing.T) 
 	says("list entry add", "list burglars: AB12CDE R1, priority high, covert")
 	e.ID, e.VRM, e.Reference, e.Priority = s.entries("burglars")[0].ID, "CD34EFG", "", 1
 	s.put("burglars", e)
-	says("list entry change", "list burglars: entry 1, now CD34EFG, priority low, covert")
+	says("list entry change", "list burglars: entry 1, now CD34EFG, priority low, covert, changed: mark AB12CDE to CD34EFG, reference R1 to none, priority high to low, action")
+	e = s.entries("burglars")[0]
+	e.Weed, e.Review, e.Rationale, e.Reason, e.Information, e.Markers = e.Weed.AddDate(0, 1, 0), e.Review.AddDate(0, 1, 0), "a new witness", "Stop and search", "two occupants", nil
+	s.put("burglars", e)
+	says("list entry change", "list burglars: entry 1, now CD34EFG, priority low, covert, changed: weed date 2027-01-23 to 2027-02-23, review 2026-12-21 to 2027-01-21, rationale, reason, information, markers")
+	s.put("burglars", e)
+	says("list entry change", "list burglars: entry 1, now CD34EFG, priority low, covert, nothing changed")
 	s.must(s.RemoveEntry(t.Context(), jane, "burglars", e.ID, "arrested"))
 	says("list entry remove", "list burglars: entry 1, CD34EFG, priority low, covert")
 	s.must(s.Change(t.Context(), jane, "national", func(n *NewList) { n.Owner = "X" }))

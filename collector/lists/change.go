@@ -140,6 +140,9 @@ type newcomers struct {
 // first time has more, and is matched from then on.
 const maxMarks = 10_000
 
+// tooMany says so.
+const tooMany = "more than 10,000 marks are new"
+
 func (n *newcomers) next() (row, bool, error) {
 	if !n.begun {
 		n.begun = true

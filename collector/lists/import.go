@@ -197,11 +197,13 @@ func (l *Lists) dropUnless(name, kept string) error {
 	return l.drop(name)
 }
 
-// version is the next one of a list: its file, the marks that are new on it, and how
-// many entries match now in the one before and in this one, the expired left out.
+// version is the next one of a list: its file, the marks that are new on it or why
+// nobody looks for them in stored records, and how many entries match now in the one
+// before and in this one, the expired left out.
 type version struct {
 	file          string
 	marks         []nrd.VRM
+	unsearched    string
 	before, after int
 }
 
@@ -229,7 +231,7 @@ func (l *Lists) version(ctx context.Context, list *store.List, i *store.ListImpo
 		if errors.Is(err, ErrDamaged) { // the old list is, and goes
 			after = &living{from: &cursor{file: changes}, day: day}
 			v.before, err = list.InForce.Entries, drain(ctx, after)
-			v.after = after.n
+			v.after, v.unsearched = after.n, "the list before it is damaged, so that nobody knows which marks are new"
 			return v, err
 		}
 	} else {
@@ -250,8 +252,8 @@ func (l *Lists) version(ctx context.Context, list *store.List, i *store.ListImpo
 		}
 	}
 	v.before, v.after = before.n, after.n
-	if !added.more {
-		v.marks = added.marks
+	if v.marks = added.marks; added.more {
+		v.marks, v.unsearched = nil, tooMany
 	}
 	return v, err
 }
@@ -305,10 +307,10 @@ func (l *Lists) putInForce(ctx context.Context, i *store.ListImport, v version) 
 	var after store.List
 	now := l.Clock.Now()
 	i.Candidate = ""
-	retrospect := store.Retrospect{List: i.List, At: now, By: i.By, Reason: fmt.Sprintf("added by the file %s", i.File), Marks: v.marks}
-	if l.Limits.Retrospect <= 0 {
-		retrospect.Marks = nil
-	}
+	retrospect := l.lookingBack(store.Retrospect{
+		List: i.List, At: now, By: i.By, Reason: fmt.Sprintf("added by the file %s", i.File), Marks: v.marks, Unmade: v.unsearched,
+	})
+	i.Unsearched = retrospect.Unmade
 	err := l.Store.PutInForce(ctx, *i, retrospect, func(list *store.List) error {
 		before, list.File, list.Text = list.File, v.file, ""
 		if i.Operation == operations[voi.Replace] {

@@ -288,10 +288,7 @@ func (l *Lists) local(ctx context.Context, name string) error {
 
 // change changes the entries of a local list and puts them in force.
 func (l *Lists) change(ctx context.Context, name string, by access.By, c store.EntryChange, marks []nrd.VRM, reason string) error {
-	retrospect := store.Retrospect{List: name, At: l.Clock.Now(), By: by.Account, Reason: reason, Marks: marks}
-	if l.Limits.Retrospect <= 0 || len(marks) > maxMarks {
-		retrospect.Marks = nil
-	}
+	retrospect := l.lookingBack(store.Retrospect{List: name, At: l.Clock.Now(), By: by.Account, Reason: reason, Marks: marks, Unmade: unsearched(marks)})
 	if err := l.Store.ChangeEntries(ctx, name, c, retrospect); err != nil {
 		return err
 	}
@@ -306,10 +303,11 @@ func (l *Lists) complete(e *store.ListEntry, account string) error {
 	say := func(format string, args ...any) error {
 		return fmt.Errorf("%w: %s", ErrInvalid, fmt.Sprintf(format, args...))
 	}
-	var err error
-	if e.VRM, err = nrd.ParseVRM(string(e.VRM)); err != nil {
+	mark, err := nrd.ParseVRM(string(e.VRM))
+	if err != nil {
 		return say("%v", err)
 	}
+	e.VRM = mark
 	now := l.Clock.Now()
 	today := time.Date(now.Year(), now.Month(), now.Day(), 0, 0, 0, 0, time.UTC)
 	e.Creator, e.Created = account, now

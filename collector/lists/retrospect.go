@@ -13,6 +13,27 @@ import (
 // searchEvery is how often it is looked for searches that failed, beside at once.
 const searchEvery = time.Minute
 
+// lookingBack gives the search of stored records that a change asks for, as far as the
+// force wants any. One that is not made is noted in the access log all the same.
+func (l *Lists) lookingBack(r store.Retrospect) store.Retrospect {
+	if l.Limits.Retrospect <= 0 {
+		r.Marks, r.Unmade = nil, ""
+	}
+	if r.Unmade != "" {
+		r.Marks = nil
+		l.Log.Warn("stored records are not searched for what is new on a list", "list", r.List, "why", r.Unmade)
+	}
+	return r
+}
+
+// unsearched says why nobody looks for marks in stored records, "" where somebody does.
+func unsearched(marks []nrd.VRM) string {
+	if len(marks) > maxMarks {
+		return tooMany
+	}
+	return ""
+}
+
 // search makes the searches of stored records that entries were added for. Each is
 // bounded in time, has its line in the access log, and is made again from its
 // beginning where it was interrupted: an alarm is raised once all the same. One that
@@ -65,11 +86,14 @@ func (l *Lists) lookBack(ctx context.Context, r store.Retrospect) error {
 	now := l.Clock.Now()
 	since := now.Add(-l.Limits.Retrospect)
 	if !l.searched[r.ID] {
-		_, err := l.Store.Log(ctx, store.Access{
+		line := store.Access{
 			At: now, Account: r.By, Action: "retrospective match", From: byCentral, Reason: r.Reason, Outcome: "ok",
 			Subject: fmt.Sprintf("list %s, %d marks, records since %s", r.List, len(r.Marks), since.UTC().Format(time.RFC3339)),
-		})
-		if err != nil {
+		}
+		if r.Unmade != "" {
+			line.Subject, line.Outcome = "list "+r.List, "not made: "+r.Unmade
+		}
+		if _, err := l.Store.Log(ctx, line); err != nil {
 			return err
 		}
 		l.searched[r.ID] = true

@@ -3,6 +3,7 @@ package lists
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -150,6 +151,40 @@ func TestWhatAFileAddsIsLookedForInRetrospectAndWhatWasThereIsNot(t *testing.T) 
 	s.arrives("NAT_WANTED_R.dat", many(0, 10)+line("ZZ1", "old")+line("ZZ2", "new"))
 	s.must(s.search(t.Context()))
 	if got := s.raised(1); !slices.Equal(got, []string{"ZZ2 national new retrospect"}) {
+		t.Errorf("raised %q", got)
+	}
+}
+
+func TestThatStoredRecordsAreNotSearchedForTooManyMarksIsSaid(t *testing.T) {
+	s := newSite(t)
+	s.national()
+	s.localList("burglars")
+	s.keeps(1, "AB12CDE")
+	text := many(0, maxMarks) + line("AB12CDE", "new")
+	file := s.arrives("NAT_WANTED_R.dat", text)
+	local, err := s.Import(t.Context(), jane, "burglars", s.file("B_X_R.dat", text), Upload{Rationale: "operation Foo"})
+	s.must(err)
+	for what, i := range map[string]store.ListImport{"a file in the inbox": file, "a file for a local list": local} {
+		if i.State != store.ImportLoaded || i.Unsearched != tooMany {
+			t.Errorf("%s is %s, unsearched: %q", what, i.State, i.Unsearched)
+		}
+	}
+	s.again() // what was not said is said after a restart
+	s.must(s.search(t.Context()))
+	s.must(s.search(t.Context()))
+	log, err := s.store.AccessLog(t.Context(), 1, 1000)
+	s.must(err)
+	said := map[string]int{}
+	for _, l := range log {
+		if l.Action == "retrospective match" {
+			said[l.Subject+", "+l.Account+": "+l.Outcome]++
+		}
+	}
+	want := map[string]int{"list national, inbox: not made: " + tooMany: 1, "list burglars, jane.doe: not made: " + tooMany: 1}
+	if !maps.Equal(said, want) {
+		t.Errorf("the access log says %v, want %v", said, want)
+	}
+	if got := s.raised(0); len(got) != 0 {
 		t.Errorf("raised %q", got)
 	}
 }

@@ -89,6 +89,9 @@ func (l *Lists) importLocal(ctx context.Context, by access.By, name string, f *v
 		return i, err
 	}
 	i.State = store.ImportLoaded
+	if l.Limits.Retrospect > 0 {
+		i.Unsearched = unsearched(marks)
+	}
 	return l.Store.PutImport(ctx, i)
 }
 

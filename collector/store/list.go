@@ -157,6 +157,9 @@ type ListImport struct {
 	Issued    time.Time
 	// Text is the SHA-256 of what the file says, in hexadecimal digits.
 	Text string
+	// Unsearched says why stored records were not searched for what it adds; "" where
+	// they were.
+	Unsearched string `json:",omitempty"`
 }
 
 // Retrospect is a search of stored records for marks that were put on a list, that
@@ -168,6 +171,8 @@ type Retrospect struct {
 	// By is who added them, Reason why.
 	By, Reason string
 	Marks      []nrd.VRM
+	// Unmade says why it is not to be made, and only noted; "" where it is.
+	Unmade string `json:",omitempty"`
 }
 
 // Lists keeps the lists, what is on the local ones, and what came in files.

@@ -240,7 +240,7 @@ func (s *Store) PutInForce(ctx context.Context, i store.ListImport, r store.Retr
 }
 
 func addRetrospect(tx *sql.Tx, r store.Retrospect) error {
-	if len(r.Marks) == 0 {
+	if len(r.Marks) == 0 && r.Unmade == "" {
 		return nil
 	}
 	data, err := json.Marshal(r)
