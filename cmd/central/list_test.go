@@ -2,10 +2,12 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -165,5 +167,50 @@ func TestALocalListIsKeptFromTheCommandLine(t *testing.T) {
 	s.must("list", "withdraw", "burglars", "--reason", "no longer needed")
 	if o := s.do("list", "entries", "nowhere"); o.code != exitNotFound {
 		t.Errorf("a list that is not: %+v", o)
+	}
+}
+
+func TestAnEntryIsEditedByCommandAndIsNoSecondOne(t *testing.T) {
+	s := newSite(t)
+	s.staff()
+	s.must("list", "create", "burglars", "--owner", "DI Gray")
+	s.must("list", "add", "burglars", "AB12 CDE", "--priority", "high", "--rationale", "violent", "--reason", "Report", "--weed", "2099-01-31", "--marker", "WE", "--covert")
+	s.must("list", "add", "burglars", "ZZ99 ZZZ", "--weed", "2099-01-31")
+	of := func(vrm string) (e collector.ListedEntry) {
+		t.Helper()
+		lines := strings.Split(strings.TrimSpace(s.must("list", "entries", "burglars", "--json")), "\n")
+		if len(lines) != 2 {
+			t.Fatalf("the list has %q", lines)
+		}
+		for _, line := range lines {
+			var held collector.ListedEntry
+			if err := json.Unmarshal([]byte(line), &held); err != nil {
+				t.Fatal(err)
+			}
+			if held.VRM == vrm {
+				e = held
+			}
+		}
+		return e
+	}
+	first, neighbour := of("AB12CDE"), of("ZZ99ZZZ")
+	edit := []string{"list", "add", "burglars", "AB12 CDF", "--id", fmt.Sprint(first.ID), "--priority", "low", "--rationale", "it was the brother", "--reason", "Stop", "--weed", "2098-01-31"}
+	if o := s.do(edit...); o.code != commandline.WrongUsage || !strings.Contains(o.err, "is covert and stays so") {
+		t.Errorf("a covert entry is made open: %+v", o)
+	}
+	s.must(append(edit, "--covert")...)
+	e := of("AB12CDF")
+	if e.ID != first.ID || e.Priority != "low" || e.Rationale != "it was the brother" || e.Reason != "Stop" || e.Weed.Format(time.DateOnly) != "2098-01-31" || !e.Covert || len(e.Markers) > 0 {
+		t.Errorf("it became %+v", e)
+	}
+	if e.Creator != first.Creator || !e.Created.Equal(first.Created) {
+		t.Errorf("its maker became %s, %s", e.Creator, e.Created)
+	}
+	if now := of("ZZ99ZZZ"); !reflect.DeepEqual(now, neighbour) {
+		t.Errorf("its neighbour became %+v", now)
+	}
+	edit[5] = "4711"
+	if o := s.do(append(edit, "--covert")...); o.code != exitNotFound {
+		t.Errorf("an entry that is not: %+v", o)
 	}
 }
