@@ -23,7 +23,7 @@ var definitions = []metrics.Definition{
 	{Name: "nrd_central_images", Type: metrics.Gauge, Help: "pictures held"},
 	{Name: "nrd_central_quarantined", Type: metrics.Gauge, Help: "items set aside for a person"},
 	{Name: "nrd_central_days", Type: metrics.Gauge, Help: "days held"},
-	{Name: "nrd_central_alarms", Type: metrics.Gauge, Labels: []string{"kind"}, Help: "alarms that stand: silent, backlog, clock, disk, dropped, full, refused, list, blind, copied, certificate, review, extract, held, publish, keys"},
+	{Name: "nrd_central_alarms", Type: metrics.Gauge, Labels: []string{"kind"}, Help: "alarms that stand: silent, backlog, clock, disk, dropped, full, refused, list, behind, blind, copied, certificate, review, extract, held, publish, keys"},
 	{Name: "nrd_central_devices", Type: metrics.Gauge, Labels: []string{"state"}, Help: "devices by state: approved, not approved, revoked"},
 	{Name: "nrd_central_device_seen_seconds", Type: metrics.Gauge, Labels: []string{"device"}, Help: "time since a device in use was last heard"},
 	{Name: "nrd_central_device_waiting", Type: metrics.Gauge, Labels: []string{"device"}, Help: "records that wait on the device, as it said last"},

@@ -1,8 +1,8 @@
 // Package alarm watches the devices and raises an alarm where a person should
 // see to one: it is silent, its backlog grows old, its clock is not to be
 // trusted, its disk fills up, it drops reads, it is full of hits and refuses
-// records, central has refused some, a list on it is stale, it has gone blind, its
-// identity is perhaps copied, its certificate runs out, or the review of its
+// records, central has refused some, a list on it is stale, it lacks a list or its
+// newest version for too long, it has gone blind, its identity is perhaps copied, its certificate runs out, or the review of its
 // location is overdue.
 //
 // An alarm of a kind is raised once for a device, stands in the store until what
@@ -32,6 +32,7 @@ const (
 	Full    = "full"
 	Refused = "refused"
 	List    = "list"
+	Behind  = "behind"
 	Blind   = "blind"
 	// These come from what central itself holds of the device.
 	Copied      = "copied"
@@ -45,7 +46,7 @@ const (
 )
 
 // Kinds lists the kinds of alarm.
-var Kinds = []string{Silent, Backlog, Clock, Disk, Dropped, Full, Refused, List, Blind, Copied, Certificate, Review, Extract, Held, Publish, Keys}
+var Kinds = []string{Silent, Backlog, Clock, Disk, Dropped, Full, Refused, List, Behind, Blind, Copied, Certificate, Review, Extract, Held, Publish, Keys}
 
 // Limits are what is let pass.
 type Limits struct {
@@ -78,6 +79,8 @@ type Watch struct {
 
 	began   time.Time
 	devices map[string]*watched
+	// published are the lists that units are given, as of this look.
+	published []store.List
 }
 
 // watched is what the watch remembers of a device.
@@ -87,6 +90,8 @@ type watched struct {
 	// drops are reads that it had to let go, refusals records that it had no
 	// room for.
 	drops, refusals growth
+	// lacks are, by name, the lists that it should have in a newer version.
+	lacks map[string]lacking
 }
 
 // Initialize takes up what the store holds from before.
@@ -143,6 +148,9 @@ func (w *Watch) Run(ctx context.Context) error {
 func (w *Watch) Look(ctx context.Context) error {
 	devices, err := w.Store.Devices(ctx)
 	if err != nil {
+		return err
+	}
+	if err := w.lookAtLists(ctx); err != nil {
 		return err
 	}
 	now := w.Clock.Now()

@@ -26,7 +26,7 @@ func (w *Watch) judge(d *store.Device, known *watched, now time.Time) map[string
 		for _, kind := range Kinds {
 			found[kind] = finding{unknown: true}
 		}
-		found[Silent] = finding{}
+		found[Silent], known.lacks = finding{}, nil // it can take nothing
 		if quiet > w.Limits.Silent {
 			found[Silent] = finding{text: fmt.Sprintf("it was last heard %s ago", now.Sub(d.LastSeen).Round(time.Minute))}
 		}
@@ -42,6 +42,7 @@ func (w *Watch) judge(d *store.Device, known *watched, now time.Time) map[string
 		found[Full] = finding{text: fmt.Sprintf("its buffer is full of hits, or its disk of other things, and has refused records, %d since it was made", n)}
 	}
 	found[List] = finding{text: w.lists(s, now)}
+	found[Behind] = w.behind(d, known, now)
 	found[Blind] = w.blind(known, now)
 	if s.DiskFree < w.Limits.DiskFree {
 		found[Disk] = finding{text: fmt.Sprintf("%d MB are free on its disk, %d MB should be", s.DiskFree/1e6, w.Limits.DiskFree/1e6)}
