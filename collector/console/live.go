@@ -55,12 +55,23 @@ func (c *Console) live(w http.ResponseWriter, r *http.Request, who visitor) {
 		data.Records = append(data.Records, c.liveCard(&records[i], line.Sequence, who))
 	}
 	for i := range hits {
-		data.Hits = append(data.Hits, c.liveCard(&hits[i], line.Sequence, who))
+		if hit := c.liveCard(&hits[i], line.Sequence, who); hit.hasHits() {
+			data.Hits = append(data.Hits, hit)
+		}
 	}
 	c.show(w, http.StatusOK, "live.html", page{Title: "Live", Here: "/live", Who: &who, Data: data})
 }
 
+// hasHits says that there are hits that the visitor may know of.
+func (c card) hasHits() bool { return len(c.AllHits()) > 0 }
+
+// liveCard is a record as a visitor may see it.
 func (c *Console) liveCard(r *store.StoredRecord, view uint64, who visitor) card {
+	if !who.May(access.ViewLists) {
+		open := *r
+		open.HideCovert()
+		r = &open
+	}
 	return card{StoredRecord: r, View: view, For: view, Pictures: who.May(access.ViewImages), Outcome: c.feed.outcome(r.Key)}
 }
 
@@ -152,10 +163,14 @@ func (s *stream) event(e event) {
 	switch {
 	case e.Record != nil:
 		name = "record"
+		record := s.console.liveCard(e.Record, s.view, s.who)
 		if e.Found {
+			if !record.hasHits() {
+				return
+			}
 			name = "found"
 		}
-		err = s.console.pages.ExecuteTemplate(&data, "card", s.console.liveCard(e.Record, s.view, s.who))
+		err = s.console.pages.ExecuteTemplate(&data, "card", record)
 	case e.Outcome != "":
 		name = "officer"
 		err = json.NewEncoder(&data).Encode(map[string]string{"id": cardID(e.Key), "outcome": e.Outcome})

@@ -145,7 +145,7 @@ func (r *StoredRecord) AllHits() []nrd.Hit {
 
 // HideCovert takes away the hits of covert entries, for who may not know of them.
 func (r *StoredRecord) HideCovert() {
-	r.Found = slices.DeleteFunc(r.Found, func(f FoundHit) bool { return f.Covert })
+	r.Found = slices.DeleteFunc(slices.Clone(r.Found), func(f FoundHit) bool { return f.Covert })
 }
 
 // Time is when the record was captured as far as is known: what it is filed,
