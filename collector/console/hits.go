@@ -89,7 +89,7 @@ func (c *Console) findHits(w http.ResponseWriter, r *http.Request, who visitor, 
 		form.Hours = 24
 	}
 	from := c.Clock.Now().Add(-time.Duration(form.Hours) * time.Hour)
-	line, alarms, err := c.Lists.HitAlarms(r.Context(), who.by(), store.HitQuery{List: form.List, From: from, Limit: store.MaxLimit}, form.Reason)
+	line, alarms, err := c.Lists.HitAlarms(r.Context(), who.by(), store.HitQuery{List: form.List, From: from, Urgent: true, Limit: store.MaxLimit}, form.Reason)
 	if err != nil {
 		status, sentence := c.sentence(r, err)
 		c.showHits(w, status, who, sentence, form)

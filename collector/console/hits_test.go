@@ -220,3 +220,22 @@ func TestWhatAUnitSaysOfItsHitEndsNoOtherHitOfTheRecord(t *testing.T) {
 	d.told(t, back)
 	open("a unit takes lists back and says no entries", "Added at headquarters", "Report only")
 }
+
+func TestNoFloodOfNewerHitsHidesAMoreUrgentOne(t *testing.T) {
+	d := newDesk(t)
+	high := hit("national", nrd.PriorityHigh, time.Hour, d.clock.Now())
+	high.Entry.Reason = "Wanted for murder"
+	d.alarmed(t, "AA11AAA", high, store.FoundByUnit, false)
+	key := d.record(t, sighting{vrm: "BB22BBB", camera: "A1"})
+	flood := make([]store.HitAlarm, store.MaxLimit+1)
+	for i := range flood {
+		low := hit("untaxed", nrd.PriorityLow, time.Hour, d.clock.Now())
+		low.Entry.Reference = fmt.Sprint(i)
+		flood[i] = store.HitAlarm{Record: key, VRM: "BB22BBB", Captured: d.clock.Now(), Raised: d.clock.Now(), By: store.FoundByUnit, Hit: low}
+	}
+	if raised, err := d.Store.RaiseHits(t.Context(), flood); err != nil || len(raised) != len(flood) {
+		t.Fatalf("raised %d, %v", len(raised), err)
+	}
+	status, page := d.signedIn(t, "ros.kerr").post("/hits", "reason", "late shift")
+	wants(t, "the hits", status, 200, page, "Wanted for murder", "most urgent hits", "There are more")
+}

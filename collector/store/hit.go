@@ -68,6 +68,9 @@ type FoundHit struct {
 type HitQuery struct {
 	List     string
 	From, To time.Time
+	// Urgent asks for the highest priority first, and of each for the newest: where
+	// there are more than Limit, the least urgent are left out.
+	Urgent bool
 	// Limit caps the answer; 0 means 100, at most 10,000.
 	Limit int
 }
@@ -78,7 +81,7 @@ type Hits interface {
 	// are new. One whose record is not held is left out. The record is a hit to a
 	// search from then on, but not by a covert entry.
 	RaiseHits(ctx context.Context, alarms []HitAlarm) ([]HitAlarm, error)
-	// HitAlarms answers newest capture first.
+	// HitAlarms answers newest capture first, unless the query asks for the urgent.
 	HitAlarms(ctx context.Context, q HitQuery) ([]HitAlarm, error)
 	// HitAlarm answers one, or ErrNotFound. AcknowledgeHit notes who has seen it, and
 	// answers it as it stands then: the first acknowledgement is the one that stays.

@@ -22,7 +22,7 @@ import (
 // a quarantined record names the start of the unit whose clock was not proved. An
 // officer's action is an event, whose data says all of it; in the third format table
 // officer is where it is found. The fourth has the hit alarms: one for each entry
-// that a record matched.
+// that a record matched; the fifth finds them by their priority too.
 var daySchema = []string{`
 	CREATE TABLE source(id INTEGER PRIMARY KEY, device TEXT NOT NULL, epoch INTEGER NOT NULL, UNIQUE(device, epoch)) STRICT;
 	CREATE TABLE record(id INTEGER PRIMARY KEY, source INTEGER NOT NULL, sequence INTEGER NOT NULL,
@@ -56,7 +56,11 @@ var daySchema = []string{`
 	CREATE INDEX officer_record ON officer(record_source, record_sequence) WHERE record_source IS NOT NULL`, `
 	CREATE TABLE hit_alarm(source INTEGER, sequence INTEGER, list TEXT, vrm TEXT, reference TEXT, captured INTEGER NOT NULL, finder TEXT NOT NULL,
 		data TEXT NOT NULL, PRIMARY KEY(source, sequence, list, vrm, reference)) STRICT, WITHOUT ROWID;
-	CREATE INDEX hit_alarm_captured ON hit_alarm(captured)`}
+	CREATE INDEX hit_alarm_captured ON hit_alarm(captured)`, `
+	CREATE INDEX hit_alarm_priority ON hit_alarm(` + hitPriority + `, captured)`}
+
+// hitPriority is a hit alarm's priority.
+const hitPriority = `json_extract(data, '$.Hit.Entry.Priority')`
 
 // Names of a day's two files in its folder.
 const (

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"nrd"
 	"nrd/collector/store"
 )
 
@@ -98,15 +99,29 @@ func (s *Store) HitAlarms(ctx context.Context, q store.HitQuery) ([]store.HitAla
 	if err != nil {
 		return nil, err
 	}
+	if !q.Urgent {
+		return s.hitAlarms(ctx, q, limit, "")
+	}
+	var found []store.HitAlarm
+	for p := nrd.PriorityHigh; p >= nrd.PriorityNone && len(found) < limit && err == nil; p-- {
+		var more []store.HitAlarm
+		more, err = s.hitAlarms(ctx, q, limit-len(found), fmt.Sprintf(" AND %s=%d", hitPriority, p))
+		found = append(found, more...)
+	}
+	return found, err
+}
+
+// hitAlarms answers the newest first; only narrows to some.
+func (s *Store) hitAlarms(ctx context.Context, q store.HitQuery, limit int, only string) ([]store.HitAlarm, error) {
 	from, to := bounds(q.From, q.To)
-	query, args := `SELECT data FROM hit_alarm WHERE captured>=? AND captured<?`, []any{from, to}
+	query, args := `SELECT data FROM hit_alarm WHERE captured>=? AND captured<?`+only, []any{from, to}
 	if q.List != "" {
 		query += ` AND list=?`
 		args = append(args, q.List)
 	}
 	query += ` ORDER BY captured DESC LIMIT ?`
 	var found []store.HitAlarm
-	err = s.eachDay(ctx, q.From, q.To, func(d *day) (bool, error) {
+	err := s.eachDay(ctx, q.From, q.To, func(d *day) (bool, error) {
 		more, err := list(ctx, d.db, scanJSON[store.HitAlarm], query, append(slices.Clone(args), limit-len(found))...)
 		found = append(found, more...)
 		return len(found) < limit, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -227,6 +228,47 @@ func hitsAreRaisedOnce(t *testing.T, s Subject) {
 	}
 	if totals, err := st.Totals(ctx); err != nil || totals.Hits != 1 {
 		t.Errorf("totals %+v, %v", totals, err)
+	}
+}
+
+func urgentHitsFirst(t *testing.T, s Subject) {
+	st, ctx := open(t, s), context.Background()
+	for i, c := range []struct {
+		at       time.Time
+		priority nrd.Priority
+	}{
+		{Noon.AddDate(0, 0, -1), nrd.PriorityHigh}, {Noon, nrd.PriorityNone}, {Noon.Add(time.Minute), nrd.PriorityLow},
+		{Noon.Add(2 * time.Minute), nrd.PriorityHigh}, {Noon.Add(3 * time.Minute), nrd.PriorityMedium}, {Noon.Add(4 * time.Minute), nrd.PriorityLow},
+	} {
+		r := Record("unit-1", uint64(i+1), "AB12CDE", c.at)
+		a := hitAlarm(r, "1", store.FoundByUnit)
+		a.Hit.Entry.Priority = c.priority
+		if _, err := st.Insert(ctx, Items(r, Noon)[:1]); err != nil {
+			t.Fatal(err)
+		}
+		if raised, err := st.RaiseHits(ctx, []store.HitAlarm{a}); err != nil || len(raised) != 1 {
+			t.Fatalf("raised %+v, %v", raised, err)
+		}
+	}
+	for _, c := range []struct {
+		q    store.HitQuery
+		want []uint64
+	}{
+		{store.HitQuery{}, []uint64{6, 5, 4, 3, 2, 1}},
+		{store.HitQuery{Urgent: true}, []uint64{4, 1, 5, 6, 3, 2}},
+		{store.HitQuery{Urgent: true, Limit: 2}, []uint64{4, 1}},
+		{store.HitQuery{Urgent: true, Limit: 4, List: "burglars"}, []uint64{4, 1, 5, 6}},
+		{store.HitQuery{Urgent: true, From: Noon}, []uint64{4, 5, 6, 3, 2}},
+		{store.HitQuery{Urgent: true, List: "others"}, nil},
+	} {
+		alarms, err := st.HitAlarms(ctx, c.q)
+		var got []uint64
+		for _, a := range alarms {
+			got = append(got, a.Record.Sequence)
+		}
+		if err != nil || !slices.Equal(got, c.want) {
+			t.Errorf("%+v: %v, %v, want %v", c.q, got, err, c.want)
+		}
 	}
 }
 

@@ -71,6 +71,7 @@ func Run(t *testing.T, s Subject) {
 		{"EntriesOfAListChangeInOneStep", entriesOfAList},
 		{"ImportsAreKeptWithTheirReports", importsAreKept},
 		{"AHitAlarmIsRaisedOnceWhoeverSawIt", hitsAreRaisedOnce},
+		{"TheMostUrgentHitAlarmsAreFoundFirst", urgentHitsFirst},
 		{"WhoAcknowledgedAHitAlarmFirstStays", hitsAreAcknowledgedOnce},
 		{"RecordsAreFoundByTheirReceipt", receivedSince},
 		{"ABackupIsAStoreOfThatMoment", backup},
