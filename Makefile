@@ -92,8 +92,8 @@ test-go: deps-build deps-run deps-test axe ## every Go test, with the race detec
 	CGO_ENABLED=0 go build -o /dev/null ./cmd/central
 
 .PHONY: powercut
-powercut: deps-test ## the power is cut after every write of the buffer, of lists, keys and what is trusted, and of central's store
-	POWERCUT_EVERY=1 go test -timeout 60m -run 'PowerCut|Fsync' -v ./internal/powercut ./uplink ./hotlist ./internal/trust ./internal/agent ./collector/lists ./collector/store/sqlite
+powercut: deps-test ## the power is cut after every write of the buffer, of lists, what is published, keys and what is trusted, and of central's store
+	POWERCUT_EVERY=1 go test -timeout 60m -run 'PowerCut|Fsync' -v ./internal/powercut ./uplink ./hotlist ./hotlist/fetch ./internal/trust ./internal/agent ./collector/lists ./collector/store/sqlite
 
 .PHONY: test-brokers
 test-brokers: deps-test ## the link and the whole way behind central's own broker, mosquitto and RabbitMQ (test-go runs this too)

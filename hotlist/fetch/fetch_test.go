@@ -71,6 +71,12 @@ func (s *site) file(name string) string { return filepath.Join(s.dir, name) }
 // open is a start of central on what an earlier one has left.
 func (s *site) open() {
 	s.t.Helper()
+	must(s.t, s.openIn(s.file("lists")))
+}
+
+// openIn is open with what is published in another folder.
+func (s *site) openIn(dir string) error {
+	s.t.Helper()
 	signer, err := trust.OpenOnline(s.file("trust"))
 	must(s.t, err)
 	raw, err := os.ReadFile(s.file("master"))
@@ -82,12 +88,12 @@ func (s *site) open() {
 		must(s.t, os.WriteFile(s.file("master"), key.Bytes(), 0o600))
 	}
 	s.Publisher = &publish.Publisher{
-		Dir: s.file("lists"), Key: key, Signer: signer, Clock: s.clock, Log: slog.New(slog.DiscardHandler),
+		Dir: dir, Key: key, Signer: signer, Clock: s.clock, Log: slog.New(slog.DiscardHandler),
 		Devices: func(context.Context) ([]string, error) { return *s.devices.Load(), nil },
 		Admit:   func(context.Context, string, string) error { return nil },
 		Notice:  func(number int64) { s.notices.Store(number) },
 	}
-	must(s.t, s.Initialize(context.Background()))
+	return s.Initialize(context.Background())
 }
 
 func (s *site) serve() {
