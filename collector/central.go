@@ -26,6 +26,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"nrd"
 	"nrd/collector/alarm"
 	"nrd/collector/console"
 	"nrd/collector/fleet"
@@ -131,7 +132,7 @@ func (c *Central) ingest(r *rooms, page *console.Console) (*ingest.Ingest, error
 	}
 	return &ingest.Ingest{
 		Listen: s.Listen, TLS: tls, Broker: broker, Store: r.store, Profile: c.Config.profile, Clock: c.Config.Clock, Log: c.Log,
-		OnStored: func(record store.StoredRecord) { page.Stored(record); r.lists.Stored(record) }, OnImage: page.ImageStored, OnOfficer: page.OfficerStored, Admit: r.fleet.Admit,
+		OnStored: func(record store.StoredRecord) { page.Stored(record); r.lists.Stored(record) }, OnImage: page.ImageStored, OnOfficer: func(e nrd.OfficerEvent) { page.OfficerStored(e); r.lists.Told(e) }, Admit: r.fleet.Admit,
 	}, nil
 }
 

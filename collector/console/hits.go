@@ -131,21 +131,32 @@ func (c *Console) dealtWith(r *http.Request, row *hitRow) (bool, error) {
 		return false, err
 	}
 	row.Outcome = outcomeOf(&events[len(events)-1].OfficerEvent)
-	return slices.ContainsFunc(events, func(e store.OfficerEvent) bool { return settles(&e.OfficerEvent, &row.HitAlarm) }), nil
+	return shown(events, &row.HitAlarm) && slices.ContainsFunc(events, func(e store.OfficerEvent) bool { return settles(&e.OfficerEvent, &row.Hit.Entry) }), nil
 }
 
-// settles says whether an event at a unit's screen is the end of a hit. Only hits that
-// the unit showed can have one there: of a covert entry, and of what central alone has
-// found, nobody in the vehicle knew.
-func settles(e *nrd.OfficerEvent, a *store.HitAlarm) bool {
-	if a.Covert || a.By != store.FoundByUnit {
+// shown says whether a hit was on the unit's screen: it was the unit's own, or a live
+// gateway told the unit. Of a covert entry, and of what central alone has found, nobody
+// in the vehicle knew.
+func shown(events []store.OfficerEvent, a *store.HitAlarm) bool {
+	switch {
+	case a.Covert:
 		return false
+	case a.By == store.FoundByUnit:
+		return true
 	}
+	return slices.ContainsFunc(events, func(e store.OfficerEvent) bool {
+		return e.Action == nrd.OfficersAlerted && tells(e.Told, &a.Hit.Entry)
+	})
+}
+
+// settles says whether an event at a unit's screen is the end of a hit that is shown
+// there.
+func settles(e *nrd.OfficerEvent, entry *nrd.Entry) bool {
 	switch e.Action {
 	case nrd.OfficerActed:
-		return slices.Contains(e.Lists, a.Hit.Entry.List)
+		return slices.Contains(e.Lists, entry.List)
 	case nrd.OfficersWithdrawn:
-		return takesBack(e, &a.Hit.Entry)
+		return takesBack(e, entry)
 	}
 	return false
 }
@@ -156,7 +167,12 @@ func takesBack(e *nrd.OfficerEvent, entry *nrd.Entry) bool {
 	if len(e.Told) == 0 {
 		return slices.Contains(e.Lists, entry.List)
 	}
-	return slices.ContainsFunc(e.Told, func(h nrd.Hit) bool {
+	return tells(e.Told, entry)
+}
+
+// tells says whether an entry is among hits.
+func tells(hits []nrd.Hit, entry *nrd.Entry) bool {
+	return slices.ContainsFunc(hits, func(h nrd.Hit) bool {
 		return cmp.Or(h.Entry.List, h.List.List) == entry.List && h.Entry.VRM == entry.VRM && h.Entry.Reference == entry.Reference
 	})
 }
@@ -174,5 +190,5 @@ func hoursInWords(hours int) string {
 
 // finders say who saw a hit first.
 var finders = map[store.Finder]string{
-	store.FoundByUnit: "the unit", store.FoundByCentral: "central", store.FoundInRetrospect: "central, in stored records",
+	store.FoundByUnit: "the unit", store.FoundByGateway: "a live gateway", store.FoundByCentral: "central", store.FoundInRetrospect: "central, in stored records",
 }

@@ -188,12 +188,14 @@ func TestWhatAUnitSaysOfItsHitEndsNoOtherHitOfTheRecord(t *testing.T) {
 		return h
 	}
 	first, second := of("national", "R1", "Wanted for burglary"), of("national", "R2", "Named in a murder")
+	live, both := of("national", "R8", "Stolen this morning"), of("burglars", "R9", "Known to both")
 	other, later, covert := of("local", "R1", "No insurance"), of("burglars", "R1", "Added at headquarters"), of("national", "R3", "Report only")
 	key := d.record(t, sighting{vrm: "AB12CDE", camera: "A1", hits: []nrd.Hit{first, second, other}})
 	var alarms []store.HitAlarm
 	for _, a := range []store.HitAlarm{
 		{By: store.FoundByUnit, Hit: first}, {By: store.FoundByUnit, Hit: second}, {By: store.FoundByUnit, Hit: other},
 		{By: store.FoundInRetrospect, Hit: later}, {By: store.FoundByCentral, Hit: covert, Covert: true},
+		{By: store.FoundByGateway, Hit: live}, {By: store.FoundByCentral, Hit: both},
 	} {
 		a.Record, a.VRM, a.Captured, a.Raised = key, "AB12CDE", now, now
 		alarms = append(alarms, a)
@@ -211,11 +213,14 @@ func TestWhatAUnitSaysOfItsHitEndsNoOtherHitOfTheRecord(t *testing.T) {
 			}
 		}
 	}
+	more := nrd.OfficerEvent{Action: nrd.OfficersAlerted, At: now, Role: nrd.RoleUnit, Record: key, VRM: "AB12CDE", Lists: []string{"national", "burglars"}, Told: []nrd.Hit{live, both}}
+	d.told(t, more)
+	open("a live gateway knows of more", "Wanted for burglary", "Named in a murder", "No insurance", "Added at headquarters", "Report only", "Stolen this morning", "Known to both")
 	back := nrd.OfficerEvent{Action: nrd.OfficersWithdrawn, At: now, Role: nrd.RoleUnit, Record: key, VRM: "AB12CDE", Lists: []string{"national"}, Told: []nrd.Hit{first}}
 	d.told(t, back)
-	open("the gateway takes one of two entries back", "Named in a murder", "No insurance", "Added at headquarters", "Report only")
+	open("the gateway takes one of two entries back", "Named in a murder", "No insurance", "Added at headquarters", "Report only", "Stolen this morning", "Known to both")
 	d.acted(t, key, nrd.DispositionStopped) // of the list national
-	open("an officer deals with the other", "No insurance", "Added at headquarters", "Report only")
+	open("an officer deals with what else the list has", "No insurance", "Added at headquarters", "Report only", "Known to both")
 	back.Lists, back.Told = []string{"local", "burglars"}, nil
 	d.told(t, back)
 	open("a unit takes lists back and says no entries", "Added at headquarters", "Report only")

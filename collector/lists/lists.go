@@ -5,6 +5,7 @@
 //	err := l.Initialize(ctx)
 //	go l.Run(ctx)          // the inbox, the matching, publishing, alarms
 //	l.Stored(record)       // by ingest, for each record; it does not wait
+//	l.Told(event)          // by ingest, for what was told at units' screens; neither
 //
 // A file that lies in the inbox is loaded without a hand, into the list whose Source
 // its name begins with. It is read line by line; what it says of each line is kept
@@ -103,8 +104,12 @@ type Lists struct {
 	aside turn.Aside
 	// behindSince is since when the units were seen to be without what is in force.
 	behindSince map[string]time.Time
-	// publishing and searching wake the goroutines that do so.
-	publishing, searching chan struct{}
+	// publishing, searching and telling wake the goroutines that publish, search and
+	// raise what units told.
+	publishing, searching, telling chan struct{}
+	// toldDone are events of which the hits are raised; only the goroutine that raises
+	// them uses it.
+	toldDone map[nrd.Key]bool
 	// searched are the searches in retrospect that are in the access log and not at
 	// their end; only the goroutine that searches uses it.
 	searched map[uint64]bool
@@ -127,7 +132,7 @@ func (l *Lists) Initialize(ctx context.Context) error {
 	}
 	l.key, l.alike = l.Key.Derive("central's lists"), match.NewLookAlikes(l.Profile)
 	l.inForce, l.behindSince = map[string]*inForce{}, map[string]time.Time{}
-	l.publishing, l.searching = make(chan struct{}, 1), make(chan struct{}, 1)
+	l.publishing, l.searching, l.telling = make(chan struct{}, 1), make(chan struct{}, 1), make(chan struct{}, 1)
 	l.matching.queue, l.matching.behind = make(chan store.StoredRecord, matchQueue), make(chan struct{}, 1)
 	l.inbox.seen, l.searched = map[string]arrival{}, map[uint64]bool{}
 	for _, dir := range []string{l.Dir, l.Inbox} {
@@ -211,6 +216,7 @@ func (l *Lists) Run(ctx context.Context) error {
 	g.Go(func() error { return l.every(ctx, publishEvery, l.publishing, "publishing", l.publish) })
 	g.Go(func() error { return l.every(ctx, watchEvery, nil, "the alarms about publishing", l.lookAtPublishing) })
 	g.Go(func() error { return l.every(ctx, searchEvery, l.searching, "retrospect", l.search) })
+	g.Go(func() error { return l.every(ctx, tellEvery, l.telling, "hits that units told", l.raiseTold) })
 	g.Go(func() error { return l.match(ctx) })
 	g.Go(func() error { l.verifyStatuses(ctx); return nil })
 	return g.Wait()

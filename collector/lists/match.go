@@ -187,20 +187,11 @@ type wanted struct {
 // hits gives the hit alarms of a record: first the unit's own, so that they are what
 // stands where both saw the same.
 func (l *Lists) hits(r *store.StoredRecord, now nrd.Stamp, only *wanted, by store.Finder) []store.HitAlarm {
-	var alarms []store.HitAlarm
-	add := func(h nrd.Hit, by store.Finder, covert bool) {
-		if h.Entry.List == "" {
-			h.Entry.List = h.List.List
-		}
-		alarms = append(alarms, store.HitAlarm{
-			Record: r.Key, VRM: r.Read.VRM, Captured: r.Time(), Camera: r.Camera.Name, Raised: now.True(), By: by, Covert: covert, Hit: h,
-		})
-	}
-	for _, h := range r.Hits {
-		add(h, store.FoundByUnit, false)
-	}
+	alarms := l.alarms(r, r.Hits, store.FoundByUnit)
 	for _, f := range l.matched(r.Read.VRM, now, only) {
-		add(f.Hit, by, f.covert)
+		a := alarmOf(r, f.Hit, by, now.True())
+		a.Covert = f.covert
+		alarms = append(alarms, a)
 	}
 	return alarms
 }

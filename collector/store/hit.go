@@ -10,10 +10,11 @@ import (
 // Finder says who saw a hit first.
 type Finder string
 
-// A hit is found on the unit, at central when the record came, or at central later,
-// when the entry was added.
+// A hit is found on the unit, by a live gateway that the unit asked, at central when
+// the record came, or at central later, when the entry was added.
 const (
 	FoundByUnit       Finder = "unit"
+	FoundByGateway    Finder = "gateway"
 	FoundByCentral    Finder = "central"
 	FoundInRetrospect Finder = "retrospect"
 )
@@ -56,7 +57,8 @@ type Acknowledgement struct {
 	Note string `json:",omitempty"`
 }
 
-// FoundHit is a hit that only central saw. Covert says that its entry goes to no
+// FoundHit is a hit that is not in the record: only central saw it, or a live gateway
+// told the unit of it. Covert says that its entry goes to no
 // vehicle.
 type FoundHit struct {
 	nrd.Hit `json:"Hit"`

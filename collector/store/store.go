@@ -127,7 +127,8 @@ type StoredRecord struct {
 	HasPatch, HasOverview bool
 	// Correction is nil where the record goes by the unit's own time.
 	Correction *Correction
-	// Found are hits that the unit did not see and central did.
+	// Found are hits that the unit's lists did not have, and central or a live gateway
+	// did.
 	Found []FoundHit
 }
 

@@ -18,6 +18,7 @@ import (
 
 	"nrd"
 	"nrd/collector"
+	"nrd/collector/store"
 	"nrd/hotlist/live"
 	"nrd/hotlist/live/gateway"
 	"nrd/internal/clock"
@@ -217,6 +218,23 @@ func liveGateway(t *testing.T, c *Config) *gateway.Gateway {
 	return g
 }
 
+// hitAlarm waits until central has a hit alarm of a mark that somebody saw first.
+func (s *site) hitAlarm(v nrd.VRM, by store.Finder) {
+	s.t.Helper()
+	var hits []collector.ListHit
+	for late := time.Now().Add(30 * time.Second); time.Now().Before(late); time.Sleep(100 * time.Millisecond) {
+		s.desk(func(ctx context.Context, d *collector.Desk) {
+			var err error
+			hits, err = d.ListHits(ctx, "", "test of the whole way")
+			must(s.t, err)
+		})
+		if slices.ContainsFunc(hits, func(h collector.ListHit) bool { return h.VRM == string(v) && h.FoundBy == string(by) }) {
+			return
+		}
+	}
+	s.t.Fatalf("central has no hit alarm of %s by %s, but %+v", v, by, hits)
+}
+
 func TestALiveGatewayWithdrawsAHitAddsOneAndIsNamed(t *testing.T) {
 	s := newSite(t)
 	config := s.unit()
@@ -243,6 +261,7 @@ func TestALiveGatewayWithdrawsAHitAddsOneAndIsNamed(t *testing.T) {
 	if e := s.officers(nrd.OfficersAlerted, 1); e[0].VRM != "NE22WWW" || len(e) != 1 {
 		t.Errorf("alerted: %+v", e)
 	}
+	s.hitAlarm("NE22WWW", store.FoundByGateway)
 	if n := c.unit.live.Counts(); n.Answered != 4 {
 		t.Errorf("the gateway was asked: %+v", n)
 	}
