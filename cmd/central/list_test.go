@@ -140,6 +140,17 @@ func TestALocalListIsKeptFromTheCommandLine(t *testing.T) {
 	if o := s.do("list", "import", "burglars", file); o.code != commandline.Failed || !strings.Contains(o.out+o.err, "UTF-16") {
 		t.Errorf("a file in UTF-16: %+v", o)
 	}
+	var many strings.Builder
+	for i := range 10_001 {
+		fmt.Fprintf(&many, "ZZ%05d,,,,,,Seen,,,,2099-01-31,,,,,\r\n", i)
+	}
+	if err := os.WriteFile(file, []byte(many.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.must("list", "create", "many", "--owner", "DI Gray")
+	if text := s.must("list", "import", "many", file); !strings.Contains(text, "stored records were not searched for what it adds: more than 10,000 marks are new") {
+		t.Errorf("of a large file it is said\n%s", text)
+	}
 	if text := s.must("list", "export", "burglars", "--reason", "for the prosecution"); !strings.Contains(text, "AB12CDE,,,,high,WE,Report") {
 		t.Errorf("the export is\n%s", text)
 	}

@@ -332,3 +332,13 @@ func TestInARealBrowserAHitThatOnlyCentralSawIsShownLive(t *testing.T) {
 		t.Errorf("the browser complains:\n%s", strings.Join(said, "\n"))
 	}
 }
+
+func TestTheReportOfAFileSaysThatStoredRecordsWereNotSearched(t *testing.T) {
+	d := newDesk(t)
+	i, err := d.Store.PutImport(t.Context(), store.ListImport{List: "national", By: "inbox", File: "NAT_WANTED_R.dat", State: store.ImportLoaded, Unsearched: "more than 10,000 marks are new"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	status, page := d.signedIn(t, "ros.kerr").get(fmt.Sprintf("/imports/%d", i.ID))
+	wants(t, "the report", status, 200, page, "Stored records were not searched for what it adds: more than 10,000 marks are new.")
+}
