@@ -21,7 +21,7 @@ const (
 	// leastFound is the probability from which a place is looked at more
 	// closely, leastPlate the one from which it then counts as a plate.
 	leastFound = 0.30
-	leastPlate = 0.40
+	leastPlate = 0.50
 )
 
 // networkLocaliser finds plates with two fully convolutional networks: for each
@@ -123,7 +123,7 @@ func (l *networkLocaliser) at(img gocv.Mat, side int) ([]Plate, error) {
 // shares of its width, but not more than mostLooks times.
 const (
 	mostLooks = 3
-	settled   = 0.12
+	settled   = 0.25
 )
 
 // settle looks at a plate again until its outline stays: first upright, then

@@ -218,6 +218,23 @@ func TestAPlateIsReadTheSameWhereverItsOutlineLies(t *testing.T) {
 	}
 }
 
+func TestAPlateThatTheEdgeOfThePictureCutsIsNotRead(t *testing.T) {
+	rec := newNetworks(t)
+	img := open(t, photographs+"rear-near.jpg") // its plate reaches from 452 to 601
+	for _, view := range []image.Rectangle{image.Rect(0, 180, 540, 630), image.Rect(500, 180, 1280, 630)} {
+		part := img.Region(view)
+		if seen, err := rec.Photograph(&capture.Frame{Image: part}); err != nil || len(seen) > 0 {
+			t.Errorf("%v: %+v, %v", view, seen, err)
+		}
+		part.Close()
+		rec.config.Region = Region{float64(view.Min.X) / 1280, 0.25, float64(view.Max.X) / 1280, 0.9}
+		if seen, err := rec.Photograph(&capture.Frame{Image: img}); err != nil || len(seen) > 0 {
+			t.Errorf("%v as the region: %+v, %v", view, seen, err)
+		}
+		rec.config.Region = Region{}
+	}
+}
+
 func TestAPanOverAPhotographIsOnePassage(t *testing.T) {
 	rec := newNetworks(t)
 	img := open(t, photographs+"rear-near.jpg")

@@ -24,8 +24,9 @@ const (
 
 // looks are the cuts of a plate that is hard to read: what they say is averaged,
 // because a reading depends on where the crop sits. Each gives how much is added
-// to the margins, in shares of the plate's width and height.
-var looks = [...]struct{ x, y float64 }{{0, 0}, {0.03, 0.06}, {-0.025, -0.05}}
+// to the margins, in shares of the plate's width and height; the outlines are a
+// little wide.
+var looks = [...]struct{ x, y float64 }{{-0.015, 0}, {0.015, 0.06}, {-0.04, -0.05}}
 
 // networkReader reads plates with a convolutional network whose frames are
 // decoded by CTC.

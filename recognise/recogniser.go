@@ -24,7 +24,7 @@ const FrameSide = 640
 const (
 	// surePlate is the localiser's probability below which a photograph's read
 	// is less sure than its text: the place may be no plate at all.
-	surePlate = 0.75
+	surePlate = 0.9
 	// sureSighting is the confidence from which a photograph is not looked at
 	// more closely.
 	sureSighting = 75
@@ -206,6 +206,9 @@ func (r *Recogniser) sightings(img gocv.Mat, view image.Rectangle, side int) ([]
 	}
 	var seen []Sighting
 	for _, p := range plates {
+		if cutOff(p.Quad, view) {
+			continue
+		}
 		look, err := r.config.Reader.Read(img, p.Quad)
 		if err != nil {
 			return nil, fmt.Errorf("read: %w", err)
@@ -218,6 +221,13 @@ func (r *Recogniser) sightings(img gocv.Mat, view image.Rectangle, side int) ([]
 		}
 	}
 	return seen, nil
+}
+
+// cutOff reports whether a plate goes over the left or right edge of what is looked
+// at: what is left of its mark reads like another mark.
+func cutOff(q nrd.Quad, view image.Rectangle) bool {
+	box := q.Bounds()
+	return box.X <= view.Min.X || box.X+box.W >= view.Max.X
 }
 
 // Track takes the next frame of the camera and gives the records of the passages

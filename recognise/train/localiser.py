@@ -56,7 +56,8 @@ class Localiser(Network):
 
 
 def targets(quads, exact, h, w):
-    """Heat map, offsets, weight of the offsets: little where the corners are those of an upright box."""
+    """Heat map, offsets, weight of the offsets: hardly any where the corners are those of an upright box, which
+    people draw about a plate and its holder."""
     n = len(quads)
     heat, offset, weight = np.zeros((n, h, w), np.float32), np.zeros((n, 8, h, w), np.float32), np.zeros((n, h, w), np.float32)
     yy, xx = np.mgrid[:h, :w]
@@ -75,7 +76,7 @@ def targets(quads, exact, h, w):
             heat[i, row, column] = 1
             m = g > .5
             m[row, column] = True
-            weight[i][m] = np.clip(70 / pw, .3, 2) * (1 if exact[i] else .2)
+            weight[i][m] = np.clip(70 / pw, .3, 2) * (1 if exact[i] else .02)
             for k in range(4):
                 offset[i, 2 * k][m] = ((p[k, 0] - px) / UNIT)[m]
                 offset[i, 2 * k + 1][m] = ((p[k, 1] - py) / UNIT)[m]
