@@ -124,20 +124,20 @@ func (s *site) onlyNamed(dir string, all *car) error {
 	return err
 }
 
-func (u *car) gets() error {
-	_, err := u.Sync(u.t.Context())
+func (c *car) gets() error {
+	_, err := c.Sync(c.t.Context())
 	return err
 }
 
 // whole downloads every file that a car is given, whether it needs it or not.
-func (u *car) whole() error {
-	r, err := u.Trust.Refresh(u.t.Context())
+func (c *car) whole() error {
+	r, err := c.Trust.Refresh(c.t.Context())
 	if err != nil {
 		return err
 	}
 	var errs []error
 	for _, target := range r.Targets {
-		_, err := u.Trust.Download(u.t.Context(), r, target)
+		_, err := c.Trust.Download(c.t.Context(), r, target)
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
