@@ -32,6 +32,7 @@ import (
 	"slices"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -88,8 +89,17 @@ func mount(dir string, fill func(root *node)) (*Disk, error) {
 	return d, nil
 }
 
-// Unmount ends the disk; its trace stays.
-func (d *Disk) Unmount() error { return d.server.Unmount() }
+// Unmount ends the disk; its trace stays. The files of a process that has ended are
+// given back a moment later, and until then the disk is busy.
+func (d *Disk) Unmount() (err error) {
+	for range 50 {
+		if err = d.server.Unmount(); err == nil {
+			return nil
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	return err
+}
 
 // Trace gives everything that was done so far.
 func (d *Disk) Trace() *Trace {
