@@ -40,8 +40,12 @@ func (p pending) of(prefix []byte) pending {
 // has says whether something of this key is pending.
 func (p pending) has(key []byte) bool { return len(p) > 0 && len(p.of(key)) > 0 }
 
-// write puts all of it in its place in the file.
+// write puts all of it in its place in the file. A delta may change nothing but the
+// version; then there is nothing to bring in.
 func (p pending) write(tx *bbolt.Tx) error {
+	if len(p) == 0 {
+		return nil
+	}
 	b, err := tx.CreateBucket(pendingBucket)
 	if err != nil {
 		return err

@@ -185,6 +185,79 @@ func TestAnEntryThatADeltaPutsInIsMatchedAndOneThatItTakesAwayIsNot(t *testing.T
 	}
 }
 
+func TestADeltaThatChangesNoEntryIsFollowedByOthers(t *testing.T) {
+	u := newUnit(t)
+	one := versionLines(t, 1, 300)
+	first, snapshot := snapshotOf(t, 1, one)
+	if err := take(t, u.Cache, first, snapshot); err != nil {
+		t.Fatal(err)
+	}
+	before := one
+	for version := 2; version <= 5; version++ {
+		lines := before
+		if version == 4 {
+			lines = versionLines(t, 4, 300)
+		}
+		p, file := deltaOf(t, version, before, lines)
+		if err := take(t, u.Cache, p, file); err != nil {
+			t.Fatalf("version %d: %v", version, err)
+		}
+		if held := u.Published()["wanted"].Version; held != uint64(version) {
+			t.Fatalf("in force is version %d, want %d", held, version)
+		}
+		u.restart(func([]string) {})
+		before = lines
+	}
+}
+
+func TestWhatIsPendingHoldsAndAnImportKeepsIt(t *testing.T) {
+	u := newUnit(t)
+	one, two := versionLines(t, 1, 300), versionLines(t, 2, 300)
+	first, snapshot := snapshotOf(t, 1, one)
+	if err := take(t, u.Cache, first, snapshot); err != nil {
+		t.Fatal(err)
+	}
+	l := u.lists["wanted"].(*entryList) //nolint:errcheck // no list of statuses
+	p, file := deltaOf(t, 2, one, two)
+	lines, err := p.Open(bytes.NewReader(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lines.Close()
+	// As Change does, but nothing is brought into the entries: the disk is full, say.
+	ch := &inPlace{ctx: t.Context(), list: l, next: u.aboutPublished(p, l.number()), digest: l.secrets.digest(l.Digest), content: l.Published.Content, entries: l.Entries}
+	if err := ch.make(lines); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.db.Update(func(tx *bbolt.Tx) error { return ch.write(tx, u.key) }); err != nil {
+		t.Fatal(err)
+	}
+	l.header, l.pending = ch.next, ch.pending
+	if err := checkPublished(u.Cache, 2, 300); err != nil {
+		t.Error(err)
+	}
+	if err := l.verify(t.Context()); err != nil {
+		t.Error(err)
+	}
+	const extra = "ZZ99ZZZ,,,,low,,ADDED,,,,,,,,,R1"
+	added := u.file("a_wanted_I.dat", []byte(extra+"\n"))
+	if err := os.Chtimes(added, noon, noon); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := u.Import(t.Context(), "wanted", added); err != nil {
+		t.Fatal(err)
+	}
+	for n := range 300 {
+		want := "THE SAME"
+		if n%3 == 0 {
+			want = reference(2)
+		}
+		if hits, err := u.Match(mark(n)); err != nil || len(hits) != 1 || hits[0].Entry.Reason != want {
+			t.Fatalf("after an import %s is %+v, %v, want %s", mark(n), hits, err, want)
+		}
+	}
+}
+
 func TestASnapshotThatIsNotTheListThatWasAnnouncedIsNotTaken(t *testing.T) {
 	u := newUnit(t)
 	one := versionLines(t, 1, 300)
