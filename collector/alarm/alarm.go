@@ -2,8 +2,8 @@
 // see to one: it is silent, its backlog grows old, its clock is not to be
 // trusted, its disk fills up, it drops reads, it is full of hits and refuses
 // records, central has refused some, a list on it is stale, it lacks a list or its
-// newest version for too long, it has gone blind, its identity is perhaps copied, its certificate runs out, or the review of its
-// location is overdue.
+// newest version for too long, it has gone blind, its identity is perhaps copied,
+// its certificate runs out, or the review of its location is overdue.
 //
 // An alarm of a kind is raised once for a device, stands in the store until what
 // it says is over, and is then cleared by itself. While a device is silent its
