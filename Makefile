@@ -109,7 +109,7 @@ test-demo: build deps-run ## the demonstration: its reads arrive and its hits ar
 	scripts/check-demo
 
 # Where the rendered test set is written, outside of the repository: 120 pictures
-# of each of nine categories, 130 MB, a quarter of an hour of processor time.
+# of each of eleven categories, 160 MB, a quarter of an hour of processor time.
 RENDERED ?= /tmp/nrd-rendered
 
 .PHONY: rendered-testset

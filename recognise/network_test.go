@@ -193,7 +193,7 @@ func TestAPlateIsReadTheSameWhereverItsOutlineLies(t *testing.T) {
 	rec := newNetworks(t)
 	for _, file := range []string{"front-near.jpg", "rear-near.jpg", "van-two-lines.jpg"} {
 		img := open(t, photographs+file)
-		plates, err := rec.config.Localiser.Localise(img, FrameSide)
+		plates, err := rec.config.Localiser.Localise(img, FrameSide(img.Cols(), img.Rows()))
 		if err != nil || len(plates) != 1 {
 			t.Fatalf("%s: %d plates, %v", file, len(plates), err)
 		}
@@ -263,6 +263,48 @@ func TestAPanOverAPhotographIsOnePassage(t *testing.T) {
 	}
 }
 
+func TestLargerFramesAreLookedAtMoreCloselyUpToABound(t *testing.T) {
+	for _, c := range []struct{ w, h, want int }{{320, 240, 640}, {1280, 720, 640}, {1080, 1920, 800}, {1920, 1080, 800}, {3840, 2160, 1024}} {
+		if got := FrameSide(c.w, c.h); got != c.want {
+			t.Errorf("%d x %d is looked at with %d pixels, want %d", c.w, c.h, got, c.want)
+		}
+	}
+}
+
+func TestPlatesOf60PixelsInAFrameOf1920AndOf500InOneOf640AreFoundInVideo(t *testing.T) {
+	rec := newNetworks(t)
+	far := gocv.NewMatWithSizeFromScalar(gocv.NewScalar(90, 90, 90, 0), 1080, 1920, gocv.MatTypeCV8UC3)
+	defer far.Close()
+	small := far.Region(image.Rect(300, 200, 300+1024, 200+576))
+	defer small.Close()
+	gocv.Resize(open(t, photographs+"front-far.jpg"), &small, image.Pt(1024, 576), 0, 0, gocv.InterpolationArea)
+	near := gocv.NewMat()
+	defer near.Close()
+	photo := open(t, photographs+"rear-near.jpg")
+	part := photo.Region(image.Rect(430, 450, 430+191, 450+143))
+	defer part.Close()
+	gocv.Resize(part, &near, image.Pt(640, 480), 0, 0, gocv.InterpolationLinear)
+	for _, c := range []struct {
+		img  gocv.Mat
+		wide int
+		want nrd.VRM
+	}{{far, 60, "BV23XHU"}, {near, 500, "EK09SYJ"}} {
+		for i := range 3 {
+			if _, err := rec.Track(&capture.Frame{Image: c.img, Sequence: uint64(i + 1), Taken: nrd.Stamp{UTC: today.Add(time.Duration(i) * time.Second)}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		records := rec.Flush()
+		if len(records) != 1 || records[0].Read.VRM != c.want {
+			t.Errorf("%d pixels in %d: records %v", c.wide, c.img.Cols(), plates(records))
+			continue
+		}
+		if w, _ := size(records[0].Plate); math.Abs(w/float64(c.wide)-1) > 0.08 {
+			t.Errorf("a plate of %d pixels is %v wide", c.wide, w)
+		}
+	}
+}
+
 // crowded is the mark of each plate in a crowd.
 const crowded = "LN68OKE"
 
@@ -303,7 +345,7 @@ func BenchmarkLocalise(b *testing.B) {
 	img := crowd(b)
 	defer img.Close()
 	for b.Loop() {
-		if _, err := rec.config.Localiser.Localise(img, FrameSide); err != nil {
+		if _, err := rec.config.Localiser.Localise(img, FrameSide(img.Cols(), img.Rows())); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -16,10 +16,14 @@ import (
 	"nrd/capture"
 )
 
-// FrameSide is how a camera's frames are looked at: the longer side of their region
-// is brought to so many pixels. The camera is set up so that their plates are not
-// tiny.
-const FrameSide = 640
+// FrameSide is how a camera's frames are looked at: what the longer side of their
+// region, w by h pixels, is brought to. At 640 nearly every plate is found that is
+// 25 to 500 pixels wide then; a frame of 1920 is looked at more closely, for its
+// plates of 60.
+func FrameSide(w, h int) int {
+	const least, most = 640, 1024
+	return min(max(max(w, h)*25/60, least), most)
+}
 
 const (
 	// surePlate is the localiser's probability below which a photograph's read
@@ -249,7 +253,7 @@ func (r *Recogniser) Track(f *capture.Frame) ([]*nrd.Record, error) {
 		r.wait(now)
 		return r.due(now), nil
 	}
-	plates, err := r.localise(img, now.view, FrameSide)
+	plates, err := r.localise(img, now.view, FrameSide(now.view.Dx(), now.view.Dy()))
 	if err != nil {
 		return nil, err
 	}

@@ -175,9 +175,9 @@ func side(r recognise.Region, w, h int) int {
 	if r == (recognise.Region{}) {
 		r = recognise.Region{0, 0, 1, 1}
 	}
-	whole := float64(max(w, h))
-	part := max((r[2]-r[0])*float64(w), (r[3]-r[1])*float64(h), 1)
-	return int(min(recognise.FrameSide*whole/part, max(whole, recognise.FrameSide)) + 0.5)
+	whole, wide, high := float64(max(w, h)), (r[2]-r[0])*float64(w), (r[3]-r[1])*float64(h)
+	unit := float64(recognise.FrameSide(int(wide), int(high)))
+	return int(min(unit*whole/max(wide, high, 1), max(whole, unit)) + 0.5)
 }
 
 // rate is how many frames a second were looked at lately.

@@ -161,7 +161,8 @@ func TestPlatesAreLookedForAtTheScaleOfTheUnit(t *testing.T) {
 		region     recognise.Region
 		w, h, want int
 	}{
-		"the whole of a large frame":         {recognise.Region{}, 1920, 1080, 640},
+		"the whole of a large frame":         {recognise.Region{}, 1920, 1080, 800},
+		"the whole of an ordinary one":       {recognise.Region{}, 1280, 720, 640},
 		"its middle half":                    {recognise.Region{0.25, 0.25, 0.75, 0.75}, 1920, 1080, 1280},
 		"a corner, which is not enlarged":    {recognise.Region{0, 0, 0.1, 0.1}, 1920, 1080, 1920},
 		"a small frame, which the unit does": {recognise.Region{}, 320, 240, 640},

@@ -29,6 +29,13 @@ class Testset(unittest.TestCase):
                 self.assertTrue(56 <= np.ptp(quad[:, 0]) <= 92, np.ptp(quad[:, 0]))
                 self.assertTrue(quad.min() > 0 and (quad < [1280, 720]).all())
 
+    def test_far_and_near_plates_have_frames_of_their_own(self):
+        for category, frame, narrow, wide in (("far-in-1920", (1080, 1920, 3), 56, 82), ("near-in-640", (480, 640, 3), 270, 520)):
+            image, plates = testset.picture(category, 1, 0)
+            self.assertEqual(image.shape, frame)
+            for _, quad in plates:
+                self.assertTrue(narrow <= np.ptp(quad[:, 0]) <= wide, np.ptp(quad[:, 0]))
+
     def test_the_truth_has_a_row_for_each_plate_and_one_for_a_picture_without(self):
         with tempfile.TemporaryDirectory() as folder:
             subprocess.run([sys.executable, "testset.py", "--out", folder, "--count", "1", "--category", "plate-free", "--category", "night-infrared"],

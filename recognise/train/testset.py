@@ -28,8 +28,11 @@ import vehicle  # noqa: E402
 CATEGORIES = {
     "day": (95, 210, .8), "night-infrared": (95, 210, .8), "two-line": (70, 130, .6), "motorcycle": (65, 120, .6),
     "rain": (95, 210, .7), "60-90px": (61, 89, .45), "45-degrees": (140, 230, .7), "european": (95, 210, .8), "plate-free": (95, 210, .8),
+    "far-in-1920": (61, 80, .4), "near-in-640": (300, 500, 1.5),
 }
-FOCAL, WIDTH, HEIGHT = 1700.0, 1280, 720
+# Focal length, width and height of the pictures in pixels, lowest and highest camera in metres.
+VIEW = (1700.0, 1280, 720, 1.1, 1.9)
+VIEWS = {"far-in-1920": (2550.0, 1920, 1080, 1.1, 1.9), "near-in-640": (1700.0, 640, 480, .45, .7)}
 COLOURS = [(.55, .54, .52), (.30, .30, .31), (.09, .09, .10), (.80, .80, .78), (.30, .09, .04), (.06, .05, .42), (.10, .22, .08), (.20, .35, .45)]
 SIGNS = ("KEEP CLEAR", "TO LET 555 0199", "Garden Centre", "ROAD AHEAD CLOSED", "Recovery 24hr", "40", "P 2 hours", "LONDON 54", "A38 M42", "Diversion",
          "Fish & Chips", "VAN HIRE", "Welcome to Oxley", "HOTEL 3M", "SLOW 20", "Bridge 4.2m", "UNIT 7", "POST OFFICE", "MINI CABS", "B4100")
@@ -59,7 +62,7 @@ def load(category, rng, second):
         end, kind = "rear", kind if kind == "motorcycle" else rng.choice(["suv", "van"])
     image, text, size = texture(category, rng, kind, end)
     turn = rng.choice([-1, 1]) * rng.uniform(40, 50) if category == "45-degrees" else rng.gauss(0, 6)
-    z = FOCAL * size[0] / rng.uniform(narrow, min(wide, 1.3 * narrow) if second else wide)
+    z = VIEWS.get(category, VIEW)[0] * size[0] / rng.uniform(narrow, min(wide, 1.3 * narrow) if second else wide)
     h, w = image.shape[:2]
     corners = np.array([[0, 0], [w, 0], [w, h], [0, h]], np.float32)
     x = rng.choice([-1, 1]) * rng.uniform(2.4, 3.2) if second else rng.gauss(0, .5)
@@ -69,15 +72,16 @@ def load(category, rng, second):
 def street(category, rng):
     """Paints one street in linear light: image, illumination, vehicles with their plates' corners; None where a
     plate is hidden or cut off."""
-    camera = optics.Camera(focal=FOCAL, above=rng.uniform(1.1, 1.9))
+    focal, width, height, low, high = VIEWS.get(category, VIEW)
+    camera = optics.Camera(width, height, focal, rng.uniform(low, high))
     day = {"night-infrared": rng.uniform(0, .08), "rain": rng.uniform(.35, .8)}.get(category, rng.uniform(.45, 1))
     lit = optics.Light(day)
-    image = np.zeros((HEIGHT, WIDTH, 3), np.float32)
+    image = np.zeros((height, width, 3), np.float32)
     road.Road(camera, np.random.default_rng(rng.getrandbits(32))).paint(image, lit, rng.uniform(0, 900))
     vehicles = [load(category, rng, False)]
     if rng.random() < .3:
         vehicles.append(load(category, rng, True))
-    owner = np.zeros((HEIGHT, WIDTH), np.uint8)
+    owner = np.zeros((height, width), np.uint8)
     for i in sorted(range(len(vehicles)), key=lambda i: -vehicles[i].z):
         vehicle.paint(image, owner, camera, lit, vehicles[i], 2 * i + 1, (0, 0))
     plates = []
@@ -86,7 +90,7 @@ def street(category, rng):
         if not category == "plate-free":
             mask = cv2.fillPoly(np.zeros_like(owner), [quad.round().astype(np.int32)], 1)
             seen = np.count_nonzero((mask > 0) & (owner == 2 * i + 2)) / max(1, np.count_nonzero(mask))
-            if seen < .93 or quad.min() < MARGIN or (quad > [WIDTH - MARGIN, HEIGHT - MARGIN]).any():
+            if seen < .93 or quad.min() < MARGIN or (quad > [width - MARGIN, height - MARGIN]).any():
                 return None
         plates.append((v, quad))
     return image, lit, plates
@@ -98,7 +102,7 @@ def signs(image, rng):
         text, size = rng.choice(SIGNS), rng.uniform(.5, 2.2)
         face, thick = rng.choice([cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_DUPLEX, cv2.FONT_HERSHEY_TRIPLEX]), max(1, round(size * rng.uniform(1, 2.5)))
         (w, h), _ = cv2.getTextSize(text, face, size, thick)
-        x, y = rng.randint(0, max(1, WIDTH - w)), rng.randint(h + 8, HEIGHT - 20)
+        x, y = rng.randint(0, max(1, image.shape[1] - w)), rng.randint(h + 8, image.shape[0] - 20)
         back = rng.choice([(230, 232, 232), (40, 120, 30), (150, 60, 10), (30, 190, 240), (40, 40, 40)])
         if rng.random() < .8:
             cv2.rectangle(image, (x - 10, y - h - 10), (x + w + 10, y + 12), back, -1)
