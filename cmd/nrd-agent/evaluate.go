@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"nrd"
+	"nrd/internal/agent"
 	"nrd/internal/clock"
 	"nrd/internal/commandline"
 	"nrd/recognise/evaluate"
@@ -17,7 +19,7 @@ import (
 
 func (p *program) evaluateCommand() *cobra.Command {
 	var truth []string
-	var page, profile string
+	var page, profile, config, camera string
 	var o evaluate.Options
 	c := &cobra.Command{
 		Use:   "evaluate --truth FILE PATH...",
@@ -29,6 +31,10 @@ plate and, where they are known, x, y, w, h (the plate's box in pixels); an
 empty plate says that there is none to read. For clips each row is a clip: file
 and plates, separated by |. Further columns are kept: light, source, region and
 syntax take the place of what is found out otherwise, and --by groups by any.
+
+With --config the engine, the profile, the least confidence and the region of
+interest are those of the unit's camera: what is measured is what the site reads.
+What lies outside of the region is not looked at.
 
 The page and the JSON hold marks and pictures of vehicles: personal data. The
 page is written for its owner alone. docs/evaluation.md tells what each figure
@@ -42,12 +48,28 @@ means.
 	c.Flags().StringVar(&o.Engine, "engine", "networks", "the reader: networks or tesseract")
 	c.Flags().StringVar(&profile, "profile", nrd.DefaultProfile, "the standard whose limits hold")
 	c.Flags().IntVar(&o.LeastConfidence, "minimum-confidence", 0, "leave out reads that are less sure, 1-100; 0: as read does")
+	c.Flags().StringVarP(&config, "config", "c", "", "read as a camera of this configuration `FILE` does")
+	c.Flags().StringVar(&camera, "camera", "", "the `NAME` of the camera, where the configuration has several")
 	if err := c.MarkFlagRequired("truth"); err != nil {
 		panic(err) // the flag is there
 	}
+	for _, told := range []string{"engine", "profile", "minimum-confidence"} {
+		c.MarkFlagsMutuallyExclusive("config", told)
+	}
 	c.RunE = func(cmd *cobra.Command, paths []string) error {
 		var err error
-		if o.Profile, err = nrd.LoadProfile(profile); err != nil {
+		switch {
+		case config != "":
+			err = asCamera(&o, config, camera)
+		case camera != "":
+			err = fmt.Errorf("%w: --camera goes with --config", agent.ErrCamera)
+		default:
+			o.Profile, err = nrd.LoadProfile(profile)
+		}
+		switch {
+		case errors.Is(err, agent.ErrCamera):
+			return commandline.Fail(commandline.WrongUsage, err)
+		case err != nil:
 			return commandline.Fail(commandline.WrongConfiguration, err)
 		}
 		progress := commandline.NewProgress(p.Err)
@@ -68,6 +90,20 @@ means.
 		return commandline.Fail(commandline.Failed, err)
 	}
 	return c
+}
+
+// asCamera makes the options those with which a unit's camera is read.
+func asCamera(o *evaluate.Options, config, camera string) error {
+	settings, err := agent.LoadConfig(config)
+	if err != nil {
+		return err
+	}
+	r, err := settings.Recognition(camera)
+	if err != nil {
+		return err
+	}
+	o.Camera, o.Engine, o.Profile, o.LeastConfidence, o.Region = r.Camera, r.Engine, r.Profile, r.LeastConfidence, r.Region
+	return nil
 }
 
 // evaluation prints a report and writes its page, if one is asked for.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -57,6 +58,24 @@ func TestEvaluateTellsEverythingAsJSON(t *testing.T) {
 	}
 }
 
+func TestEvaluateReadsAsTheCameraOfAConfigurationDoes(t *testing.T) {
+	about := truth(t, "two-vehicles.jpg,T531PHM\n") // on the left of the picture
+	for name, c := range map[string]struct {
+		region    string
+		says, got string
+	}{
+		"the whole picture": {"", "as camera A1 northbound lane 1\n", "100.0 %"},
+		"its left half":     {"region = [0, 0.25, 0.5, 1]", "as camera A1 northbound lane 1 0 to 50 % of the width, 25 to 100 % of the height\n", "100.0 %"},
+		"its right half":    {"region = [0.5, 0.25, 1, 1]", "50 to 100 % of the width", "0.0 %"},
+	} {
+		config := sample(t, "[[camera]]\n", "[[camera]]\n"+c.region+"\n")
+		code, out, errs := call(t, "evaluate", "--config", config, "--truth", about, photographs)
+		if code != commandline.Done || !strings.Contains(out, c.says) || !regexp.MustCompile(`(?m)^captured +`+c.got).MatchString(out) {
+			t.Errorf("%s: exit code %d, said %s %s", name, code, out, errs)
+		}
+	}
+}
+
 func TestEachFailureOfEvaluateHasItsExitCode(t *testing.T) {
 	for name, c := range map[string]struct {
 		args []string
@@ -68,6 +87,10 @@ func TestEachFailureOfEvaluateHasItsExitCode(t *testing.T) {
 		"a truth that is not there":     {[]string{"evaluate", "--truth", "/nonexistent.csv", photographs}, commandline.Failed, "/nonexistent.csv"},
 		"a truth that is wrong":         {[]string{"evaluate", "--truth", truth(t, "a.jpg,AB?\n"), photographs}, commandline.WrongConfiguration, ":2: plate: "},
 		"a truth of other photographs":  {[]string{"evaluate", "--truth", truth(t, "a.jpg,A1\n"), photographs}, commandline.Failed, "a.jpg"},
+		"a camera of no configuration":  {[]string{"evaluate", "--truth", "x", "--camera", "B", photographs}, commandline.WrongUsage, "--config"},
+		"a camera that is not there":    {[]string{"evaluate", "--truth", "x", "--config", sample(t, "[[camera]]\n", "[[camera]]\n"), "--camera", "B", photographs}, commandline.WrongUsage, "A1 northbound"},
+		"an engine beside the camera's": {[]string{"evaluate", "--truth", "x", "--config", "c.toml", "--engine", "tesseract", photographs}, commandline.WrongUsage, "engine"},
+		"a configuration that is wrong": {[]string{"evaluate", "--truth", "x", "--config", "/nonexistent.toml", photographs}, commandline.WrongConfiguration, "/nonexistent.toml"},
 		"a folder for the page missing": {[]string{"evaluate", "--truth", truth(t, "no-plate.jpg,\n"), "--html", "/nonexistent/p.html", photographs}, commandline.Failed, "/nonexistent"},
 	} {
 		t.Run(name, func(t *testing.T) {

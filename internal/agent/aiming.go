@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"nrd"
@@ -18,10 +17,6 @@ import (
 	"nrd/recognise/aim"
 	"nrd/uplink"
 )
-
-// ErrCamera says that the configuration has no such camera, or several and none
-// was chosen.
-var ErrCamera = errors.New("which camera is meant is not clear")
 
 // ErrCameraHeld says that the agent is at work and has the camera.
 var ErrCameraHeld = errors.New("the agent is running and holds the camera: stop it first (systemctl stop nrd-agent) and start it again afterwards")
@@ -54,7 +49,7 @@ func (a *Aiming) Run(ctx context.Context) (err error) {
 			return err
 		}
 		defer func() { err = errors.Join(err, held.Close()) }()
-		i, err := a.camera()
+		i, err := a.Config.camera(a.Camera)
 		if err != nil {
 			return err
 		}
@@ -103,16 +98,4 @@ func (a *Aiming) hold() (io.Closer, error) {
 		return io.NopCloser(nil), nil // it never ran
 	}
 	return held, err
-}
-
-// camera gives the place of the camera to aim in the configuration.
-func (a *Aiming) camera() (int, error) {
-	var names []string
-	for i, c := range a.Config.Cameras {
-		if c.Name == a.Camera || a.Camera == "" && len(a.Config.Cameras) == 1 {
-			return i, nil
-		}
-		names = append(names, fmt.Sprintf("%q", c.Name))
-	}
-	return 0, fmt.Errorf("%w: there are %s", ErrCamera, strings.Join(names, ", "))
 }

@@ -38,6 +38,11 @@ type Options struct {
 	// LeastConfidence leaves out reads that are less sure; 0 means
 	// recognise.DefaultLeastConfidence.
 	LeastConfidence int
+	// Region is the part of the footage that is looked at; its zero value is
+	// all of it. Camera is the name of the camera whose region it is, for the
+	// report; may be "".
+	Region recognise.Region
+	Camera string
 	// By are truth columns to group by, beside the usual groups.
 	By []string
 	// Progress, if set, is told of each file before it is read.
@@ -64,6 +69,7 @@ func Run(ctx context.Context, truthFiles, paths []string, o Options) (*Report, e
 	defer r.close()
 	r.report = &r.score.report
 	r.report.Made, r.report.Software = o.Clock.Now().UTC(), o.Software
+	r.report.Camera, r.report.Region = o.Camera, o.Region
 	truth, err := r.truth(truthFiles)
 	if err != nil {
 		return nil, err
@@ -268,7 +274,7 @@ func (r *run) recogniser() (*recognise.Recogniser, error) {
 	r.report.Engine = reader.Engine()
 	r.rec, err = recognise.New(recognise.Config{
 		Localiser: localiser, Reader: reader, Clock: r.options.Clock,
-		Profile: r.options.Profile, LeastConfidence: r.options.LeastConfidence, Log: r.options.Log,
+		Profile: r.options.Profile, LeastConfidence: r.options.LeastConfidence, Region: r.options.Region, Log: r.options.Log,
 	})
 	return r.rec, err
 }

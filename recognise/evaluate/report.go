@@ -1,9 +1,12 @@
 package evaluate
 
 import (
+	"fmt"
+	"strings"
 	"time"
 
 	"nrd"
+	"nrd/recognise"
 )
 
 // Format and Version say what the JSON of a [Report] is. A field is never reused
@@ -28,6 +31,11 @@ type Report struct {
 	Made     time.Time `json:"made"`
 	Software string    `json:"software"`
 	Engine   string    `json:"engine"`
+	// Camera is the camera that was read for, "" for none, and Region the part
+	// of the footage that was looked at: left, top, right and bottom edge in
+	// shares of it, all 0 for all of it.
+	Camera string           `json:"camera"`
+	Region recognise.Region `json:"region"`
 	// Truth are the truth files.
 	Truth []File `json:"truth"`
 	// Captured counts the plates of photographs and clips together, Right
@@ -132,6 +140,19 @@ type FalseRead struct {
 	Read       string `json:"read"`
 	Confidence int    `json:"confidence"`
 	Box        Box    `json:"box"`
+}
+
+// LookedAt says in words for which camera the footage was read and in which part
+// of it, "" for no camera and all of it.
+func (r *Report) LookedAt() string {
+	said := ""
+	if r.Camera != "" {
+		said = "as camera " + r.Camera
+	}
+	if e := r.Region; e != (recognise.Region{}) {
+		said = strings.TrimSpace(fmt.Sprintf("%s %.0f to %.0f %% of the width, %.0f to %.0f %% of the height", said, 100*e[0], 100*e[2], 100*e[1], 100*e[3]))
+	}
+	return said
 }
 
 // Times are milliseconds of processor time over so many photographs.

@@ -8,6 +8,11 @@ import (
 
 // Text writes the main figures as a table for a terminal.
 func (r *Report) Text(w io.Writer) error {
+	if looked := r.LookedAt(); looked != "" {
+		if _, err := fmt.Fprintln(w, looked); err != nil {
+			return err
+		}
+	}
 	t := &table{w: tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)}
 	t.row("captured\t%s\tof %d plates", r.Captured, r.Captured.Of)
 	t.row("read right\t%s\tof %d captured", r.Right, r.Right.Of)
