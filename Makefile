@@ -26,7 +26,7 @@ PREFIX ?= /usr/local
 OPENCV := calib3d core dnn features2d flann highgui imgcodecs imgproc ml objdetect photo stitching video videoio
 PACKAGES_build := gcc g++ libc6-dev pkg-config $(OPENCV:%=libopencv-%-dev) libtesseract-dev libleptonica-dev libturbojpeg0-dev
 PACKAGES_run := ca-certificates
-PACKAGES_test := protobuf-compiler mosquitto mosquitto-clients chromium ffmpeg gpsd openssl systemd swtpm swtpm-tools fuse3 e2fsprogs mount rabbitmq-server \
+PACKAGES_test := protobuf-compiler mosquitto mosquitto-clients chromium libnss3-tools ffmpeg gpsd openssl systemd swtpm swtpm-tools fuse3 e2fsprogs mount rabbitmq-server \
 	gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad \
 	gstreamer1.0-plugins-ugly gstreamer1.0-libav gir1.2-gst-rtsp-server-1.0 python3-gi
 # npm fetches one file; where there is one already, Debian's and its packages are not needed.

@@ -35,7 +35,14 @@ type chromium struct {
 	ctx context.Context
 }
 
+// chromium opens a browser that takes every certificate.
 func (c *cab) chromium() *chromium {
+	c.t.Helper()
+	return c.open(chromedp.IgnoreCertErrors)
+}
+
+// open opens a browser.
+func (c *cab) open(as ...chromedp.ExecAllocatorOption) *chromium {
 	c.t.Helper()
 	program := ""
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
@@ -48,11 +55,11 @@ func (c *cab) chromium() *chromium {
 		c.t.Fatal("these tests need the browser Chromium: apt-get install chromium, or make deps-test")
 	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(program), chromedp.UserDataDir(c.t.TempDir()), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.IgnoreCertErrors,
+		chromedp.ExecPath(program), chromedp.UserDataDir(c.t.TempDir()), chromedp.NoSandbox, chromedp.DisableGPU,
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("mute-audio", true),
 		chromedp.Flag("autoplay-policy", "document-user-activation-required"),
 	)
-	allocator, stopAllocator := chromedp.NewExecAllocator(context.Background(), options...)
+	allocator, stopAllocator := chromedp.NewExecAllocator(context.Background(), append(options, as...)...)
 	ctx, stop := chromedp.NewContext(allocator)
 	limited, cancel := context.WithTimeout(ctx, 5*patience)
 	c.t.Cleanup(func() {
