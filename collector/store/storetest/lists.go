@@ -231,6 +231,39 @@ func hitsAreRaisedOnce(t *testing.T, s Subject) {
 	}
 }
 
+func aGatewaysHitIsTheListsOwn(t *testing.T, s Subject) {
+	st, ctx := open(t, s), context.Background()
+	told, listed := store.FoundByGateway, store.FoundByCentral
+	for i, c := range []struct {
+		what        string
+		first, then store.HitAlarm
+		alarms      int
+	}{
+		{"without a reference, after the list's", hitAlarm(nrd.Record{}, "7", listed), hitAlarm(nrd.Record{}, "", told), 1},
+		{"without a reference, before the list's", hitAlarm(nrd.Record{}, "", told), hitAlarm(nrd.Record{}, "7", listed), 1},
+		{"with the list's reference", hitAlarm(nrd.Record{}, "7", listed), hitAlarm(nrd.Record{}, "7", told), 1},
+		{"with another reference", hitAlarm(nrd.Record{}, "7", listed), hitAlarm(nrd.Record{}, "8", told), 2},
+		{"no gateway, and an entry that has none", hitAlarm(nrd.Record{}, "7", listed), hitAlarm(nrd.Record{}, "", listed), 2},
+	} {
+		r := Record("unit-1", uint64(i+1), "AB12CDE", Noon)
+		if _, err := st.Insert(ctx, Items(r, Noon)[:1]); err != nil {
+			t.Fatal(err)
+		}
+		raised := 0
+		for _, a := range []store.HitAlarm{c.first, c.then} {
+			a.Record, a.VRM, a.Captured, a.Hit.Entry.VRM = r.Key, r.Read.VRM, r.Captured.UTC, r.Read.VRM
+			n, err := st.RaiseHits(ctx, []store.HitAlarm{a})
+			if err != nil {
+				t.Fatal(err)
+			}
+			raised += len(n)
+		}
+		if raised != c.alarms {
+			t.Errorf("%s: %d alarms, want %d", c.what, raised, c.alarms)
+		}
+	}
+}
+
 func urgentHitsFirst(t *testing.T, s Subject) {
 	st, ctx := open(t, s), context.Background()
 	for i, c := range []struct {

@@ -71,6 +71,7 @@ func Run(t *testing.T, s Subject) {
 		{"EntriesOfAListChangeInOneStep", entriesOfAList},
 		{"ImportsAreKeptWithTheirReports", importsAreKept},
 		{"AHitAlarmIsRaisedOnceWhoeverSawIt", hitsAreRaisedOnce},
+		{"AHitOfAGatewayThatNamesNoReferenceIsTheListsOwn", aGatewaysHitIsTheListsOwn},
 		{"TheMostUrgentHitAlarmsAreFoundFirst", urgentHitsFirst},
 		{"WhoAcknowledgedAHitAlarmFirstStays", hitsAreAcknowledgedOnce},
 		{"RecordsAreFoundByTheirReceipt", receivedSince},
