@@ -45,7 +45,7 @@ type dot struct {
 // barSpace is the height for the bars below the square.
 const barSpace = 56
 
-func newDiagram(r Reliability) diagram {
+func newDiagram(r Calibration) diagram {
 	d := diagram{Side: 280, Left: 46, Top: 12}
 	x := func(v float64) float64 { return d.Left + d.Side*v/100 }
 	y := func(v float64) float64 { return d.Top + d.Side*(1-v/100) }

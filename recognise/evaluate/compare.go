@@ -85,3 +85,16 @@ func (b Box) on(plate Box) bool {
 	x, y := b[0]+b[2]/2, b[1]+b[3]/2
 	return plate[0] <= x && x <= plate[0]+plate[2] && plate[1] <= y && y <= plate[1]+plate[3]
 }
+
+// rightCharacters says of each character of a read whether it is the truth's, O taken
+// for 0 and I for 1; what was invented is not.
+func rightCharacters(truth, read string) []bool {
+	_, steps := align(fold(truth), fold(read))
+	var right []bool
+	for _, s := range steps {
+		if s.read != missing {
+			right = append(right, s.read == s.truth)
+		}
+	}
+	return right
+}

@@ -212,7 +212,7 @@ func (r *run) photograph(ctx context.Context, t *Truth, from capture.Source) (er
 	r.score.took(float64(cpuTime()-began)/float64(time.Millisecond), frame.Image.Cols())
 	var reads []read
 	for _, s := range seen {
-		reads = append(reads, read{text: string(s.Read.VRM), confidence: float64(s.Read.Confidence), box: box(s.Plate.Quad)})
+		reads = append(reads, read{text: string(s.Read.VRM), confidence: float64(s.Read.Confidence), characters: s.Read.Characters, box: box(s.Plate.Quad)})
 	}
 	missed, wrong := r.score.photograph(footage{Truth: t, light: lightGroup(picture.Luminance(frame.Image))}, reads)
 	return r.misses.photograph(frame.Image, t, missed, wrong)
@@ -231,7 +231,7 @@ func (r *run) clip(ctx context.Context, t *Truth, from capture.Source) error {
 	var passages []read
 	keep := func(records []*nrd.Record) {
 		for _, p := range records {
-			passages = append(passages, read{text: string(p.Read.VRM), confidence: float64(p.Read.Confidence), box: box(p.Plate), patch: p.Patch.JPEG})
+			passages = append(passages, read{text: string(p.Read.VRM), confidence: float64(p.Read.Confidence), characters: p.Read.Characters, box: box(p.Plate), patch: p.Patch.JPEG})
 		}
 	}
 	light, looks := 0.0, 0

@@ -2,19 +2,26 @@ package evaluate
 
 import "math"
 
-// Reliability says how far confidence can be believed: reads of a confidence of
-// 80 should be right in 80 of 100.
+// Reliability says how far confidence can be believed: that of whole reads, and that
+// of the characters of captured plates.
 type Reliability struct {
-	// Sure counts the reads with a confidence of 90 and more that are right.
+	Calibration
+	Characters Calibration `json:"characters"`
+}
+
+// Calibration compares confidence with what is right: of a confidence of 80, 80 of
+// 100 should be.
+type Calibration struct {
+	// Sure counts those with a confidence of 90 and more that are right.
 	Sure Share `json:"sure"`
 	// Error is the expected calibration error in percent: how far confidence
-	// and share of right reads lie apart, the mean over all reads.
+	// and the share that is right lie apart, the mean over all.
 	Error float64 `json:"error"`
 	// Bins are of equal width, least sure first; empty ones are left out.
 	Bins []Bin `json:"bins"`
 }
 
-// Bin is the reads of about the same confidence.
+// Bin is those of about the same confidence.
 type Bin struct {
 	// From and To bound the confidence, both included; Confidence is the mean.
 	From       int     `json:"from"`
@@ -28,31 +35,31 @@ const (
 	sure = 90
 )
 
-// reliability is what was counted so far.
-type reliability struct {
+// calibration is what was counted so far.
+type calibration struct {
 	sure  Share
 	right [bins]Share
 	sum   [bins]float64
 }
 
-// add counts a read with its confidence from 0 to 100.
-func (r *reliability) add(confidence float64, right bool) {
+// add counts one with its confidence from 0 to 100.
+func (c *calibration) add(confidence float64, right bool) {
 	if confidence >= sure {
-		r.sure.add(right)
+		c.sure.add(right)
 	}
 	i := max(0, min(bins-1, int(confidence)*bins/100))
-	r.right[i].add(right)
-	r.sum[i] += confidence
+	c.right[i].add(right)
+	c.sum[i] += confidence
 }
 
-func (r *reliability) finish() Reliability {
-	out := Reliability{Sure: r.sure, Bins: []Bin{}}
+func (c *calibration) finish() Calibration {
+	out := Calibration{Sure: c.sure, Bins: []Bin{}}
 	all, apart := 0, 0.0
-	for i, right := range r.right {
+	for i, right := range c.right {
 		if right.Of == 0 {
 			continue
 		}
-		b := Bin{From: i * 100 / bins, To: (i+1)*100/bins - 1, Confidence: r.sum[i] / float64(right.Of), Right: right}
+		b := Bin{From: i * 100 / bins, To: (i+1)*100/bins - 1, Confidence: c.sum[i] / float64(right.Of), Right: right}
 		if i == bins-1 {
 			b.To = 100
 		}

@@ -10,6 +10,8 @@ import (
 type read struct {
 	text       string
 	confidence float64
+	// characters is the confidence of each character of the text.
+	characters []int
 	box        Box
 	// patch is a picture of it, nil where it is cut from the photograph.
 	patch []byte
@@ -28,7 +30,8 @@ type score struct {
 	report  Report
 	groups  groups
 	confuse confusions
-	rely    reliability
+	reads   calibration
+	glyphs  calibration
 	cpu     []float64
 	small   []float64
 }
@@ -60,7 +63,7 @@ func (s *score) photograph(f footage, reads []read) (missed []Outcome, wrong []F
 			folded++
 			wrong = append(wrong, f.falseRead(r))
 		}
-		s.rely.add(r.confidence, right)
+		s.reads.add(r.confidence, right)
 	}
 	p.FalseReadsFolded.Count += folded
 	for _, plate := range f.Plates {
@@ -112,7 +115,7 @@ func (s *score) clip(f footage, passages []read) (missed []Outcome, wrong []Fals
 	c := &s.report.Clips
 	c.Count++
 	for _, r := range passages {
-		s.rely.add(r.confidence, says(r, f.Plates, alike))
+		s.reads.add(r.confidence, says(r, f.Plates, alike))
 	}
 	left := slices.Clone(passages)
 	for _, plate := range f.Plates {
@@ -158,6 +161,11 @@ func (s *score) plate(f footage, plate Plate, of *read) Outcome {
 			o.Width = int(of.box[2] + 0.5)
 		}
 		s.confuse.add(string(plate.VRM), of.text)
+		for i, right := range rightCharacters(string(plate.VRM), of.text) {
+			if i < len(of.characters) {
+				s.glyphs.add(float64(of.characters[i]), right)
+			}
+		}
 		s.report.Right.add(o.Right)
 	}
 	s.report.Captured.add(o.Captured)
@@ -179,7 +187,7 @@ func (s *score) finish() *Report {
 	c.Extra = rate(c.Extra.Count, c.Plates)
 	r.Groups = s.groups.finish()
 	r.Confusions = s.confuse.finish()
-	r.Reliability = s.rely.finish()
+	r.Reliability = Reliability{Calibration: s.reads.finish(), Characters: s.glyphs.finish()}
 	r.CPU, r.SmallCPU = times(s.cpu), times(s.small)
 	return r
 }

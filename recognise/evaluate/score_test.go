@@ -262,7 +262,7 @@ func TestCharactersAreConfusedAsTheyStandForEachOther(t *testing.T) {
 }
 
 func TestReliabilityComparesConfidenceWithWhatIsRight(t *testing.T) {
-	var r reliability
+	var r calibration
 	for i := range 10 {
 		r.add(95, i > 0)  // 90 % right
 		r.add(50, i >= 7) // 30 % right
@@ -279,6 +279,23 @@ func TestReliabilityComparesConfidenceWithWhatIsRight(t *testing.T) {
 	}
 	// |95.45-90.91| for 11, |50-30| for 10, 0 for one.
 	if got.Error != 11.36 {
+		t.Errorf("calibration error %v", got.Error)
+	}
+}
+
+func TestACharactersConfidenceIsComparedWithWhetherItIsRight(t *testing.T) {
+	s := newScore(nil)
+	f := footage{Truth: &Truth{File: "a.jpg", Plates: []Plate{{VRM: "AB12CDE"}, {VRM: "W1"}}}}
+	s.photograph(f, []read{
+		{text: "A8I2CDEX", confidence: 70, characters: []int{99, 55, 99, 99, 99, 99, 99, 15}}, // 8 is wrong, X invented
+		{text: "ZZ99ZZZ", confidence: 90, characters: []int{99, 99, 99, 99, 99, 99, 99}},      // of no plate
+	})
+	got := s.finish().Reliability.Characters
+	if got.Sure != (Share{6, 6}) || len(got.Bins) != 3 || got.Bins[0].Right != (Share{0, 1}) || got.Bins[1].Right != (Share{0, 1}) || got.Bins[1].From != 50 {
+		t.Errorf("%+v", got)
+	}
+	// |99-100| for six, |55-0| and |15-0| for one each.
+	if got.Error != 9.5 {
 		t.Errorf("calibration error %v", got.Error)
 	}
 }

@@ -31,6 +31,9 @@ func (r *Report) Text(w io.Writer) error {
 		t.row("  extra passages\t%d\t", c.Extra.Count)
 	}
 	t.row("sure (90 and more) and right\t%s\tof %d reads; calibration error %.1f %%", r.Reliability.Sure, r.Reliability.Sure.Of, r.Reliability.Error)
+	if c := r.Reliability.Characters; c.Sure.Of > 0 {
+		t.row("sure characters and right\t%s\tof %d characters; calibration error %.1f %%", c.Sure, c.Sure.Of, c.Error)
+	}
 	for _, g := range r.Groups {
 		if len(g.Rows) < 2 {
 			continue
