@@ -105,7 +105,7 @@ func (r *Recogniser) hear(img gocv.Mat, t *track, look []Glyphs, now moment) {
 	if t.done {
 		return
 	}
-	if quality := t.quality(look, t.quad); quality > t.score*1.05 && (len(look) > 0 || t.seen >= unreadFrames/2) {
+	if quality := t.quality(look, t.quad); quality > t.score*1.05 && (len(look) > 0 || t.seen >= unreadFew) {
 		quality *= t.evidence.sharpness(img, t.quad)
 		if quality <= t.score*1.05 {
 			return
@@ -229,7 +229,8 @@ func (r *Recogniser) finish(t *track) *nrd.Record {
 // unreadable reports whether this was surely a vehicle's plate that could have
 // been read and was not.
 func (t *track) unreadable() bool {
-	return t.seen >= unreadFrames && t.certain >= unreadSure*float64(t.seen) &&
+	often := t.seen >= unreadFrames || t.seen >= unreadFew && t.last.since(t.first) >= unreadFor
+	return often && t.certain >= unreadSure*float64(t.seen) &&
 		t.width >= legible && t.strayed >= t.width && t.best.sequence != 0
 }
 

@@ -177,6 +177,18 @@ func TestWhatNeedNotBeAVehicleIsNoUnreadPlate(t *testing.T) {
 	}
 }
 
+func TestAnUnreadPlateIsToldOfByACameraOfAFewFramesASecondToo(t *testing.T) {
+	r := newRoad(t)
+	r.rec.config.Unread = true
+	for i := range 5 {
+		r.frame += 3 // of ten frames a second: three are missing
+		r.show(shown{x: 100 + 80*float64(i), y: 300, width: 110})
+	}
+	if got := r.end(); len(got) != 1 || !got[0].Unread() || len(got[0].Patch.JPEG) == 0 {
+		t.Errorf("records %v", plates(got))
+	}
+}
+
 func TestWhereNothingMovesPlatesAreLookedForOnceASecond(t *testing.T) {
 	r := newRoad(t)
 	r.empty(100)

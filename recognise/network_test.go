@@ -305,6 +305,32 @@ func TestPlatesOf60PixelsInAFrameOf1920AndOf500InOneOf640AreFoundInVideo(t *test
 	}
 }
 
+func TestAVehicleWhosePlateIsSmearedIsOnePassageWithItsPictureAndNoMark(t *testing.T) {
+	rec := newNetworks(t)
+	rec.config.Unread = true
+	img := open(t, photographs+"rear-near.jpg")
+	plate := img.Region(image.Rect(452, 511, 452+149, 511+34))
+	gocv.GaussianBlur(plate, &plate, image.Pt(0, 0), 9, 4, gocv.BorderReflect)
+	plate.Close()
+	var records []*nrd.Record
+	for i := range 14 {
+		view := img.Region(image.Rect(20*i, 180, 20*i+800, 630))
+		got, err := rec.Track(&capture.Frame{Image: view, Sequence: uint64(i + 1), Taken: nrd.Stamp{UTC: today.Add(time.Duration(i) * 80 * time.Millisecond)}})
+		view.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		records = append(records, got...)
+	}
+	records = append(records, rec.Flush()...)
+	if len(records) != 1 || !records[0].Unread() || len(records[0].Patch.JPEG) == 0 || len(records[0].Overview.JPEG) == 0 {
+		t.Fatalf("records %v", plates(records))
+	}
+	if w, _ := size(records[0].Plate); math.Abs(w/149-1) > 0.1 {
+		t.Errorf("its plate is %v pixels wide", w)
+	}
+}
+
 // crowded is the mark of each plate in a crowd.
 const crowded = "LN68OKE"
 
