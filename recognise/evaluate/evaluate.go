@@ -17,6 +17,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"image"
 	"log/slog"
 	"os"
 	"time"
@@ -174,7 +175,7 @@ func (r *run) footage(ctx context.Context, f source) error {
 	r.report.Unreadable = append(r.report.Unreadable, f.File)
 	if clip {
 		missed, _ := r.score.clip(footage{Truth: f.Truth, clip: true}, nil)
-		r.misses.clip(nil, missed, nil)
+		r.misses.clip(nil, nil, missed, nil)
 		return nil
 	}
 	r.score.photograph(footage{Truth: f.Truth}, nil)
@@ -235,6 +236,10 @@ func (r *run) clip(ctx context.Context, t *Truth, from capture.Source) error {
 		}
 	}
 	light, looks := 0.0, 0
+	// scene is one frame of the clip, from its second half as far as it has come: a
+	// picture for what was not read at all.
+	var scene []byte
+	next := 0
 	for n := 0; ; n++ {
 		frame, err := from.Next(ctx)
 		if errors.Is(err, capture.ErrEnd) {
@@ -246,6 +251,12 @@ func (r *run) clip(ctx context.Context, t *Truth, from capture.Source) error {
 		if n%lookAgain == 0 {
 			light, looks = light+picture.Luminance(frame.Image), looks+1
 		}
+		if n == next {
+			if scene, err = picture.JPEG(frame.Image, image.Rectangle{}, missWidth, missQuality); err != nil {
+				return errors.Join(err, frame.Close())
+			}
+			next = 2*n + lookAgain
+		}
 		records, err := rec.Track(frame)
 		keep(records)
 		if err := errors.Join(err, frame.Close()); err != nil {
@@ -254,7 +265,7 @@ func (r *run) clip(ctx context.Context, t *Truth, from capture.Source) error {
 	}
 	keep(rec.Flush())
 	missed, wrong := r.score.clip(footage{Truth: t, clip: true, light: lightGroup(light / float64(max(looks, 1)))}, passages)
-	r.misses.clip(passages, missed, wrong)
+	r.misses.clip(passages, scene, missed, wrong)
 	return nil
 }
 

@@ -106,6 +106,11 @@ func TestAPassageOfAClipIsMeasured(t *testing.T) {
 	if len(report.misses.unread) != 1 || report.misses.unread[0].Plate != "XX99XXX" {
 		t.Errorf("misses %+v", report.misses.unread)
 	}
+	// What was not read at all is shown as the scene.
+	scene, err := jpeg.DecodeConfig(bytes.NewReader(report.misses.unread[0].JPEG))
+	if err != nil || scene.Width != missWidth || scene.Width*9/16 != scene.Height {
+		t.Errorf("the picture of the miss is %+v, %v", scene, err)
+	}
 	if w := report.Plates[0].Width; w < 40 || w > 200 {
 		t.Errorf("the plate is %d px wide", w)
 	}

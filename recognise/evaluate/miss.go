@@ -53,13 +53,14 @@ func (m *misses) photograph(img gocv.Mat, t *Truth, missed []Outcome, wrong []Fa
 	return errs
 }
 
-// clip keeps the misses of one clip, with the pictures of its passages.
-func (m *misses) clip(passages []read, missed []Outcome, wrong []FalseRead) {
+// clip keeps the misses of one clip, with the pictures of its passages, and with
+// that of the scene where nothing was read.
+func (m *misses) clip(passages []read, scene []byte, missed []Outcome, wrong []FalseRead) {
 	patch := func(text string) func() ([]byte, error) {
 		i := slices.IndexFunc(passages, func(r read) bool { return text != "" && r.text == text })
 		return func() ([]byte, error) {
 			if i < 0 {
-				return nil, nil
+				return scene, nil
 			}
 			return passages[i].patch, nil
 		}
