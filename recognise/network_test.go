@@ -111,22 +111,26 @@ func TestPicturesThatAreNoneAreRefused(t *testing.T) {
 	}
 }
 
-func TestAnyOutlineCanBeRead(t *testing.T) {
-	reader, err := NewNetworkReader()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer reader.Close()
+func TestAnyOutlineCanBeReadByEachEngine(t *testing.T) {
 	img := noise(t, 300, 400, gocv.MatTypeCV8UC3)
 	defer img.Close()
-	for name, q := range map[string]nrd.Quad{
-		"outside":   {{X: 900, Y: 900}, {X: 1100, Y: 900}, {X: 1100, Y: 950}, {X: 900, Y: 950}},
-		"a point":   {},
-		"crossed":   {{X: 0, Y: 0}, {X: 100, Y: 22}, {X: 100, Y: 0}, {X: 0, Y: 22}},
-		"very tall": {{X: 10, Y: 0}, {X: 14, Y: 0}, {X: 14, Y: 290}, {X: 10, Y: 290}},
-	} {
-		if look, err := reader.Read(img, q); err != nil || len(look) > readings {
-			t.Errorf("%s: %d readings, %v", name, len(look), err)
+	for _, engine := range []string{EngineNetworks, EngineTesseract} {
+		reader, err := NewReader(engine)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, q := range map[string]nrd.Quad{
+			"outside":   {{X: 900, Y: 900}, {X: 1100, Y: 900}, {X: 1100, Y: 950}, {X: 900, Y: 950}},
+			"a point":   {},
+			"crossed":   {{X: 0, Y: 0}, {X: 100, Y: 22}, {X: 100, Y: 0}, {X: 0, Y: 22}},
+			"very tall": {{X: 10, Y: 0}, {X: 14, Y: 0}, {X: 14, Y: 290}, {X: 10, Y: 290}},
+		} {
+			if look, err := reader.Read(img, q); err != nil || len(look) > readings {
+				t.Errorf("%s, %s: %d readings, %v", engine, name, len(look), err)
+			}
+		}
+		if err := reader.Close(); err != nil {
+			t.Error(err)
 		}
 	}
 }
