@@ -1,6 +1,7 @@
 package aim
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -8,6 +9,8 @@ import (
 	"gocv.io/x/gocv"
 
 	"nrd"
+	"nrd/capture"
+	"nrd/internal/clock"
 	"nrd/recognise"
 )
 
@@ -178,5 +181,28 @@ func TestPlatesAreLookedForAtTheScaleOfTheUnit(t *testing.T) {
 		if len(asked) != 1 || asked[0] != c.want {
 			t.Errorf("%s: %v, want once %d", name, asked, c.want)
 		}
+	}
+}
+
+func TestTheDrawnRegionSetsTheScaleAtWhichAFrameIsLookedAt(t *testing.T) {
+	e, err := (&Aim{Clock: clock.System()}).newEye()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.close()
+	var asked sides
+	networks := e.localiser.Localiser
+	defer networks.Close()
+	e.localiser.Localiser = &asked
+	frame := gocv.NewMatWithSizeFromScalar(gocv.NewScalar(90, 90, 90, 0), 720, 1280, gocv.MatTypeCV8UC3)
+	defer frame.Close()
+	for _, region := range []recognise.Region{{}, {0.25, 0.25, 0.75, 0.75}} {
+		e.region = region
+		if _, err := e.look(&capture.Frame{Image: frame}, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !slices.Equal(asked, sides{640, 1280}) {
+		t.Errorf("the whole picture and its middle are looked at with %v pixels", asked)
 	}
 }
