@@ -239,11 +239,11 @@ func TestAPlateThatTheEdgeOfThePictureCutsIsNotRead(t *testing.T) {
 	}
 }
 
-func TestAPanOverAPhotographIsOnePassage(t *testing.T) {
-	rec := newNetworks(t)
-	img := open(t, photographs+"rear-near.jpg")
+// pan gives the records of so many frames of a camera that pans over a photograph.
+func pan(t *testing.T, rec *Recogniser, img gocv.Mat, frames int) []*nrd.Record {
+	t.Helper()
 	var records []*nrd.Record
-	for i := range 12 {
+	for i := range frames {
 		view := img.Region(image.Rect(20*i, 180, 20*i+800, 630))
 		got, err := rec.Track(&capture.Frame{Image: view, Sequence: uint64(i + 1), Taken: nrd.Stamp{UTC: today.Add(time.Duration(i) * 80 * time.Millisecond)}})
 		view.Close()
@@ -252,7 +252,13 @@ func TestAPanOverAPhotographIsOnePassage(t *testing.T) {
 		}
 		records = append(records, got...)
 	}
-	records = append(records, rec.Flush()...)
+	return append(records, rec.Flush()...)
+}
+
+func TestAPanOverAPhotographIsOnePassage(t *testing.T) {
+	rec := newNetworks(t)
+	img := open(t, photographs+"rear-near.jpg")
+	records := pan(t, rec, img, 12)
 	if len(records) != 1 || records[0].Read.VRM != "EK09SYJ" || records[0].Read.Confidence < 90 {
 		t.Fatalf("records %v", plates(records))
 	}
@@ -316,17 +322,7 @@ func TestAVehicleWhosePlateIsSmearedIsOnePassageWithItsPictureAndNoMark(t *testi
 	plate := img.Region(image.Rect(452, 511, 452+149, 511+34))
 	gocv.GaussianBlur(plate, &plate, image.Pt(0, 0), 9, 4, gocv.BorderReflect)
 	plate.Close()
-	var records []*nrd.Record
-	for i := range 14 {
-		view := img.Region(image.Rect(20*i, 180, 20*i+800, 630))
-		got, err := rec.Track(&capture.Frame{Image: view, Sequence: uint64(i + 1), Taken: nrd.Stamp{UTC: today.Add(time.Duration(i) * 80 * time.Millisecond)}})
-		view.Close()
-		if err != nil {
-			t.Fatal(err)
-		}
-		records = append(records, got...)
-	}
-	records = append(records, rec.Flush()...)
+	records := pan(t, rec, img, 14)
 	if len(records) != 1 || !records[0].Unread() || len(records[0].Patch.JPEG) == 0 || len(records[0].Overview.JPEG) == 0 {
 		t.Fatalf("records %v", plates(records))
 	}
