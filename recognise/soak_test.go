@@ -13,6 +13,7 @@ import (
 
 	"gocv.io/x/gocv"
 
+	"nrd"
 	"nrd/capture"
 )
 
@@ -41,6 +42,7 @@ func TestFootageLeaksNothing(t *testing.T) {
 		long, frames = 6*time.Second, 30
 	}
 	rec := newNetworks(t)
+	rec.config.Unread, rec.config.OnProvisional = true, func(*nrd.Record) {}
 	var played time.Duration
 	var mats, memory int
 	for round := 1; played < long || round <= 4; round++ {
