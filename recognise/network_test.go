@@ -193,6 +193,21 @@ func TestEveryPlateOfTheRenderedPhotographsIsRead(t *testing.T) {
 	}
 }
 
+func TestASignsLetteringIsNotReadAsAPlate(t *testing.T) {
+	rec := newNetworks(t)
+	for _, text := range []string{"A38 M42", "HOTEL 3M", "SLOW 20", "B4100"} {
+		img, quad := drawn(text) // in no plate's face
+		look, err := rec.config.Reader.Read(img, quad)
+		img.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if read, ok := choose(look, today.Now()); ok && rec.keep(&read) {
+			t.Errorf("%s was read as %s with confidence %d", text, read.VRM, read.Confidence)
+		}
+	}
+}
+
 func TestAPlateIsReadTheSameWhereverItsOutlineLies(t *testing.T) {
 	rec := newNetworks(t)
 	for _, file := range []string{"front-near.jpg", "rear-near.jpg", "van-two-lines.jpg"} {
@@ -408,7 +423,7 @@ func TestWhatOpenCVThrowsIsAnErrorAndTheNetworkReadsOn(t *testing.T) {
 	floats, crop := gocv.NewMatWithSize(cropHeight, cropWidth, gocv.MatTypeCV32F), gocv.NewMatWithSize(cropHeight, cropWidth, gocv.MatTypeCV8UC1)
 	defer floats.Close()
 	defer crop.Close()
-	want := [4]int{1, classes, 1, cropFrames}
+	want := [4]int{1, classes + 1, 1, cropFrames}
 	if _, err := n.run(floats, 0, 1, want); !errors.Is(err, ErrNetwork) {
 		t.Errorf("a picture of floats gives %v", err)
 	}
@@ -417,7 +432,7 @@ func TestWhatOpenCVThrowsIsAnErrorAndTheNetworkReadsOn(t *testing.T) {
 	if _, err := n.run(colour, 0, 1, want); !errors.Is(err, ErrNetwork) {
 		t.Errorf("a picture with too many channels gives %v", err)
 	}
-	if values, err := n.run(crop, 0, 1, want); err != nil || len(values) != classes*cropFrames {
+	if values, err := n.run(crop, 0, 1, want); err != nil || len(values) != (classes+1)*cropFrames {
 		t.Errorf("a right one then gives %d values, %v", len(values), err)
 	}
 }
@@ -433,7 +448,7 @@ func TestNetworksAreLoadedAsTheTrainingExportsThem(t *testing.T) {
 	}{
 		"finder":    {gocv.NewMatWithSize(384, 512, gocv.MatTypeCV8UC3), [4]int{1, 9, 48, 64}},
 		"localiser": {gocv.NewMatWithSize(windowHeight, windowWidth, gocv.MatTypeCV8UC3), [4]int{1, 9, 16, 24}},
-		"reader":    {gocv.NewMatWithSize(cropHeight, cropWidth, gocv.MatTypeCV8UC1), [4]int{1, classes, 1, cropFrames}},
+		"reader":    {gocv.NewMatWithSize(cropHeight, cropWidth, gocv.MatTypeCV8UC1), [4]int{1, classes + 1, 1, cropFrames}},
 	} {
 		weights, err := os.ReadFile(filepath.Join(cmp.Or(os.Getenv(trained), "model"), name+".onnx"))
 		if err != nil {

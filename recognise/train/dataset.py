@@ -27,11 +27,13 @@ def encode(text):
     return a
 
 
-def crop_sample(rng, backgrounds):
-    """One crop: 32 x 128 uint8, its text, left and right edge of each character in crop pixels."""
+def crop_sample(rng, backgrounds, boards=.08):
+    """One crop: 32 x 128 uint8, its text, left and right edge of each character in crop pixels; and whether it
+    is a board's lettering, which has no text because it is no plate's; `boards` is the share of these."""
     cv2.setRNGSeed(rng.getrandbits(31))
-    if rng.random() < .1:
-        return _negative(rng, backgrounds), "", np.zeros((0, 2), np.float32)
+    u = rng.random()
+    if u < .08 + boards:
+        return (_lettering if u < boards else _negative)(rng, backgrounds), "", np.zeros((0, 2), np.float32), u < boards
     p = plate.random_plate(rng, scale=.5, alike=.25)
     flat = cv2.cvtColor(p.image, cv2.COLOR_BGR2GRAY) if rng.random() < .7 else p.image[..., rng.randint(0, 2)]
     ph, pw = flat.shape
@@ -70,7 +72,7 @@ def crop_sample(rng, backgrounds):
     ends = np.concatenate([np.stack([b[:, 0], mid], 1), np.stack([b[:, 2], mid], 1)])[None].astype(np.float32)
     x = cv2.perspectiveTransform(ends, c @ m)[0, :, 0]
     n = len(b)
-    return image, "".join(p.text[i] for i in chosen), np.stack([x[:n], x[n:]], 1)
+    return image, "".join(p.text[i] for i in chosen), np.stack([x[:n], x[n:]], 1), False
 
 
 def _jitter(quad, rng, two=False):
@@ -111,17 +113,37 @@ def _negative(rng, backgrounds):
     return cv2.resize(cv2.cvtColor(im, cv2.COLOR_BGR2GRAY), (crop.WIDTH, crop.HEIGHT), interpolation=cv2.INTER_AREA)
 
 
-def reader_chunk(rng, backgrounds, n=READER_CHUNK):
+def _lettering(rng, backgrounds):
+    """A sign's words and numbers, cut as if they were a plate's: no plate has such a face."""
+    flat = scene.panel(rng)
+    if rng.random() < .3:
+        flat = 255 - flat
+    h, w = flat.shape[:2]
+    wide = float(np.exp(rng.uniform(np.log(60), np.log(330))))
+    quad = scene.pose(rng, wide, wide * h / w * rng.uniform(.85, 1.15))
+    margin = np.array([wide * .15 + 4, wide * h / w * .35 + 4])
+    quad = quad - quad.min(0) + margin
+    W, H = np.ceil(quad.max(0) + margin).astype(int)
+    photo = cv2.cvtColor(backgrounds.patch(rng, int(W), int(H)), cv2.COLOR_BGR2GRAY).astype(np.float32)
+    scene.paste(photo, light.illuminate(cv2.cvtColor(flat, cv2.COLOR_BGR2GRAY), rng), quad)
+    photo = light.sense(light.expose(photo, rng), rng, wide / 210 * 2 + .35)
+    boxes = crop.boxes(quad)
+    box, keep = rng.choice(boxes)
+    return crop.cut(photo, _jitter(quad, rng), box, keep, double=rng.random() < .5)[0]
+
+
+def reader_chunk(rng, backgrounds, n=READER_CHUNK, **shares):
     x, t, p = np.empty((n, crop.HEIGHT, crop.WIDTH), np.uint8), np.zeros((n, LONGEST), np.uint8), np.zeros((n, LONGEST, 2), np.float32)
+    board = np.zeros(n, bool)
     k = 0
     while k < n:
-        image, text, ends = crop_sample(rng, backgrounds)
+        image, text, ends, board[k] = crop_sample(rng, backgrounds, **shares)
         if len(text) > LONGEST or (text and (ends[0, 0] < -1 or ends[-1, 1] > crop.WIDTH + 1)):
             continue  # cut off
         x[k], t[k] = image, encode(text)
         p[k, :len(text)] = ends
         k += 1
-    return dict(x=x, t=t, p=p)
+    return dict(x=x, t=t, p=p, board=board)
 
 
 def localiser_chunk(rng, backgrounds, n=LOCALISER_CHUNK):
@@ -177,7 +199,7 @@ def sheet(path, kind, seed, backgrounds):
     if kind == "reader":
         tiles = []
         for _ in range(120):
-            image, text, ends = crop_sample(rng, backgrounds)
+            image, text, ends, _ = crop_sample(rng, backgrounds)
             tile = cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
             for a, b in ends:
                 cv2.line(tile, (int(a), 31), (int(b), 31), (0, 0, 255), 1)
@@ -203,6 +225,7 @@ def main():
     a.add_argument("--seed", type=int, default=1)
     a.add_argument("--reader", type=int, default=160, help="chunks of %d crops" % READER_CHUNK)
     a.add_argument("--localiser", type=int, default=64, help="chunks of %d scenes" % LOCALISER_CHUNK)
+    a.add_argument("--boards", type=float, default=.08, help="share of the crops that are a board's lettering")
     a.add_argument("--small", action="store_true", help="tiny chunks, for the smoke run")
     a.add_argument("--sheet", help="draw samples to FILE.reader.png and FILE.localiser.png instead")
     a = a.parse_args()
@@ -215,7 +238,8 @@ def main():
     os.makedirs(a.data, exist_ok=True)
     want = sorted([(n / max(1, a.reader), "reader", n) for n in range(a.reader)] + [(n / max(1, a.localiser), "localiser", n) for n in range(a.localiser)])
     for _, kind, n in want:
-        write(a.data, kind, n, a.seed, backgrounds, **({"n": 48 if kind == "reader" else 8} if a.small else {}))
+        shares = {"boards": a.boards} if kind == "reader" else {}
+        write(a.data, kind, n, a.seed, backgrounds, **shares, **({"n": 48 if kind == "reader" else 8} if a.small else {}))
 
 
 if __name__ == "__main__":

@@ -240,15 +240,15 @@ def _colours(uk, rng):
     ink = [v, v, v] if rng.random() < .92 else [rng.uniform(0, 130) for _ in range(3)]
     if uk and rng.random() < .02:  # trade plates: red on white
         back, ink = [rng.uniform(190, 250)] * 3, [rng.uniform(20, 70), rng.uniform(10, 50), rng.uniform(130, 220)]
-    if rng.random() < (.08 if uk else .15):
+    if rng.random() < (.12 if uk else .17):
         v = rng.uniform(.6, 1)
         back, ink = ink, [c * v for c in back]
     return back, ink
 
 
 def _alike(group, rng):
-    """The group with more of the characters that are taken for one another: O D Q, B 8, H M N V W, G 6."""
-    return "".join(rng.choice("ODQBHMNWWVG") if c.isalpha() and rng.random() < .45 else rng.choice("0868") if c.isdigit() and rng.random() < .3 else c for c in group)
+    """The group with more of the characters that are taken for one another: O D Q, B 8, H M N V W, G 6, S 5, Z 2, T J 1."""
+    return "".join(rng.choice("ODQQBHMNWWVGSZTJ") if c.isalpha() and rng.random() < .45 else rng.choice("0868552") if c.isdigit() and rng.random() < .3 else c for c in group)
 
 
 def random_plate(rng, scale=.5, uk=None, two_line=None, alike=0.0):

@@ -1,7 +1,12 @@
-"""Reader: 32 x 128 grey crop to 32 frames of 37 classes, read by CTC.
+"""Reader: 32 x 128 grey crop to 32 frames of 37 classes, read by CTC, and a 38th value of each, which judges.
 
 python3 reader.py --data DIR --steps N trains; it resumes from DIR/reader.pt. The renderer knows where
 each character stands, so every frame is supervised at first; that fades into CTC.
+
+The judge says whether the lettering is a plate's: the logit of that is the mean of the 38th value over the
+frames. It has layers of its own. If the 37 classes had to tell a board from a plate, by reading nothing on it,
+they would leave out characters of plates that are a little like boards: CTC knows no all or nothing.
+--judge trains it alone, and the rest stays as it is.
 """
 import argparse
 import random
@@ -19,6 +24,8 @@ import net
 
 FRAMES = 32
 BATCH = 48
+CLASSES = 37
+SHARED = 3   # layers that reader and judge have in common
 
 
 class Reader(nn.Module):
@@ -31,10 +38,17 @@ class Reader(nn.Module):
             net.layer(96, 128), net.layer(128, 176, (4, 1), padding=(0, 0)),  # 1 x 32
             net.layer(176, 176, (1, 5)), net.layer(176, 176, (1, 5)))
         self.drop = nn.Dropout(.1)
-        self.head = nn.Conv2d(176, 37, 1)
+        self.head = nn.Conv2d(176, CLASSES, 1)
+        self.judge = nn.Sequential(                                          # from 8 x 32: faces and strokes are seen early
+            net.layer(48, 64), net.layer(64, 64, 3, (2, 1)), net.layer(64, 64, 3, (2, 1)), net.layer(64, 64, (2, 7), padding=(0, 3)), nn.Conv2d(64, 1, 1))
 
     def forward(self, x):
-        return self.head(self.drop(self.features(x)))
+        early = self.features[:SHARED](x)
+        return torch.cat([self.head(self.drop(self.features[SHARED:](early))), self.judge(early)], 1)
+
+    def judged(self, x):
+        """The logit of a plate's lettering, one a crop, and nothing read."""
+        return self.judge(self.features[:SHARED](x)).mean((1, 2, 3))
 
 
 def frames(t, p):
@@ -49,22 +63,35 @@ def frames(t, p):
 
 
 def decode(logits):
-    """Greedy CTC over (n, 37, 1, 32)."""
+    """Greedy CTC over (n, 38, 1, 32)."""
     out = []
-    for row in logits[:, :, 0].argmax(1).tolist():
+    for row in logits[:, :CLASSES, 0].argmax(1).tolist():
         out.append("".join(glyphs.CHARS[c - 1] for i, c in enumerate(row) if c and (i == 0 or c != row[i - 1])))
     return out
 
 
 def loss(model, batch, step, fade):
-    t = batch["t"]
-    logp = F.log_softmax(model(torch.from_numpy(crop.normalise(batch["x"])))[:, :, 0], 1)
-    per_frame = F.nll_loss(logp, frames(t, batch["p"]))
+    out = model(torch.from_numpy(crop.normalise(batch["x"])))[:, :, 0]
+    judged = F.binary_cross_entropy_with_logits(out[:, CLASSES].mean(1), plates(batch))
+    read = ~batch["board"]   # what stands on a board is for the judge alone
+    t, p = batch["t"][read], batch["p"][read]
+    logp = F.log_softmax(out[torch.from_numpy(read), :CLASSES], 1)
+    per_frame = F.nll_loss(logp, frames(t, p))
     lengths = torch.from_numpy((t > 0).sum(1).astype(np.int64))
     targets = torch.from_numpy(t[t > 0].astype(np.int64))
     ctc = F.ctc_loss(logp.permute(2, 0, 1), targets, torch.full((len(t),), FRAMES), lengths, zero_infinity=True)
     w = max(0.0, 1 - step / fade)
-    return (1 - w) * .25 * ctc + (3 * w + .05) * per_frame
+    return (1 - w) * .25 * ctc + (3 * w + .05) * per_frame + .1 * judged
+
+
+def plates(batch):
+    """1 for each crop that shows a plate, else 0."""
+    return torch.from_numpy((batch["t"] > 0).any(1).astype(np.float32))
+
+
+def judge(model, batch):
+    """The judge's loss alone."""
+    return F.binary_cross_entropy_with_logits(model.judged(torch.from_numpy(crop.normalise(batch["x"]))), plates(batch))
 
 
 def validate(model, chunk, n=512):
@@ -74,8 +101,9 @@ def validate(model, chunk, n=512):
     want = ["".join(glyphs.CHARS[c - 1] for c in row if c) for row in chunk["t"][:n]]
     fold = lambda s: s.translate(glyphs.FOLD)
     ok = [fold(a) == fold(b) for a, b in zip(got, want)]
-    empty = [o for o, b in zip(ok, want) if not b]
-    return np.mean(ok), np.mean(empty) if empty else 1.0
+    with torch.no_grad():
+        sure = model.judged(torch.from_numpy(crop.normalise(chunk["x"][:n]))) > 0
+    return np.mean(ok), (sure == torch.tensor([b != "" for b in want])).float().mean().item()
 
 
 def main():
@@ -85,6 +113,7 @@ def main():
     a.add_argument("--stop", type=int, help="pause at this step; a later call resumes")
     a.add_argument("--fade", type=int, default=1400, help="step at which supervision of frames has faded; 1 for a thawed network, which needs none")
     a.add_argument("--rate", type=float, default=2e-3, help="highest learning rate; a third of it for a thawed network")
+    a.add_argument("--judge", action="store_true", help="train the judge alone")
     a = a.parse_args()
     torch.set_num_threads(1)
     run = net.Run(Reader, a.data + "/reader.pt", a.rate, 1e-2)
@@ -97,13 +126,19 @@ def main():
     while run.step < min(a.steps, a.stop or a.steps):
         if run.step % 40 == 0:
             chunks.refresh()
-        run.net.train()
-        value = loss(run.net, chunks.batch(rng, BATCH), run.step, a.fade)
+        if a.judge:
+            run.net.eval().judge.train()
+            for kept in (run.net.features, run.net.head):
+                kept.requires_grad_(False)
+            value = judge(run.net, chunks.batch(rng, BATCH))
+        else:
+            run.net.train()
+            value = loss(run.net, chunks.batch(rng, BATCH), run.step, a.fade)
         run.descend(value, a.steps, 2.0)
         if run.step % 200 == 0:
-            exact, empty = validate(run.average, chunks.validation)
-            print("step %d  loss %.3f  exact %.3f  empty %.3f  chunks %d  %.0f crops/s" % (
-                run.step, value.item(), exact, empty, len(chunks.names), (run.step - first) * BATCH / (time.time() - start)), flush=True)
+            exact, judged = validate(run.average, chunks.validation)
+            print("step %d  loss %.3f  exact %.3f  judged %.3f  chunks %d  %.0f crops/s" % (
+                run.step, value.item(), exact, judged, len(chunks.names), (run.step - first) * BATCH / (time.time() - start)), flush=True)
             run.save()
     run.save()
 

@@ -19,6 +19,10 @@ WORDS = ("Taxi", "Bakery", "for hire", "SALE", "Open 24h", "Volvo", "turbo diese
          "Gardens & sons", "caution", "A417", "M5 North", "Tel 01632 960", "Polski sklep", "CAFE", "Hotel", "Garage", "i-DTEC", "GTi", "4x4")
 
 
+# The faces of what is lettered and is no plate.
+PRINT = [cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_DUPLEX, cv2.FONT_HERSHEY_COMPLEX, cv2.FONT_HERSHEY_TRIPLEX]
+
+
 class Backgrounds:
     """Photographs with the boxes of their plates; `split` as in boxes.csv."""
 
@@ -103,7 +107,7 @@ def lettering(im, rng, largest=.5):
     h, w = im.shape[:2]
     sign = rng.random() < .5   # stencilled, painted or stuck on a pale board: capitals and numbers as a plate's, no plate's face
     lines = [_sign(rng) if sign else rng.choice(WORDS) for _ in range(rng.choice([1, 1, 1, 2] if sign else [1, 1, 2, 3]))]
-    face = rng.choice([cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_DUPLEX, cv2.FONT_HERSHEY_COMPLEX, cv2.FONT_HERSHEY_TRIPLEX, cv2.FONT_HERSHEY_SCRIPT_SIMPLEX])
+    face = rng.choice(PRINT + [cv2.FONT_HERSHEY_SCRIPT_SIMPLEX])
     size = rng.uniform(.25, 1.6) * largest * h / 100
     thick = max(1, round(size * rng.uniform(1, 3)))
     (tw, th), _ = cv2.getTextSize(max(lines, key=len), face, size, thick)
@@ -111,12 +115,37 @@ def lettering(im, rng, largest=.5):
     pale = sign and rng.random() < .7
     if pale or rng.random() < .5:
         pad = rng.uniform(.3, 1.5) * th
-        colour = rng.choice([[rng.uniform(150, 255)] * 3, [rng.uniform(0, 100), rng.uniform(150, 215), rng.uniform(195, 255)]]) if pale else [rng.uniform(0, 255) for _ in range(3)]
+        colour = _pale(rng) if pale else [rng.uniform(0, 255) for _ in range(3)]
         cv2.rectangle(im, (int(x - pad), int(y - th - pad)), (int(x + tw + pad), int(y + (len(lines) - 1) * th * 1.6 + pad)), colour, -1)
     v = rng.uniform(0, 60) if pale else rng.choice([rng.uniform(0, 60), rng.uniform(180, 255)])
     ink = [v] * 3 if pale or rng.random() < .6 else [rng.uniform(0, 255) for _ in range(3)]
     for n, line in enumerate(lines):
         cv2.putText(im, line, (x, int(y + n * th * 1.6)), face, size, ink, thick, cv2.LINE_AA)
+
+
+def panel(rng):
+    """A pale panel, float32, with a sign's lettering that fills it about as a registration fills a plate."""
+    text = _sign(rng)
+    face = rng.choice(PRINT)
+    size = rng.uniform(.9, 2)
+    thick = max(1, round(size * rng.uniform(1, 3)))
+    (tw, th), _ = cv2.getTextSize(text, face, size, thick)
+    left, right, above, below = (round(rng.uniform(.1, .9) * th) for _ in range(4))
+    flat = np.empty((th + above + below, tw + left + right, 3), np.float32)
+    flat[:] = _pale(rng)
+    cv2.putText(flat, text, (left, th + above), face, size, [rng.uniform(0, 60)] * 3, thick, cv2.LINE_AA)
+    return flat
+
+
+def _pale(rng):
+    """The ground of a sign that is as bright as a plate's: white or yellow."""
+    return rng.choice([[rng.uniform(150, 255)] * 3, [rng.uniform(0, 100), rng.uniform(150, 215), rng.uniform(195, 255)]])
+
+
+def placard(im, rng):
+    """A pale panel with a sign's lettering, somewhere, turned as a plate is. It is no plate."""
+    flat = panel(rng)
+    _put_up(im, flat, rng)
 
 
 def _sign(rng):
@@ -159,6 +188,11 @@ def board(im, rng):
     if rng.random() < .5:
         inset = rng.randint(1, 4)
         cv2.rectangle(flat, (inset, inset), (flat.shape[1] - 1 - inset, flat.shape[0] - 1 - inset), [ink] * 3, rng.randint(1, 3))
+    _put_up(im, flat, rng)
+
+
+def _put_up(im, flat, rng):
+    """Pastes what is no plate somewhere, turned as a plate is."""
     w = float(np.exp(rng.uniform(np.log(30), np.log(320))))
     q = pose(rng, w, w * flat.shape[0] / flat.shape[1] * rng.uniform(.85, 1.18))
     q += [rng.uniform(0, im.shape[1]), rng.uniform(0, im.shape[0])]
@@ -169,7 +203,7 @@ def pose(rng, w, h, two_line=False):
     """Corners of a w x h plate as a camera may see it, about the origin: the plate is turned about its three
     axes and seen from a few of its widths away."""
     oblique = rng.random() < (.6 if two_line else .3)   # motorcycles lean, and are photographed from beside
-    roll = rng.gauss(0, .2 if oblique else .05)
+    roll = rng.gauss(0, (.28 if two_line else .2) if oblique else .05)
     yaw = rng.uniform(-1.0, 1.0) if oblique else rng.gauss(0, .25)
     pitch = rng.uniform(-.15, .5) if oblique else rng.gauss(.08, .14)
     x, y = np.array([-w, w, w, -w]) / 2, np.array([-h, -h, h, h]) / 2
@@ -223,7 +257,7 @@ def compose(rng, backgrounds):
         else:
             im = rendered(rng, WIDTH, HEIGHT).astype(np.float32)
         for _ in range(rng.choice([0, 0, 1, 1, 2, 3])):
-            rng.choice([lettering, lettering, board, board, grille, rings])(im, rng)
+            rng.choice([lettering, lettering, placard, placard, placard, board, board, grille, rings])(im, rng)
         infrared = rng.random() < .08   # a dark scene without colour, plates that throw the camera's light back
         if infrared:
             im = np.repeat(im.mean(2, keepdims=True) * rng.uniform(.08, .35), 3, 2)

@@ -40,7 +40,7 @@ def easy(rng, _):
 def hard(rng, backgrounds):
     """One crop that holds text, as a camera gives it, and the text."""
     while True:
-        image, text, ends = dataset.crop_sample(rng, backgrounds)
+        image, text, ends, _ = dataset.crop_sample(rng, backgrounds)
         if text and ends[0, 0] >= -1 and ends[-1, 1] <= image.shape[1] + 1:
             return image, text
 

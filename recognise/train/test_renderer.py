@@ -61,6 +61,13 @@ class Statutory(unittest.TestCase):
                        "0000L-L", "L-L000L", "L000L-L", "000L000", "00LL00", "LL00LL", "L000000", "00000", "L0000L"):
             self.assertIn(layout, seen)
 
+    def test_a_boards_lettering_has_no_text_and_is_marked(self):
+        _, text, ends, board = dataset.crop_sample(random.Random(3), scene.Backgrounds(), boards=1)
+        self.assertEqual(("", 0, True), (text, len(ends), board))
+        plates = dataset.reader_chunk(random.Random(4), scene.Backgrounds(), 24, boards=0)
+        self.assertFalse(plates["board"].any())
+        self.assertGreater((plates["t"] > 0).any(1).sum(), 12)
+
     def test_same_seed_same_crop_and_scene(self):
         for make in (dataset.crop_sample, scene.compose):
             a, b = (make(random.Random(7), scene.Backgrounds())[0] for _ in range(2))
