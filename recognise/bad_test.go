@@ -59,7 +59,7 @@ func TestPicturesOfExtremeShapeAreSurvivedAndCostNoMoreThanOthers(t *testing.T) 
 			img.Close()
 		}
 	}
-	if c.localised > pictures*(len(photographLooks)+2) || c.read > pictures*MaxPlates {
+	if c.localised > pictures*(len(photographLooks(20000))+2) || c.read > pictures*MaxPlates {
 		t.Errorf("%d pictures took %d searches and %d reads", pictures, c.localised, c.read)
 	}
 }
@@ -84,7 +84,7 @@ func TestAHundredPlatesCostABoundedNumberOfLooks(t *testing.T) {
 	if _, err := rec.Photograph(&capture.Frame{Image: img}); err != nil {
 		t.Fatal(err)
 	}
-	if n := len(photographLooks); c.localised > n || c.read > n*MaxPlates {
+	if n := len(photographLooks(img.Cols())); c.localised > n || c.read > n*MaxPlates {
 		t.Errorf("a photograph took %d searches and %d reads", c.localised, c.read)
 	}
 	const frames = 20

@@ -10,7 +10,7 @@ import (
 )
 
 func TestAPhotographIsLookedAtMoreCloselyUntilAPlateIsSurelyRead(t *testing.T) {
-	near, far := photographLooks[0].side, photographLooks[1].side
+	const near, far = 512, 1024
 	for name, c := range map[string]struct {
 		least, width int
 		sure         float64
@@ -20,7 +20,9 @@ func TestAPhotographIsLookedAtMoreCloselyUntilAPlateIsSurelyRead(t *testing.T) {
 		"a plate that is tiny":           {far, 1280, 0.99, []int{near, far}},
 		"a plate that is read unsurely":  {0, 1280, 0.93, []int{near, far}},
 		"a photograph that is small":     {far, 400, 0.99, []int{near}},
-		"a large one without any plates": {9999, 2000, 0.99, []int{near, far}},
+		"a large one":                    {0, 2000, 0.99, []int{far}},
+		"a large one, read unsurely":     {0, 2000, 0.93, []int{far, near}},
+		"a large one without any plates": {9999, 2000, 0.99, []int{far, near}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRoad(t)

@@ -64,10 +64,20 @@ const (
 	DefaultLeastConfidence = 25
 )
 
-// photographLooks is how a photograph is looked at, more and more closely until a
-// plate is surely read: with its longer side brought to side pixels, if it is
-// longer than from.
-var photographLooks = [...]struct{ side, from int }{{512, 0}, {1024, 900}}
+// photographLooks is how a photograph with such a longer side is looked at, until a
+// plate is surely read: what its longer side is brought to. Of a large one the plates
+// of 60 pixels are looked for first: there may be several vehicles.
+func photographLooks(long int) []int {
+	const fast, close = 512, 1024
+	switch {
+	case long > 1280:
+		return []int{close, fast}
+	case long >= 900:
+		return []int{fast, close}
+	default:
+		return []int{fast}
+	}
+}
 
 // Recogniser turns the frames of one camera into records. It is not safe for
 // concurrent use: one goroutine owns it.
@@ -169,11 +179,11 @@ func (r *Recogniser) Photograph(f *capture.Frame) ([]Sighting, error) {
 	}
 	view := r.config.Region.of(img)
 	var seen []Sighting
-	for _, look := range photographLooks {
-		if best(seen) >= sureSighting || max(view.Dx(), view.Dy()) < look.from {
+	for _, side := range photographLooks(max(view.Dx(), view.Dy())) {
+		if best(seen) >= sureSighting {
 			break
 		}
-		more, err := r.sightings(img, view, look.side)
+		more, err := r.sightings(img, view, side)
 		if err != nil {
 			return nil, err
 		}
