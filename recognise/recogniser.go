@@ -68,14 +68,14 @@ const (
 // plate is surely read: what its longer side is brought to. Of a large one the plates
 // of 60 pixels are looked for first: there may be several vehicles.
 func photographLooks(long int) []int {
-	const fast, close = 512, 1024
+	const coarse, fine = 512, 1024
 	switch {
 	case long > 1280:
-		return []int{close, fast}
+		return []int{fine, coarse}
 	case long >= 900:
-		return []int{fast, close}
+		return []int{coarse, fine}
 	default:
-		return []int{fast}
+		return []int{coarse}
 	}
 }
 
