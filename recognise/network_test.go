@@ -208,6 +208,21 @@ func TestASignsLetteringIsNotReadAsAPlate(t *testing.T) {
 	}
 }
 
+func TestTheJudgeWeighsByTheMeanOfItsFrames(t *testing.T) {
+	inf := float32(math.Inf(1))
+	for name, c := range map[string]struct {
+		values []float32
+		want   float64
+	}{
+		"surely a plate": {[]float32{9, 11}, 1}, "surely none": {[]float32{-9, -11}, 0}, "half of it": {[]float32{-fewBoards, -fewBoards}, 0.5},
+		"overflow": {[]float32{inf, 0}, 1}, "underflow": {[]float32{-inf, 0}, 0}, "no number": {[]float32{inf, -inf}, 0},
+	} {
+		if got := judged(c.values); math.Abs(got-c.want) > 1e-3 {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+	}
+}
+
 func TestAPlateIsReadTheSameWhereverItsOutlineLies(t *testing.T) {
 	rec := newNetworks(t)
 	for _, file := range []string{"front-near.jpg", "rear-near.jpg", "van-two-lines.jpg"} {

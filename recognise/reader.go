@@ -177,11 +177,14 @@ func (r *networkReader) frames(crop gocv.Mat) ([]Glyphs, error) {
 }
 
 // judged is how surely what a crop shows is a plate's lettering and not a sign's, from
-// 0 to 1, by the judge's values of its frames.
+// 0 to 1, by the judge's values of its frames. What is no number is no plate.
 func judged(values []float32) float64 {
 	var sum float64
 	for _, v := range values {
 		sum += float64(v)
+	}
+	if math.IsNaN(sum) {
+		return 0
 	}
 	return 1 / (1 + math.Exp(-sum/float64(len(values))-fewBoards))
 }
