@@ -82,8 +82,9 @@ func (d *batchDay) raise(a *store.HitAlarm, source, captured int64, hit bool) (i
 	// A live gateway need not say the entry's reference: then it is the list's, whichever
 	// comes first.
 	silent := a.By == store.FoundByGateway && e.Reference == ""
-	result, err := d.tx.Exec(`INSERT OR IGNORE INTO hit_alarm SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 WHERE NOT EXISTS (
-		SELECT 1 FROM hit_alarm WHERE source=?1 AND sequence=?2 AND list=?3 AND vrm=?4 AND (?9 OR finder=?10 AND reference=''))`,
+	result, err := d.tx.Exec(`INSERT OR IGNORE INTO hit_alarm SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8
+		WHERE NOT EXISTS (SELECT 1 FROM hit_alarm WHERE source=?1 AND sequence=?2 AND list=?3 AND vrm=?4 AND reference='' AND finder=?10)
+		AND NOT (?9 AND EXISTS (SELECT 1 FROM hit_alarm WHERE source=?1 AND sequence=?2 AND list=?3 AND vrm=?4))`,
 		source, sequence, e.List, string(e.VRM), e.Reference, captured, string(a.By), string(data), silent, string(store.FoundByGateway))
 	if err := changed(result, err, &isNew); err != nil || !isNew {
 		return false, err
