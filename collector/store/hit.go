@@ -81,8 +81,8 @@ type HitQuery struct {
 type Hits interface {
 	// RaiseHits notes hit alarms of records that are held, and answers those that
 	// are new. One that a gateway found without its entry's reference is the same as
-	// one of any entry of its list and VRM. One whose record is not held is left out. The record is a hit to a
-	// search from then on, but not by a covert entry.
+	// one of any entry of its list and VRM. One whose record is not held is left out.
+	// The record is a hit to a search from then on, but not by a covert entry.
 	RaiseHits(ctx context.Context, alarms []HitAlarm) ([]HitAlarm, error)
 	// HitAlarms answers newest capture first, unless the query asks for the urgent.
 	HitAlarms(ctx context.Context, q HitQuery) ([]HitAlarm, error)
