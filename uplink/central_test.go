@@ -110,6 +110,7 @@ func newCentral(t testing.TB) *central {
 	t.Cleanup(func() {
 		c.ended.Wait()
 		door.shut()
+		c.server.Listeners.ClientsWg.Wait() // as central does
 		if err := c.server.Close(); err != nil {
 			t.Error(err)
 		}

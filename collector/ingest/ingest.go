@@ -158,7 +158,11 @@ func (in *Ingest) Run(ctx context.Context) error {
 	in.setAddress(tcp.Addr())
 
 	in.commit(ctx, embedded{door, server}, door.queue)
-	return errors.Join(guard.Close(), server.Close())
+	closed := guard.Close()
+	// A client that is being forgotten while the broker closes can stop both for good:
+	// the broker counts its clients under a lock that it has taken already.
+	server.Listeners.ClientsWg.Wait()
+	return errors.Join(closed, server.Close())
 }
 
 // embedded is central's own broker.
