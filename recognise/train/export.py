@@ -1,7 +1,7 @@
 """Export: the averaged weights as ONNX (opset 11, batch normalisation folded), checked in OpenCV. A network
 without a checkpoint in DIR keeps its file.
 
-python3 export.py --data DIR --out ../model
+python3 export.py --data DIR --out ../model [reader finder localiser]
 """
 import argparse
 import hashlib
@@ -42,6 +42,7 @@ def main():
     a = argparse.ArgumentParser(description=__doc__)
     a.add_argument("--data", required=True)
     a.add_argument("--out", required=True)
+    a.add_argument("network", nargs="*", help="all that have a checkpoint, unless named")
     a = a.parse_args()
     torch.set_num_threads(1)
     os.makedirs(a.out, exist_ok=True)
@@ -53,7 +54,7 @@ def main():
             ("finder", localiser.Finder(), (1, 3, 256, 320), ["image", "map"], [(1, 3, h, w) for h, w in SIZES]),
             ("localiser", localiser.Localiser(), (1, 3, 256, 320), ["image", "map"], [(1, 3, h, w) for h, w in SIZES]),
             ("reader", reader.Reader(), (1, 1, 32, 128), ["crop", "frames"], [(1, 1, 32, 128)])):
-        if not os.path.exists("%s/%s.pt" % (a.data, name)):
+        if a.network and name not in a.network or not os.path.exists("%s/%s.pt" % (a.data, name)):
             continue
         load(model, "%s/%s.pt" % (a.data, name))
         path = "%s/%s.onnx" % (a.out, name)
