@@ -123,7 +123,7 @@ def main():
             chunks.refresh()
         batch = chunks.batch(rng, size)
         run.net.train()
-        out = run.net(picture(batch["x"], rng))
+        out = net.learn(run.net, picture(batch["x"], rng))
         value, focal, corners = loss(out, *targets(batch["q"], batch["exact"], out.shape[2], out.shape[3]))
         run.descend(value, a.steps, 5.0)
         mean += [focal, corners]

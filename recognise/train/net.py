@@ -14,6 +14,16 @@ def layer(i, o, k=3, stride=1, padding=None, dilation=1):
     return nn.Sequential(nn.Conv2d(i, o, k, stride, padding, dilation, bias=False), nn.BatchNorm2d(o), nn.ReLU(inplace=True))
 
 
+# Where the processor multiplies numbers of 16 bits training is twice as fast with them; elsewhere it would be slower.
+SHORT = "avx512_bf16" in open("/proc/cpuinfo").read()
+
+
+def learn(net, x):
+    """What a network that learns makes of x: float32, worked out with short numbers where that is faster."""
+    with torch.autocast("cpu", torch.bfloat16, enabled=SHORT):
+        return net(x.to(memory_format=torch.channels_last)).float()
+
+
 def rate(step, steps, top, flat=.4):
     """Learning rate: short warm-up, flat, then a cosine down to nothing."""
     if step < 100:
@@ -28,7 +38,7 @@ class Run:
     def __init__(self, make, path, top, decay):
         torch.manual_seed(1)
         self.path, self.top, self.step = path, top, 0
-        self.net = make()
+        self.net = make().to(memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.net).eval()
         self.optimiser = torch.optim.AdamW(self.net.parameters(), lr=top, weight_decay=decay)
         if os.path.exists(path):

@@ -71,7 +71,7 @@ def decode(logits):
 
 
 def loss(model, batch, step, fade):
-    out = model(torch.from_numpy(crop.normalise(batch["x"])))[:, :, 0]
+    out = net.learn(model, torch.from_numpy(crop.normalise(batch["x"])))[:, :, 0]
     judged = F.binary_cross_entropy_with_logits(out[:, CLASSES].mean(1), plates(batch))
     read = ~batch["board"]   # what stands on a board is for the judge alone
     t, p = batch["t"][read], batch["p"][read]
@@ -91,7 +91,7 @@ def plates(batch):
 
 def judge(model, batch):
     """The judge's loss alone."""
-    return F.binary_cross_entropy_with_logits(model.judged(torch.from_numpy(crop.normalise(batch["x"]))), plates(batch))
+    return F.binary_cross_entropy_with_logits(net.learn(model.judged, torch.from_numpy(crop.normalise(batch["x"]))), plates(batch))
 
 
 def validate(model, chunk, n=512):

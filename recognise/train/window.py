@@ -63,12 +63,12 @@ def views(found, quads, exact, rng):
     out = []
     for q in rng.sample(quads, min(2, len(quads))):
         seen = [f for f in found if overlap(f, q) > .5]
-        if exact and rng.random() < .4:   # a later look, straightened by the one before
-            out.append(q + np.array([[rng.gauss(0, .05), rng.gauss(0, .09)] for _ in range(4)], np.float32) * crop.size(q))
-        elif seen:
-            out.append(upright(seen[0]))
+        first = upright(seen[0]) if seen else upright(q) + np.array([rng.gauss(0, .08), rng.gauss(0, .12)], np.float32) * crop.size(q)
+        if exact and rng.random() < .5:   # a later look: the one before has gone part of the way
+            noise = np.array([[rng.gauss(0, .05), rng.gauss(0, .09)] for _ in range(4)], np.float32) * crop.size(q)
+            out.append(first + (q - first) * rng.uniform(.3, 1) + noise)
         else:
-            out.append(upright(q) + np.array([rng.gauss(0, .08), rng.gauss(0, .12)], np.float32) * crop.size(q))
+            out.append(first)
     none = [f for f in found if not any(overlap(f, q) > .2 for q in quads)]
     for f in rng.sample(none, min(2, len(none))):
         out.append(f if rng.random() < .3 else upright(f))
