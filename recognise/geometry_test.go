@@ -182,8 +182,8 @@ func TestTheInputKeepsItsShapeNearlyAndHasOneOfAFewSizes(t *testing.T) {
 }
 
 func TestNoPictureIsSquashedByMoreThanASixth(t *testing.T) {
-	for _, side := range []int{512, 640, 1024} {
-		for short := 140; short <= 1000; short++ {
+	for _, side := range []int{256, 512, 640, 1024} {
+		for short := 55 * 1024 / side; short <= 1000; short++ { // lower ones have the least height that there is
 			w, h := inputSize(1000, short, side)
 			kept := float64(h) / float64(w) / (float64(short) / 1000)
 			if kept < 1-1.0/6 || kept > 1+1.0/6 {

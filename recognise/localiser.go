@@ -244,8 +244,8 @@ func inputSize(w, h, side int) (int, int) {
 	scale := float64(side) / float64(max(w, h))
 	long, exact := max(4, side/16)*16, float64(min(w, h))*scale
 	short := max(4, int(math.Round(exact/16))) * 16
-	if exact >= 3*96 {
-		short = int(math.Round(exact/96)) * 96
+	if step := min(96, side*3/16); exact >= float64(3*step) {
+		short = int(math.Round(exact/float64(step))) * step
 	}
 	if w >= h {
 		return long, min(short, long)

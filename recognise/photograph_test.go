@@ -9,20 +9,20 @@ import (
 	"nrd/capture"
 )
 
-func TestAPhotographIsLookedAtMoreCloselyUntilAPlateIsSurelyRead(t *testing.T) {
-	const near, far = 512, 1024
+func TestAPhotographIsLookedAtInOtherScalesUntilAPlateIsSurelyRead(t *testing.T) {
+	const far, coarse, fine = 256, 512, 1024
 	for name, c := range map[string]struct {
 		least, width int
 		sure         float64
 		want         []int
 	}{
-		"a plate read at once":           {0, 1280, 0.99, []int{near}},
-		"a plate that is tiny":           {far, 1280, 0.99, []int{near, far}},
-		"a plate that is read unsurely":  {0, 1280, 0.93, []int{near, far}},
-		"a photograph that is small":     {far, 400, 0.99, []int{near}},
-		"a large one":                    {0, 2000, 0.99, []int{far}},
-		"a large one, read unsurely":     {0, 2000, 0.93, []int{far, near}},
-		"a large one without any plates": {9999, 2000, 0.99, []int{far, near}},
+		"a plate read at once":           {0, 1280, 0.99, []int{coarse}},
+		"a plate that is tiny":           {fine, 1280, 0.99, []int{coarse, fine}},
+		"a plate that is read unsurely":  {0, 1280, 0.93, []int{coarse, fine, far}},
+		"a photograph that is small":     {fine, 400, 0.99, []int{coarse, far}},
+		"a large one":                    {0, 2000, 0.99, []int{fine}},
+		"a large one, read unsurely":     {0, 2000, 0.93, []int{fine, coarse, far}},
+		"a large one without any plates": {9999, 2000, 0.99, []int{fine, coarse, far}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRoad(t)
@@ -37,7 +37,7 @@ func TestAPhotographIsLookedAtMoreCloselyUntilAPlateIsSurelyRead(t *testing.T) {
 			if !slices.Equal(r.scene.sides, c.want) {
 				t.Errorf("looked at sides of %v, want %v", r.scene.sides, c.want)
 			}
-			if found := c.least <= c.want[len(c.want)-1]; found != (len(seen) == 1) {
+			if found := c.least <= slices.Max(c.want); found != (len(seen) == 1) {
 				t.Errorf("%d reads", len(seen))
 			}
 		})

@@ -30,7 +30,7 @@ const (
 	// is less sure than its text: the place may be no plate at all.
 	surePlate = 0.9
 	// sureSighting is the confidence from which a photograph is not looked at
-	// more closely.
+	// again.
 	sureSighting = 75
 	// maxTracks bounds how many plates are followed at once.
 	maxTracks = 64
@@ -66,16 +66,18 @@ const (
 
 // photographLooks is how a photograph with such a longer side is looked at, until a
 // plate is surely read: what its longer side is brought to. Of a large one the plates
-// of 60 pixels are looked for first: there may be several vehicles.
+// of 60 pixels are looked for first: there may be several vehicles. The last look is
+// from far off, where what is blurred or noisy is sharp again, and what fills the
+// picture is whole.
 func photographLooks(long int) []int {
-	const coarse, fine = 512, 1024
+	const far, coarse, fine = 256, 512, 1024
 	switch {
 	case long > 1280:
-		return []int{fine, coarse}
+		return []int{fine, coarse, far}
 	case long >= 900:
-		return []int{coarse, fine}
+		return []int{coarse, fine, far}
 	default:
-		return []int{coarse}
+		return []int{coarse, far}
 	}
 }
 
