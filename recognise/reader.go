@@ -29,7 +29,7 @@ const (
 // because a reading depends on where the crop sits. Each gives how much is added
 // to the margins, in shares of the plate's width and height; the outlines are a
 // little wide.
-var looks = [...]struct{ x, y float64 }{{-0.015, 0}, {0.015, 0.06}, {-0.04, -0.05}}
+var looks = [...]struct{ x, y float64 }{{-0.008, 0}, {0.02, 0.06}, {-0.035, -0.05}}
 
 // networkReader reads plates with a convolutional network whose frames are
 // decoded by CTC.

@@ -70,6 +70,53 @@ def rendered(rng, w, h):
     return im.clip(0, 255).astype(np.uint8)
 
 
+def texture(rng, w, h):
+    """Gravel, grass, leaves, tarmac: noise of several sizes between two colours, brighter at one side."""
+    grain = np.zeros((h, w), np.float32)
+    for size in (1, 2, 4, 8, 24, 64):
+        small = np.empty((h // size + 2, w // size + 2), np.float32)
+        cv2.randn(small, 0, rng.random())
+        grain += cv2.resize(small, (w, h), interpolation=cv2.INTER_CUBIC)
+    grain = (.5 + grain * rng.uniform(.15, .5) / (grain.std() + .01)).clip(0, 1)[..., None]
+    dark, bright = (np.array([max(0, v + rng.uniform(-25, 25)) for _ in range(3)], np.float32) for v in (rng.uniform(10, 110), rng.uniform(90, 230)))
+    if rng.random() < .4:   # green
+        bright *= np.array([rng.uniform(.3, .7), 1, rng.uniform(.5, .95)], np.float32)
+    im = (dark + (bright - dark) * grain) * np.linspace(rng.uniform(.7, 1.1), rng.uniform(.7, 1.1), h, dtype=np.float32)[:, None, None]
+    if rng.random() < .5:   # blades, twigs, spokes, all in about one direction
+        lean, spread, length = rng.uniform(0, np.pi), rng.uniform(.05, .8), h * rng.uniform(.03, .25)
+        for _ in range(rng.randint(60, 500)):
+            x, y, a, v = rng.uniform(0, w), rng.uniform(0, h), rng.gauss(lean, spread), rng.uniform(-.3, 1.3)
+            end = (round(x + length * np.cos(a)), round(y + length * np.sin(a)))
+            cv2.line(im, (round(x), round(y)), end, [float(c) for c in dark + (bright - dark) * v], rng.choice([1, 1, 2]), cv2.LINE_AA)
+    return im
+
+
+def clutter(im, rng):
+    """Machinery somewhere, with no plate in it."""
+    h, w = im.shape[:2]
+    machinery(im, np.array([rng.uniform(0, w), rng.uniform(0, h)]) + np.array([[-1, -1], [1, 1]]) * rng.uniform(8, 60), rng)
+
+
+def machinery(im, quad, rng):
+    """What a motorcycle's plate sits among: tubes, lamps, panels, dark gaps."""
+    middle, reach = quad.mean(0), float(np.ptp(quad, 0).max())
+    near = lambda: [int(v + rng.gauss(0, .75) * reach) for v in middle]
+    for _ in range(rng.randint(2, 7)):
+        u, v = rng.random(), rng.uniform(15, 230)
+        if u < .45:
+            tube, thick = [np.array([near() for _ in range(rng.randint(2, 4))], np.int32)], max(1, int(reach * rng.uniform(.02, .12)))
+            for tone, part in ((.4, thick + 2), (1, thick), (1.35, max(1, thick // 3))):
+                cv2.polylines(im, tube, False, [v * tone] * 3, part, cv2.LINE_AA)
+        elif u < .7:
+            colour = [c * rng.uniform(.5, 1.1) for c in rng.choice([(30, 30, 180), (20, 110, 230), (210, 210, 215), (35, 35, 35)])]
+            at, size = near(), [max(1, int(reach * rng.uniform(.06, .3))) for _ in range(2)]
+            cv2.ellipse(im, at, size, rng.uniform(0, 180), 0, 360, colour, -1, cv2.LINE_AA)
+            cv2.ellipse(im, at, [max(1, r // 3) for r in size], 0, 0, 360, [min(255, c * 1.5 + 30) for c in colour], -1, cv2.LINE_AA)
+        else:
+            panel = cv2.convexHull(np.array([near() for _ in range(rng.randint(3, 6))], np.int32))
+            cv2.fillConvexPoly(im, panel, [v] * 3 if rng.random() < .7 else [rng.uniform(0, 255) for _ in range(3)], cv2.LINE_AA)
+
+
 def grille(im, rng):
     """Bars, slats or a mesh in a rectangle of the image."""
     h, w = im.shape[:2]
@@ -250,14 +297,16 @@ def compose(rng, backgrounds):
         if rng.random() < .6:
             im = _white_balance(im, rng)
     else:
-        if backgrounds.photographs and rng.random() < .9:
+        if backgrounds.photographs and rng.random() < .55:
             im = _cropped(rng, backgrounds)
             if rng.random() < .7:
                 im = _white_balance(im, rng)
         else:
-            im = rendered(rng, WIDTH, HEIGHT).astype(np.float32)
+            im = texture(rng, WIDTH, HEIGHT) if rng.random() < .8 else rendered(rng, WIDTH, HEIGHT).astype(np.float32)
+        if rng.random() < .5:
+            im = np.ascontiguousarray(im[:, ::-1])
         for _ in range(rng.choice([0, 0, 1, 1, 2, 3])):
-            rng.choice([lettering, lettering, placard, placard, placard, board, board, grille, rings])(im, rng)
+            rng.choice([lettering, lettering, placard, placard, placard, board, board, grille, rings, clutter, clutter])(im, rng)
         infrared = rng.random() < .08   # a dark scene without colour, plates that throw the camera's light back
         if infrared:
             im = np.repeat(im.mean(2, keepdims=True) * rng.uniform(.08, .35), 3, 2)
@@ -274,7 +323,7 @@ def compose(rng, backgrounds):
         im = im * rng.uniform(.35, 1.3) + rng.uniform(-20, 25)
     im = im * np.array([rng.uniform(.92, 1.08) for _ in range(3)], np.float32)
     im = light.sense(im, rng, 1.3)
-    if rng.random() < .5:
+    if not exact and rng.random() < .5:   # a photograph's plates; drawn ones are never seen in a mirror
         im = np.ascontiguousarray(im[:, ::-1])
         quads = [np.stack([[WIDTH - q[k, 0], q[k, 1]] for k in (1, 0, 3, 2)]) for q in quads]
     return im, [q for q in quads if 0 < q[:, 0].mean() < WIDTH and 0 < q[:, 1].mean() < HEIGHT][:4], exact
@@ -299,6 +348,8 @@ def _add_plate(im, quads, rng, infrared=False):
     q = (q + [cx, cy]).astype(np.float32)
     if any(abs(o[:, 0].mean() - cx) < (w + np.ptp(o[:, 0])) * .6 and abs(o[:, 1].mean() - cy) < (h + np.ptp(o[:, 1])) * .8 for o in quads):
         return
+    if rng.random() < (.6 if len(p.lines) == 2 else .15):
+        machinery(im, q, rng)
     if rng.random() < .55:  # bumper, tailgate, recess, holder
         e = q.mean(0) + (q - q.mean(0)) * [rng.uniform(1.04, 1.9), rng.uniform(1.08, 3)]
         v = rng.uniform(0, 255)
@@ -307,6 +358,8 @@ def _add_plate(im, quads, rng, infrared=False):
             cv2.polylines(im, [e.astype(np.int32)], True, [rng.uniform(0, 255)] * 3, rng.randint(1, 4), cv2.LINE_AA)
     shown = p.image.max(2, keepdims=True).repeat(3, 2) if infrared else p.image   # yellow and white are alike
     flat = light.illuminate(shown.astype(np.float32), rng)
+    if rng.random() < .3:   # faded, or in the light
+        flat = flat.mean() + (flat - flat.mean()) * rng.uniform(.4, 1)
     base = rng.uniform(.35, 1.12)
     if not infrared and rng.random() < .2:  # the plate's brightness goes with the scene's
         base = float(im.mean()) / 110 * rng.uniform(.7, 1.6)
