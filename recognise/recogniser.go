@@ -28,7 +28,7 @@ func FrameSide(w, h int) int {
 const (
 	// surePlate is the localiser's probability below which a photograph's read
 	// is less sure than its text: the place may be no plate at all.
-	surePlate = 0.9
+	surePlate = 0.85
 	// sureSighting is the confidence from which a photograph is not looked at
 	// again.
 	sureSighting = 75
@@ -58,7 +58,7 @@ const (
 	unreadFrames = 10
 	unreadFew    = 4
 	unreadFor    = time.Second
-	unreadSure   = 0.8
+	unreadSure   = 0.7
 	// DefaultLeastConfidence is the confidence below which a passage or a
 	// photograph gives no read.
 	DefaultLeastConfidence = 25
