@@ -179,6 +179,16 @@ func TestTheInputKeepsItsShapeNearlyAndHasOneOfAFewSizes(t *testing.T) {
 			t.Errorf("%d by %d becomes %d by %d, want %d by %d", c[0], c[1], w, h, c[2], c[3])
 		}
 	}
+	for _, side := range []int{256, 512, 640} {
+		heights := map[int]bool{}
+		for short := 600; short <= 1000; short++ {
+			_, h := inputSize(1000, short, side)
+			heights[h] = true
+		}
+		if len(heights) > 4 {
+			t.Errorf("pictures of a side of %d have %d heights", side, len(heights))
+		}
+	}
 }
 
 func TestNoPictureIsSquashedByMoreThanASixth(t *testing.T) {
