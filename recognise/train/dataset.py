@@ -132,12 +132,12 @@ def _lettering(rng, backgrounds):
     return crop.cut(photo, _jitter(quad, rng), box, keep, double=rng.random() < .5)[0]
 
 
-def reader_chunk(rng, backgrounds, n=READER_CHUNK, **shares):
+def reader_chunk(rng, backgrounds, n=READER_CHUNK, boards=.08):
     x, t, p = np.empty((n, crop.HEIGHT, crop.WIDTH), np.uint8), np.zeros((n, LONGEST), np.uint8), np.zeros((n, LONGEST, 2), np.float32)
     board = np.zeros(n, bool)
     k = 0
     while k < n:
-        image, text, ends, board[k] = crop_sample(rng, backgrounds, **shares)
+        image, text, ends, board[k] = crop_sample(rng, backgrounds, boards)
         if len(text) > LONGEST or (text and (ends[0, 0] < -1 or ends[-1, 1] > crop.WIDTH + 1)):
             continue  # cut off
         x[k], t[k] = image, encode(text)
@@ -155,7 +155,12 @@ def localiser_chunk(rng, backgrounds, n=LOCALISER_CHUNK):
     return dict(x=x, q=q, exact=exact)
 
 
-MAKERS = {"reader": reader_chunk, "localiser": localiser_chunk}
+def judge_chunk(rng, backgrounds, **size):
+    """Crops as the reader's, a third of them boards."""
+    return reader_chunk(rng, backgrounds, boards=.36, **size)
+
+
+MAKERS = {"reader": reader_chunk, "localiser": localiser_chunk, "judge": judge_chunk}
 
 
 def write(folder, kind, number, seed, backgrounds, **size):
@@ -218,6 +223,11 @@ def sheet(path, kind, seed, backgrounds):
     cv2.imwrite(path, np.vstack([np.hstack(tiles[i:i + columns]) for i in range(0, len(tiles), columns)]))
 
 
+def abreast(**counts):
+    """Kinds and numbers of chunks, so that all kinds are complete at about the same time."""
+    return [(kind, n) for _, kind, n in sorted((n / count, kind, n) for kind, count in counts.items() for n in range(count))]
+
+
 def main():
     a = argparse.ArgumentParser(description=__doc__)
     a.add_argument("--data", required=True, help="folder for chunks, outside the repository")
@@ -225,21 +235,19 @@ def main():
     a.add_argument("--seed", type=int, default=1)
     a.add_argument("--reader", type=int, default=160, help="chunks of %d crops" % READER_CHUNK)
     a.add_argument("--localiser", type=int, default=64, help="chunks of %d scenes" % LOCALISER_CHUNK)
-    a.add_argument("--boards", type=float, default=.08, help="share of the crops that are a board's lettering")
+    a.add_argument("--judge", type=int, default=0, help="chunks of %d crops for the reader's judge" % READER_CHUNK)
     a.add_argument("--small", action="store_true", help="tiny chunks, for the smoke run")
     a.add_argument("--sheet", help="draw samples to FILE.reader.png and FILE.localiser.png instead")
     a = a.parse_args()
     cv2.setNumThreads(1)
     backgrounds = scene.Backgrounds(a.boxes)
     if a.sheet:
-        for kind in MAKERS:
+        for kind in ("reader", "localiser"):
             sheet("%s.%s.png" % (a.sheet, kind), kind, a.seed, backgrounds)
         return
     os.makedirs(a.data, exist_ok=True)
-    want = sorted([(n / max(1, a.reader), "reader", n) for n in range(a.reader)] + [(n / max(1, a.localiser), "localiser", n) for n in range(a.localiser)])
-    for _, kind, n in want:
-        shares = {"boards": a.boards} if kind == "reader" else {}
-        write(a.data, kind, n, a.seed, backgrounds, **shares, **({"n": 48 if kind == "reader" else 8} if a.small else {}))
+    for kind, n in [*abreast(reader=a.reader, localiser=a.localiser), *abreast(judge=a.judge)]:   # the judge learns last
+        write(a.data, kind, n, a.seed, backgrounds, **({"n": 8 if kind == "localiser" else 48} if a.small else {}))
 
 
 if __name__ == "__main__":

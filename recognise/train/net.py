@@ -52,10 +52,11 @@ class Run:
         torch.save(dict(net=self.net.state_dict(), average=self.average.state_dict(), optimiser=self.optimiser.state_dict(), step=self.step), self.path + ".part")
         os.rename(self.path + ".part", self.path)
 
-    def descend(self, loss, steps, clip):
+    def descend(self, loss, steps, clip, start=0):
+        """One step of a schedule of `steps` that began at step `start`."""
         for g in self.optimiser.param_groups:
-            g["lr"] = rate(self.step, steps, self.top)
-        self.optimiser.zero_grad()
+            g["lr"] = rate(self.step - start, steps, self.top)
+        self.optimiser.zero_grad(set_to_none=True)   # so that what has no gradient stands still
         loss.backward()
         nn.utils.clip_grad_norm_(self.net.parameters(), clip)
         self.optimiser.step()

@@ -1,14 +1,15 @@
 """Reader: 32 x 128 grey crop to 32 frames of 37 classes, read by CTC, and a 38th value of each, which judges.
 
-python3 reader.py --data DIR --steps N trains; it resumes from DIR/reader.pt. The renderer knows where
+python3 reader.py --data DIR --steps N --judge M trains; it resumes from DIR/reader.pt. The renderer knows where
 each character stands, so every frame is supervised at first; that fades into CTC.
 
 The judge says whether the lettering is a plate's: the logit of that is the mean of the 38th value over the
 frames. It has layers of its own. If the 37 classes had to tell a board from a plate, by reading nothing on it,
 they would leave out characters of plates that are a little like boards: CTC knows no all or nothing.
---judge trains it alone, and the rest stays as it is.
+When the rest has learnt, the judge learns on alone, on crops of which a third are boards, and the rest stays as it is.
 """
 import argparse
+import os
 import random
 import time
 
@@ -110,35 +111,46 @@ def main():
     a = argparse.ArgumentParser(description=__doc__)
     a.add_argument("--data", required=True)
     a.add_argument("--steps", type=int, default=9000)
+    a.add_argument("--judge", type=int, default=0, help="steps of the judge alone, after those")
     a.add_argument("--stop", type=int, help="pause at this step; a later call resumes")
     a.add_argument("--fade", type=int, default=1400, help="step at which supervision of frames has faded; 1 for a thawed network, which needs none")
     a.add_argument("--rate", type=float, default=2e-3, help="highest learning rate; a third of it for a thawed network")
-    a.add_argument("--judge", action="store_true", help="train the judge alone")
     a = a.parse_args()
     torch.set_num_threads(1)
     run = net.Run(Reader, a.data + "/reader.pt", a.rate, 1e-2)
     print("reader: %d parameters, from step %d" % (sum(p.numel() for p in run.net.parameters()), run.step), flush=True)
-    chunks = dataset.Chunks(a.data, "reader")
+
+    def read(batch):
+        run.net.train()
+        run.descend(loss(run.net, batch, run.step, a.fade), a.steps, 2.0)
+
+    def alone(batch):
+        run.net.eval().judge.train()
+        for kept in (run.net.features, run.net.head):
+            kept.requires_grad_(False)
+        run.descend(judge(run.net, batch), a.judge, 2.0, start=a.steps)
+
+    train(run, "reader", read, min(a.steps, a.stop or a.steps))
+    train(run, "judge", alone, min(a.steps + a.judge, a.stop or a.steps + a.judge))
+
+
+def train(run, kind, learn, until):
+    """Has the network learn from chunks of this kind up to a step."""
+    if run.step >= until:
+        return
+    chunks = dataset.Chunks(os.path.dirname(run.path), kind)
     while chunks.refresh() < 2:
         time.sleep(1)
-    rng = random.Random("reader %d" % run.step)
+    rng = random.Random("%s %d" % (kind, run.step))
     start, first = time.time(), run.step
-    while run.step < min(a.steps, a.stop or a.steps):
+    while run.step < until:
         if run.step % 40 == 0:
             chunks.refresh()
-        if a.judge:
-            run.net.eval().judge.train()
-            for kept in (run.net.features, run.net.head):
-                kept.requires_grad_(False)
-            value = judge(run.net, chunks.batch(rng, BATCH))
-        else:
-            run.net.train()
-            value = loss(run.net, chunks.batch(rng, BATCH), run.step, a.fade)
-        run.descend(value, a.steps, 2.0)
+        learn(chunks.batch(rng, BATCH))
         if run.step % 200 == 0:
             exact, judged = validate(run.average, chunks.validation)
-            print("step %d  loss %.3f  exact %.3f  judged %.3f  chunks %d  %.0f crops/s" % (
-                run.step, value.item(), exact, judged, len(chunks.names), (run.step - first) * BATCH / (time.time() - start)), flush=True)
+            print("%s step %d  exact %.3f  judged %.3f  chunks %d  %.0f crops/s" % (
+                kind, run.step, exact, judged, len(chunks.names), (run.step - first) * BATCH / (time.time() - start)), flush=True)
             run.save()
     run.save()
 

@@ -360,11 +360,26 @@ def _add_plate(im, quads, rng, infrared=False):
     flat = light.illuminate(shown.astype(np.float32), rng)
     if rng.random() < .3:   # faded, or in the light
         flat = flat.mean() + (flat - flat.mean()) * rng.uniform(.4, 1)
+    if rng.random() < .07:
+        flat = _hide(flat, p.boxes, rng)
     base = rng.uniform(.35, 1.12)
     if not infrared and rng.random() < .2:  # the plate's brightness goes with the scene's
         base = float(im.mean()) / 110 * rng.uniform(.7, 1.6)
     paste(im, (flat * base + rng.uniform(-10, 25)).astype(np.float32), q)
     quads.append(q)
+
+
+def _hide(flat, boxes, rng):
+    """The plate with lettering that nobody can read: smeared, or mud on each character. It is a plate all the same."""
+    h, w = flat.shape[:2]
+    if rng.random() < .6:
+        return cv2.GaussianBlur(flat, (0, 0), w * rng.uniform(.025, .08), sigmaY=h * rng.uniform(.05, .15), borderType=cv2.BORDER_REFLECT)
+    flat, mud = flat.copy(), [v * rng.uniform(.5, 1.1) for v in (55, 62, 72)]
+    for x0, y0, x1, y1 in boxes:
+        at = [round(v + rng.gauss(0, .1) * (y1 - y0)) for v in ((x0 + x1) / 2, (y0 + y1) / 2)]
+        size = [max(1, round((y1 - y0) * rng.uniform(.25, .55))) for _ in range(2)]
+        cv2.ellipse(flat, at, size, rng.uniform(0, 180), 0, 360, mud, -1, cv2.LINE_AA)
+    return flat
 
 
 def _window(rng, iw, ih, cw, ch, box=None):
