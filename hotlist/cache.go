@@ -259,7 +259,9 @@ func (c *Cache) matchOne(name string, v nrd.VRM, now nrd.Stamp) ([]nrd.Hit, erro
 		return nil, nil
 	}
 	version := l.version()
-	entries, err := c.lookup(l, v)
+	f := room.Get().(*found) //nolint:errcheck // the pool makes nothing else
+	defer f.leave()
+	err := c.lookup(l, v, f)
 	c.mu.RUnlock()
 	if errors.Is(err, ErrDamaged) {
 		return nil, errors.Join(fmt.Errorf("list %s: %w", name, err), c.dropDamaged(name, l, err))
@@ -268,27 +270,34 @@ func (c *Cache) matchOne(name string, v nrd.VRM, now nrd.Stamp) ([]nrd.Hit, erro
 		return nil, fmt.Errorf("list %s: %w", name, err)
 	}
 	m := match.Moment{List: version, Now: now, Profile: c.config.Profile}
-	if c.config.Good != nil && len(entries) > 0 {
+	if c.config.Good != nil && len(f.entries) > 0 {
 		m.Good = c.config.Good()
 	}
-	return match.Hits(entries, v, m), nil
+	return match.Hits(f.entries, v, m), nil
 }
 
-// lookup gives the entries of a list that a read matches, expired ones too.
-func (c *Cache) lookup(l list, v nrd.VRM) ([]nrd.Entry, error) {
-	entries, err := l.lookup(v)
+// room is where matches find.
+var room = sync.Pool{New: func() any { return new(found) }}
+
+func (f *found) leave() {
+	clear(f.entries)
+	f.entries = f.entries[:0]
+	room.Put(f)
+}
+
+// lookup finds the entries of a list that a read matches, expired ones too.
+func (c *Cache) lookup(l list, v nrd.VRM, f *found) error {
+	err := l.lookup(v, f)
 	if !c.rule(l).Near || l.version().Entries > c.config.NearLimit {
-		return entries, err
+		return err
 	}
 	for _, near := range c.alike.Near(v) {
 		if err != nil {
-			return nil, err
+			return err
 		}
-		var found []nrd.Entry
-		found, err = l.lookup(near)
-		entries = append(entries, found...)
+		err = l.lookup(near, f)
 	}
-	return entries, err
+	return err
 }
 
 // rule is central's for a list that came from there, and else the configured one.

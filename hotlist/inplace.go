@@ -42,7 +42,7 @@ func (c *Cache) Change(ctx context.Context, p publication.Publication, delta *pu
 	if err := ch.make(delta); err != nil {
 		return err
 	}
-	if err := guarded(func() error { return l.db.Update(func(tx *bbolt.Tx) error { return ch.write(tx, c.key) }) }); err != nil {
+	if err := l.update(func(tx *bbolt.Tx) error { return ch.write(tx, c.key) }); err != nil {
 		return err
 	}
 	c.mu.Lock()
@@ -64,6 +64,7 @@ type inPlace struct {
 	content publication.Content
 	entries int
 	pending pending
+	room    []byte
 }
 
 // mostChanges are the lines that a delta may have, which are all in memory at a
@@ -170,7 +171,7 @@ func (ch *inPlace) remove(key, line []byte) error {
 	if box == nil {
 		return fmt.Errorf("%w: an entry to be taken away is not there", ErrBase)
 	}
-	_, held, err := ch.list.secrets.line(key, box)
+	_, held, err := ch.list.secrets.line(&ch.room, key, box)
 	if errors.Is(err, sealed.ErrDamaged) {
 		return fmt.Errorf("%w: %w", ErrBase, err)
 	}

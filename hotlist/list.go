@@ -41,10 +41,10 @@ type list interface {
 	// path is where the file is; it may be given another name while it is open.
 	path() string
 	moved(path string)
-	// verify reads the whole file and compares it with what was written. lookup
-	// may be called afterwards.
+	// verify reads the whole file and compares it with what was written. lookup, which
+	// adds the entries with a VRM to those found, may be called afterwards.
 	verify(ctx context.Context) error
-	lookup(v nrd.VRM) ([]nrd.Entry, error)
+	lookup(v nrd.VRM, f *found) error
 	close() error
 }
 
@@ -104,6 +104,15 @@ type entryList struct {
 	// pending holds whatever the file's entries say. The cache's mu guards it, as
 	// it does the header.
 	pending pending
+	view    view
+}
+
+// found is what a match finds, and the room that it needs for that. It is used again:
+// what a match takes anew is collected while others wait.
+type found struct {
+	entries []nrd.Entry
+	prefix  [prefixSize]byte
+	text    []byte
 }
 
 func openEntryList(path string, key *sealed.Key) (list, error) {
@@ -165,7 +174,6 @@ func (l *entryList) readHeader(box []byte, key *sealed.Key) error {
 
 func (l *entryList) path() string      { return l.file }
 func (l *entryList) moved(path string) { l.file = path }
-func (l *entryList) close() error      { return l.db.Close() }
 
 // verify compares the file with its digest, and makes the filter.
 func (l *entryList) verify(ctx context.Context) error {
@@ -210,43 +218,66 @@ func (l *entryList) verify(ctx context.Context) error {
 }
 
 // lookup gives the entries with this VRM.
-func (l *entryList) lookup(v nrd.VRM) ([]nrd.Entry, error) {
-	var entries []nrd.Entry
-	prefix := l.secrets.prefix(v)
-	if !l.filter.has(prefix) {
-		return nil, nil
-	}
-	changes := l.pending.of(prefix)
-	err := l.read(func(b *bbolt.Bucket) error {
-		open := func(key, box []byte) error {
-			e, err := l.secrets.open(key, box)
-			if err != nil {
-				return err
-			}
-			e.List = l.List
-			entries = append(entries, e)
-			return nil
-		}
-		c := b.Cursor()
-		for key, box := c.Seek(prefix); bytes.HasPrefix(key, prefix); key, box = c.Next() {
-			if changes.has(key) {
-				continue
-			}
-			if err := open(key, box); err != nil {
-				return err
-			}
-		}
-		for _, it := range changes {
-			if it.box == nil {
-				continue
-			}
-			if err := open(it.key, it.box); err != nil {
-				return err
-			}
-		}
+func (l *entryList) lookup(v nrd.VRM, f *found) error {
+	l.secrets.sum(f.prefix[:], string(v))
+	if !l.filter.has(f.prefix[:]) {
 		return nil
+	}
+	if !l.view.mu.TryLock() { // another match has it, or the file is being changed
+		return l.read(func(b *bbolt.Bucket) error { return l.find(b.Cursor(), f) })
+	}
+	defer l.view.mu.Unlock()
+	err := guarded(func() error {
+		c, err := l.view.of(l.db)
+		if err != nil {
+			return err
+		}
+		return l.find(c, f)
 	})
-	return entries, err
+	if err != nil {
+		return l.damaged(errors.Join(err, l.view.end()))
+	}
+	return nil
+}
+
+// find adds the entries whose keys begin with the prefix.
+func (l *entryList) find(c *bbolt.Cursor, f *found) error {
+	prefix := f.prefix[:]
+	changes := l.pending.of(prefix)
+	for key, box := c.Seek(prefix); bytes.HasPrefix(key, prefix); key, box = c.Next() {
+		if changes.has(key) {
+			continue
+		}
+		if err := l.open(key, box, f); err != nil {
+			return err
+		}
+	}
+	for _, it := range changes {
+		if it.box == nil {
+			continue
+		}
+		if err := l.open(it.key, it.box, f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// open adds the entry that a box holds.
+func (l *entryList) open(key, box []byte, f *found) error {
+	number, line, err := l.secrets.line(&f.text, key, box)
+	if err != nil {
+		return err
+	}
+	e, problems := voi.ParseLine(string(line))
+	for _, p := range problems {
+		if p.Refused {
+			return errors.New(p.String())
+		}
+	}
+	e.Line, e.List = number, l.List
+	f.entries = append(f.entries, e)
+	return nil
 }
 
 // read calls do in a transaction. Whatever goes wrong in reading a file that was
@@ -254,17 +285,47 @@ func (l *entryList) lookup(v nrd.VRM) ([]nrd.Entry, error) {
 func (l *entryList) read(do func(*bbolt.Bucket) error) error {
 	err := guarded(func() error {
 		return l.db.View(func(tx *bbolt.Tx) error {
-			b := tx.Bucket(entriesBucket)
-			if b == nil {
-				return errors.New("it has no entries")
+			b, err := entriesOf(tx)
+			if err != nil {
+				return err
 			}
 			return do(b)
 		})
 	})
 	if err != nil {
-		return fmt.Errorf("%s: %w: %w", filepath.Base(l.file), ErrDamaged, err)
+		return l.damaged(err)
 	}
 	return nil
+}
+
+func (l *entryList) damaged(cause error) error {
+	return fmt.Errorf("%s: %w: %w", filepath.Base(l.file), ErrDamaged, cause)
+}
+
+// update calls do in a transaction that changes the file.
+func (l *entryList) update(do func(*bbolt.Tx) error) error {
+	l.view.mu.Lock()
+	defer l.view.mu.Unlock()
+	return guarded(func() error {
+		if err := l.view.end(); err != nil {
+			return err
+		}
+		return l.db.Update(do)
+	})
+}
+
+func (l *entryList) close() error {
+	l.view.mu.Lock()
+	defer l.view.mu.Unlock()
+	return errors.Join(l.view.end(), l.db.Close())
+}
+
+func entriesOf(tx *bbolt.Tx) (*bbolt.Bucket, error) {
+	b := tx.Bucket(entriesBucket)
+	if b == nil {
+		return nil, errors.New("it has no entries")
+	}
+	return b, nil
 }
 
 // guarded turns a panic into an error: bbolt trusts its file, which is mapped
@@ -348,32 +409,18 @@ func (s secrets) boxLine(key []byte, number int, line []byte) []byte {
 	return s.seal.Seal(append(binary.AppendUvarint(make([]byte, 0, len(line)+binary.MaxVarintLen32), uint64(number)), line...), key)
 }
 
-// line gives what boxLine got.
-func (s secrets) line(key, box []byte) (number int, line []byte, err error) {
-	text, err := s.seal.Open(box, key)
+// line gives what boxLine got. The line lies in room until that is used again.
+func (s secrets) line(room *[]byte, key, box []byte) (number int, line []byte, err error) {
+	text, err := s.seal.OpenTo((*room)[:0], box, key)
 	if err != nil {
 		return 0, nil, err
 	}
+	*room = text
 	n, size := binary.Uvarint(text)
 	if size <= 0 {
 		return 0, nil, errors.New("an entry has no line number")
 	}
 	return int(n), text[size:], nil
-}
-
-func (s secrets) open(key, box []byte) (nrd.Entry, error) {
-	number, line, err := s.line(key, box)
-	if err != nil {
-		return nrd.Entry{}, err
-	}
-	e, problems := voi.ParseLine(string(line))
-	for _, p := range problems {
-		if p.Refused {
-			return nrd.Entry{}, errors.New(p.String())
-		}
-	}
-	e.Line = number
-	return e, nil
 }
 
 // fileName is LIST-VERSION.list or LIST-VERSION.status; LIST is a keyed hash of

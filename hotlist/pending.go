@@ -87,9 +87,7 @@ func (c *Cache) settle(l *entryList) error {
 	for left := l.pending; len(left) > 0; {
 		some := left[:min(len(left), pendingAtOnce)]
 		left = left[len(some):]
-		if err := guarded(func() error {
-			return l.db.Update(func(tx *bbolt.Tx) error { return l.bring(tx, some, len(left) == 0) })
-		}); err != nil {
+		if err := l.update(func(tx *bbolt.Tx) error { return l.bring(tx, some, len(left) == 0) }); err != nil {
 			return fmt.Errorf("%s: %w", filepath.Base(l.file), err)
 		}
 	}

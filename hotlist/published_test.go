@@ -229,7 +229,7 @@ func TestWhatIsPendingHoldsAndAnImportKeepsIt(t *testing.T) {
 	if err := ch.make(lines); err != nil {
 		t.Fatal(err)
 	}
-	if err := l.db.Update(func(tx *bbolt.Tx) error { return ch.write(tx, u.key) }); err != nil {
+	if err := l.update(func(tx *bbolt.Tx) error { return ch.write(tx, u.key) }); err != nil {
 		t.Fatal(err)
 	}
 	l.header, l.pending = ch.next, ch.pending

@@ -299,7 +299,7 @@ func FuzzStatusFile(f *testing.F) {
 			}
 			return
 		}
-		_, _ = l.lookup("A1") // damage shows here at the latest, and is no panic
+		_ = l.lookup("A1", &found{}) // damage shows here at the latest, and is no panic
 		if err := l.close(); err != nil {
 			t.Fatal(err)
 		}

@@ -65,26 +65,25 @@ func (l *statusList) eachOf(block int, do func(status) bool) error {
 
 // lookup gives the entries with this VRM: they are in the last block that begins
 // before it, and go on in those that begin with it.
-func (l *statusList) lookup(v nrd.VRM) ([]nrd.Entry, error) {
+func (l *statusList) lookup(v nrd.VRM, f *found) error {
 	if len(v) > nrd.MaxVRM {
-		return nil, nil
+		return nil
 	}
 	vrm := packVRM(v)
 	block := max(0, sort.Search(l.blocks(), func(n int) bool { return l.first(n).compare(vrm) >= 0 })-1)
-	var entries []nrd.Entry
 	for ; block < l.blocks() && l.first(block).compare(vrm) <= 0; block++ {
 		err := l.eachOf(block, func(s status) bool {
 			order := s.vrm.compare(vrm)
 			if order == 0 && int(s.kind) < len(l.kinds.entries) {
 				e := l.kinds.entries[s.kind]
 				e.VRM, e.List, e.Line = v, l.List, int(s.line)
-				entries = append(entries, e)
+				f.entries = append(f.entries, e)
 			}
 			return order <= 0
 		})
 		if err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return entries, nil
+	return nil
 }
