@@ -91,26 +91,13 @@ func CPU(t testing.TB) float64 {
 	return time.Duration(used.Utime.Nano() + used.Stime.Nano()).Seconds()
 }
 
-// passes is how often Latency does each thing.
-const passes = 3
-
-// Latency does n things in three passes; do says how long one took. It gives the time
-// in microseconds that 99 of a hundred do not exceed: of the best of each thing's
-// three, which leaves out what interrupts the machine, and of all.
-func Latency(n int, do func(i int) time.Duration) (best, all float64) {
-	least, took := make([]time.Duration, n), make([]time.Duration, 0, passes*n)
-	for pass := range passes {
-		for i := range n {
-			t := do(i)
-			if took = append(took, t); pass == 0 || t < least[i] {
-				least[i] = t
-			}
-		}
+// Latency does n things; do says how long one took. It gives the time in microseconds
+// that 99 of a hundred do not exceed, whatever interrupts the machine.
+func Latency(n int, do func(i int) time.Duration) float64 {
+	took := make([]time.Duration, n)
+	for i := range n {
+		took[i] = do(i)
 	}
-	return p99(least), p99(took)
-}
-
-func p99(took []time.Duration) float64 {
 	slices.Sort(took)
-	return float64(took[len(took)*99/100].Nanoseconds()) / 1000
+	return float64(took[n*99/100].Nanoseconds()) / 1000
 }
