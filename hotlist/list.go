@@ -217,7 +217,7 @@ func (l *entryList) verify(ctx context.Context) error {
 	return nil
 }
 
-// lookup gives the entries with this VRM.
+// lookup adds the entries with this VRM.
 func (l *entryList) lookup(v nrd.VRM, f *found) error {
 	l.secrets.sum(f.prefix[:], string(v))
 	if !l.filter.has(f.prefix[:]) {

@@ -130,19 +130,23 @@ const (
 // straightened by what the look before has found, which sets a leaning plate
 // upright step by step.
 //
-// It reports false for what is no plate when seen closer.
+// It reports false for what is no plate when seen closer. A first look may be less
+// sure than that: the outline that it starts from can be half a plate.
 func (l *networkLocaliser) settle(img gocv.Mat, p Plate) (closer Plate, seen bool, err error) {
 	view := upright(p.Quad)
 	for range mostLooks {
-		again, found, err := l.look(img, p, view)
-		if err != nil || !found {
+		again, err := l.look(img, p, view)
+		sure := again.Confidence >= leastPlate
+		if err != nil || again.Confidence < leastFound || seen && !sure {
 			return p, seen, err
 		}
-		p, seen = again, true
-		if apart(p.Quad, view) < settled {
+		if sure {
+			p, seen = again, true
+		}
+		if apart(again.Quad, view) < settled {
 			break
 		}
-		view = p.Quad
+		view = again.Quad
 	}
 	return p, seen, nil
 }
@@ -172,25 +176,25 @@ const (
 	windowPlate               = 110
 )
 
-// look finds a plate again in a window in which view is an upright rectangle, and
-// reports false if it is not seen there.
-func (l *networkLocaliser) look(img gocv.Mat, p Plate, view nrd.Quad) (closer Plate, seen bool, err error) {
+// look finds a plate again in a window in which view is an upright rectangle. Where
+// nothing is seen there its confidence is 0.
+func (l *networkLocaliser) look(img gocv.Mat, p Plate, view nrd.Quad) (closer Plate, err error) {
 	w, h := size(view)
 	high := min(windowPlate*h/max(w, 1), windowPlate)
 	x, y := 0.5-0.5*windowWidth/windowPlate, 0.5-0.5*windowHeight/high
 	picture := l.rectifier.cut(img, view, part{x, y, 1 - x, 1 - y}, windowWidth, windowHeight)
-	found, err := l.closer.search(picture, leastPlate)
+	found, err := l.closer.search(picture, leastFound)
 	if err != nil {
-		return p, false, err
+		return Plate{}, err
 	}
 	toImage := quadFromUnit(view).times(matrix{1.0 / windowPlate, 0, x, 0, 1 / high, y, 0, 0, 1})
 	box := p.Quad.Bounds()
 	for _, f := range inImage(found, toImage, img.Cols(), img.Rows()) {
 		if f.Confidence > closer.Confidence && covers(f.Quad.Bounds(), box) > 0.5 {
-			closer, seen = f, true
+			closer = f
 		}
 	}
-	return closer, seen, nil
+	return closer, nil
 }
 
 // inImage takes plates found in a picture to the image that it was cut from, w by

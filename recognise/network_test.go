@@ -346,21 +346,30 @@ func TestPlatesOf60PixelsInAFrameOf1920AndOf500InOneOf640AreFoundInVideo(t *test
 	}
 }
 
-func TestAVehicleWithMudOnItsPlateIsOnePassageWithItsPictureAndNoMark(t *testing.T) {
-	rec := newNetworks(t)
-	rec.config.Unread = true
-	img := open(t, photographs+"rear-near.jpg")
-	plate := img.Region(image.Rect(452, 511, 452+149, 511+34))
-	for i := range 7 { // a splash on each character
-		gocv.Ellipse(&plate, image.Pt(14+i*20, 17), image.Pt(7, 9), 0, 0, 360, color.RGBA{R: 60, G: 55, B: 50}, -1)
-	}
-	plate.Close()
-	records := pan(t, rec, img, 14)
-	if len(records) != 1 || !records[0].Unread() || len(records[0].Patch.JPEG) == 0 || len(records[0].Overview.JPEG) == 0 {
-		t.Fatalf("records %v", plates(records))
-	}
-	if w, _ := size(records[0].Plate); math.Abs(w/149-1) > 0.1 {
-		t.Errorf("its plate is %v pixels wide", w)
+func TestAVehicleWhosePlateNobodyCanReadIsOnePassageWithItsPictureAndNoMark(t *testing.T) {
+	for what, spoil := range map[string]func(plate *gocv.Mat){
+		"smeared": func(plate *gocv.Mat) { gocv.GaussianBlur(*plate, plate, image.Pt(0, 0), 9, 4, gocv.BorderReflect) },
+		"mud on each character": func(plate *gocv.Mat) {
+			for i := range 7 {
+				gocv.Ellipse(plate, image.Pt(14+i*20, 17), image.Pt(7, 9), 0, 0, 360, color.RGBA{R: 60, G: 55, B: 50}, -1)
+			}
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			rec := newNetworks(t)
+			rec.config.Unread = true
+			img := open(t, photographs+"rear-near.jpg")
+			plate := img.Region(image.Rect(452, 511, 452+149, 511+34))
+			spoil(&plate)
+			plate.Close()
+			records := pan(t, rec, img, 14)
+			if len(records) != 1 || !records[0].Unread() || len(records[0].Patch.JPEG) == 0 || len(records[0].Overview.JPEG) == 0 {
+				t.Fatalf("records %v", plates(records))
+			}
+			if w, _ := size(records[0].Plate); math.Abs(w/149-1) > 0.1 {
+				t.Errorf("its plate is %v pixels wide", w)
+			}
+		})
 	}
 }
 

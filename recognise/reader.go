@@ -18,6 +18,10 @@ const (
 	oneLine, twoLines = 3.0, 1.9
 	// evenLines is where one and two lines are about as likely.
 	evenLines = 2.3
+	// narrowest is the least aspect of a plate with two lines (a motorcycle's is 229
+	// by 178 mm or wider): one seen from beside is stretched to it, because its
+	// characters would have too few frames.
+	narrowest = 1.25
 	// sure is the certainty from which a plate is not looked at again.
 	sure = 0.9
 	// fewBoards is added to the judge's logit: four in ten of the crops that it
@@ -137,11 +141,11 @@ func (r *networkReader) look(img gocv.Mat, quad nrd.Quad, lines int, extraX, ext
 	return under(above, below), nil
 }
 
-// readLine reads one line of a plate with two: it keeps its aspect, and what it
+// readLine reads one line of a plate with two: it has the plate's aspect, and what it
 // does not fill of the crop is filled with its median grey.
 func (r *networkReader) readLine(img gocv.Mat, quad nrd.Quad, line part) ([]Glyphs, error) {
 	w, h := size(quad)
-	width := w * (line.right - line.left)
+	width := max(w, narrowest*h) * (line.right - line.left)
 	height := h * (line.bottom - line.top)
 	fit := max(8, min(cropWidth, int(math.Round(cropHeight*width/max(height, 1)))))
 	crop := r.rectifier.cutGrey(img, quad, line, fit, cropHeight)

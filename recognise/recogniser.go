@@ -58,7 +58,7 @@ const (
 	unreadFrames = 10
 	unreadFew    = 4
 	unreadFor    = time.Second
-	unreadSure   = 0.7
+	unreadSure   = 0.6
 	// DefaultLeastConfidence is the confidence below which a passage or a
 	// photograph gives no read.
 	DefaultLeastConfidence = 25

@@ -66,7 +66,9 @@ def views(found, quads, exact, rng):
         first = upright(seen[0]) if seen else upright(q) + np.array([rng.gauss(0, .08), rng.gauss(0, .12)], np.float32) * crop.size(q)
         if exact and rng.random() < .5:   # a later look: the one before has gone part of the way
             noise = np.array([[rng.gauss(0, .05), rng.gauss(0, .09)] for _ in range(4)], np.float32) * crop.size(q)
-            out.append(first + (q - first) * rng.uniform(.3, 1) + noise)
+            later = first + (q - first) * rng.uniform(.3, 1) + noise
+            w, h = crop.size(q)
+            out.append(slanted(later, rng) if rng.random() < (.5 if w < 3 * h else .15) else later)
         else:
             out.append(first)
     none = [f for f in found if not any(overlap(f, q) > .2 for q in quads)]
@@ -74,6 +76,13 @@ def views(found, quads, exact, rng):
         out.append(f if rng.random() < .3 else upright(f))
     grown = lambda v: (v.mean(0) + (v - v.mean(0)) * np.exp([rng.gauss(0, .1), rng.gauss(0, .1)])).astype(np.float32)
     return [v for v in map(grown, out) if cv2.isContourConvex(v)]
+
+
+def slanted(view, rng):
+    """A view that stands upright on a slanted plate: what a look before leaves of a motorcycle's, seen from beside."""
+    w, h = crop.size(view)
+    along = (view[1] - view[0]) / max(w, 1) * h * rng.gauss(0, .3)
+    return view + np.array([[.5], [.5], [-.5], [-.5]], np.float32) * along
 
 
 def windows(scenes, finder, rng):
