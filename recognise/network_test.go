@@ -253,6 +253,26 @@ func TestAPlateIsReadTheSameWhereverItsOutlineLies(t *testing.T) {
 	}
 }
 
+func TestAPlateOfTwoLinesIsReadFromBesideWhereItIsNarrowAndSlanted(t *testing.T) {
+	rec := newNetworks(t)
+	img := open(t, photographs+"van-two-lines.jpg") // its plate is at 654, 538, 83 by 61 pixels
+	around := img.Region(image.Rect(560, 470, 830, 670))
+	defer around.Close()
+	for _, slant := range []float64{-0.3, 0, 0.3} {
+		m := gocv.NewMatWithSize(2, 3, gocv.MatTypeCV64F)
+		for i, v := range []float64{0.42, slant, 93 - 100*slant, 0, 1, 0} {
+			m.SetDoubleAt(i/3, i%3, v)
+		}
+		beside := gocv.NewMat()
+		gocv.WarpAffineWithParams(around, &beside, m, image.Pt(300, 200), gocv.InterpolationArea, gocv.BorderReplicate, color.RGBA{})
+		seen, err := rec.Photograph(&capture.Frame{Image: beside})
+		if err != nil || len(seen) != 1 || seen[0].Read.VRM != "NA17GPR" {
+			t.Errorf("narrow and slanted by %v: %+v, %v", slant, seen, err)
+		}
+		_, _ = m.Close(), beside.Close() // never fail
+	}
+}
+
 func TestAPlateThatTheEdgeOfThePictureCutsIsNotRead(t *testing.T) {
 	rec := newNetworks(t)
 	img := open(t, photographs+"rear-near.jpg") // its plate reaches from 452 to 601
