@@ -234,8 +234,11 @@ func (l *entryList) lookup(v nrd.VRM, f *found) error {
 		}
 		return l.find(c, f)
 	})
+	if err != nil || l.view.copied {
+		err = errors.Join(err, l.view.end())
+	}
 	if err != nil {
-		return l.damaged(errors.Join(err, l.view.end()))
+		return l.damaged(err)
 	}
 	return nil
 }

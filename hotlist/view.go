@@ -14,6 +14,9 @@ type view struct {
 	mu     sync.Mutex
 	tx     *bbolt.Tx
 	cursor *bbolt.Cursor
+	// copied says that the entries are so few that bbolt keeps a copy of them in
+	// memory: kept open, damage to the file would not be seen.
+	copied bool
 }
 
 // of gives the cursor over a list's entries. mu is held. After an error or a panic, as
@@ -30,7 +33,7 @@ func (v *view) of(db *bbolt.DB) (*bbolt.Cursor, error) {
 	if err != nil {
 		return nil, err
 	}
-	v.cursor = b.Cursor()
+	v.cursor, v.copied = b.Cursor(), b.Root() == 0
 	return v.cursor, nil
 }
 
