@@ -259,7 +259,7 @@ func (c *Cache) matchOne(name string, v nrd.VRM, now nrd.Stamp) ([]nrd.Hit, erro
 		return nil, nil
 	}
 	version := l.version()
-	f := room.Get().(*found) //nolint:errcheck // the pool makes nothing else
+	f := newFound()
 	defer f.leave()
 	err := c.lookup(l, v, f)
 	c.mu.RUnlock()
@@ -274,15 +274,6 @@ func (c *Cache) matchOne(name string, v nrd.VRM, now nrd.Stamp) ([]nrd.Hit, erro
 		m.Good = c.config.Good()
 	}
 	return match.Hits(f.entries, v, m), nil
-}
-
-// room is where matches find.
-var room = sync.Pool{New: func() any { return new(found) }}
-
-func (f *found) leave() {
-	clear(f.entries)
-	f.entries = f.entries[:0]
-	room.Put(f)
 }
 
 // lookup finds the entries of a list that a read matches, expired ones too.

@@ -107,14 +107,6 @@ type entryList struct {
 	view    view
 }
 
-// found is what a match finds, and the room that it needs for that. It is used again:
-// what a match takes anew is collected while others wait.
-type found struct {
-	entries []nrd.Entry
-	prefix  [prefixSize]byte
-	text    []byte
-}
-
 func openEntryList(path string, key *sealed.Key) (list, error) {
 	l := &entryList{file: path}
 	err := guarded(func() error {
@@ -219,7 +211,7 @@ func (l *entryList) verify(ctx context.Context) error {
 
 // lookup adds the entries with this VRM.
 func (l *entryList) lookup(v nrd.VRM, f *found) error {
-	l.secrets.sum(f.prefix[:], string(v))
+	l.secrets.prefix(&f.prefix, v)
 	if !l.filter.has(f.prefix[:]) {
 		return nil
 	}
@@ -369,12 +361,8 @@ const (
 	keySize    = prefixSize + 8
 )
 
-// prefix begins the key of every entry with this VRM.
-func (s secrets) prefix(v nrd.VRM) []byte {
-	p := make([]byte, prefixSize)
-	s.sum(p, string(v))
-	return p
-}
+// prefix makes p what the key of every entry with this VRM begins with.
+func (s secrets) prefix(p *[prefixSize]byte, v nrd.VRM) { s.sum(p[:], string(v)) }
 
 // key is an entry's key: the same for the same VRM and reference.
 func (s secrets) key(e *nrd.Entry) []byte {

@@ -463,7 +463,9 @@ func spoil(t *testing.T, l *entryList, v nrd.VRM) {
 	t.Helper()
 	var box []byte
 	if err := l.read(func(b *bbolt.Bucket) error {
-		_, found := b.Cursor().Seek(l.secrets.prefix(v))
+		var prefix [prefixSize]byte
+		l.secrets.prefix(&prefix, v)
+		_, found := b.Cursor().Seek(prefix[:])
 		box = bytes.Clone(found)
 		return nil
 	}); err != nil {

@@ -65,3 +65,36 @@ func BenchmarkMotion(b *testing.B) {
 		m.moved(img, now)
 	}
 }
+
+func BenchmarkLocalise(b *testing.B) {
+	rec := newNetworks(b)
+	img := crowd(b)
+	defer img.Close()
+	for b.Loop() {
+		if _, err := rec.config.Localiser.Localise(img, FrameSide(img.Cols(), img.Rows())); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkRead(b *testing.B) {
+	rec := newNetworks(b)
+	img, quad := drawn("AB12 CDE")
+	defer img.Close()
+	for b.Loop() {
+		if _, err := rec.config.Reader.Read(img, quad); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkPhotograph(b *testing.B) {
+	rec := newNetworks(b)
+	img := gocv.IMRead(photographs+"rear-near.jpg", gocv.IMReadColor)
+	defer img.Close()
+	for b.Loop() {
+		if _, err := rec.Photograph(&capture.Frame{Image: img}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

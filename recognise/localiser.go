@@ -130,23 +130,19 @@ const (
 // straightened by what the look before has found, which sets a leaning plate
 // upright step by step.
 //
-// It reports false for what is no plate when seen closer. A first look may be less
-// sure than that: the outline that it starts from can be half a plate.
+// It reports false for what is no plate when seen closer.
 func (l *networkLocaliser) settle(img gocv.Mat, p Plate) (closer Plate, seen bool, err error) {
 	view := upright(p.Quad)
 	for range mostLooks {
-		again, err := l.look(img, p, view)
-		sure := again.Confidence >= leastPlate
-		if err != nil || again.Confidence < leastFound || seen && !sure {
+		again, found, err := l.look(img, p, view)
+		if err != nil || !found {
 			return p, seen, err
 		}
-		if sure {
-			p, seen = again, true
-		}
-		if apart(again.Quad, view) < settled {
+		p, seen = again, true
+		if apart(p.Quad, view) < settled {
 			break
 		}
-		view = again.Quad
+		view = p.Quad
 	}
 	return p, seen, nil
 }
@@ -176,25 +172,25 @@ const (
 	windowPlate               = 110
 )
 
-// look finds a plate again in a window in which view is an upright rectangle. Where
-// nothing is seen there its confidence is 0.
-func (l *networkLocaliser) look(img gocv.Mat, p Plate, view nrd.Quad) (closer Plate, err error) {
+// look finds a plate again in a window in which view is an upright rectangle, and
+// reports false if it is not seen there.
+func (l *networkLocaliser) look(img gocv.Mat, p Plate, view nrd.Quad) (closer Plate, seen bool, err error) {
 	w, h := size(view)
 	high := min(windowPlate*h/max(w, 1), windowPlate)
 	x, y := 0.5-0.5*windowWidth/windowPlate, 0.5-0.5*windowHeight/high
 	picture := l.rectifier.cut(img, view, part{x, y, 1 - x, 1 - y}, windowWidth, windowHeight)
-	found, err := l.closer.search(picture, leastFound)
+	found, err := l.closer.search(picture, leastPlate)
 	if err != nil {
-		return Plate{}, err
+		return p, false, err
 	}
 	toImage := quadFromUnit(view).times(matrix{1.0 / windowPlate, 0, x, 0, 1 / high, y, 0, 0, 1})
 	box := p.Quad.Bounds()
 	for _, f := range inImage(found, toImage, img.Cols(), img.Rows()) {
 		if f.Confidence > closer.Confidence && covers(f.Quad.Bounds(), box) > 0.5 {
-			closer = f
+			closer, seen = f, true
 		}
 	}
-	return closer, nil
+	return closer, seen, nil
 }
 
 // inImage takes plates found in a picture to the image that it was cut from, w by

@@ -428,39 +428,6 @@ func TestOfAHundredPlatesInOnePhotographSoManyAreReadAndRight(t *testing.T) {
 	}
 }
 
-func BenchmarkLocalise(b *testing.B) {
-	rec := newNetworks(b)
-	img := crowd(b)
-	defer img.Close()
-	for b.Loop() {
-		if _, err := rec.config.Localiser.Localise(img, FrameSide(img.Cols(), img.Rows())); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
-func BenchmarkRead(b *testing.B) {
-	rec := newNetworks(b)
-	img, quad := drawn("AB12 CDE")
-	defer img.Close()
-	for b.Loop() {
-		if _, err := rec.config.Reader.Read(img, quad); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
-func BenchmarkPhotograph(b *testing.B) {
-	rec := newNetworks(b)
-	img := gocv.IMRead(photographs+"rear-near.jpg", gocv.IMReadColor)
-	defer img.Close()
-	for b.Loop() {
-		if _, err := rec.Photograph(&capture.Frame{Image: img}); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
 func TestWhatOpenCVThrowsIsAnErrorAndTheNetworkReadsOn(t *testing.T) {
 	n, err := openNetwork("reader")
 	if err != nil {
