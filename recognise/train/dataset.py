@@ -156,8 +156,8 @@ def localiser_chunk(rng, backgrounds, n=LOCALISER_CHUNK):
 
 
 def judge_chunk(rng, backgrounds, **size):
-    """Crops as the reader's, a third of them boards."""
-    return reader_chunk(rng, backgrounds, boards=.36, **size)
+    """Crops as the reader's, almost half of them boards."""
+    return reader_chunk(rng, backgrounds, boards=.45, **size)
 
 
 MAKERS = {"reader": reader_chunk, "localiser": localiser_chunk, "judge": judge_chunk}

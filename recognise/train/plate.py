@@ -168,6 +168,35 @@ def _band(image, scale, rng, right=False, code=None, colour=None):
     return b
 
 
+def _crest(image, at, scale, rng):
+    """A coat of arms in colour beside the first line, as on Swiss plates."""
+    w, h = rng.uniform(12, 18) * scale, rng.uniform(14, 22) * scale
+    shield = lambda k: (np.array([[-w, -h], [w, -h], [w, h * .3], [w * .5, h * .8], [0, h], [-w * .5, h * .8], [-w, h * .3]]) * k + at).round().astype(np.int32)
+    ground, charge = rng.sample([(50, 40, 200), (190, 90, 30), (235, 235, 235), (70, 190, 235), (60, 140, 40), (25, 25, 25)], 2)
+    cv2.fillPoly(image, [shield(1)], [rng.randint(0, 60)] * 3 if rng.random() < .4 else charge, cv2.LINE_AA)
+    cv2.fillPoly(image, [shield(.88)], ground, cv2.LINE_AA)
+    u = rng.random()
+    if u < .4:   # a cross
+        for a, b in ((.5, .15), (.15, .5)):
+            cv2.rectangle(image, (round(at[0] - a * w), round(at[1] - .1 * h - b * h)), (round(at[0] + a * w), round(at[1] - .1 * h + b * h)), charge, -1)
+    elif u < .7:   # a half of another colour
+        cut = shield(.88)
+        cv2.fillPoly(image, [np.where(cut[:, :1] > at[0], [at[0], 0], cut * [1, 0]).astype(np.int32) + cut * [0, 1]], charge, cv2.LINE_AA)
+    else:   # a beast
+        for _ in range(rng.randint(2, 5)):
+            p, q = ([round(at[k] + rng.uniform(-.6, .5) * (w, h)[k]) for k in (0, 1)] for _ in range(2))
+            cv2.line(image, p, q, charge, max(1, round(rng.uniform(2, 6) * scale)), cv2.LINE_AA)
+
+
+def _bolts(image, boxes, scale, rng):
+    """Screws where they often are: on the characters, as dark as these, or capped in another colour."""
+    v = rng.uniform(0, 70) if rng.random() < .7 else rng.uniform(70, 255)
+    high = rng.uniform(0, 1)
+    for x0, y0, x1, y1 in rng.sample(list(boxes), min(len(boxes), rng.choice([1, 2, 2]))):
+        at = (round(rng.uniform(x0, x1)), round(y0 + (high + rng.gauss(0, .05)) * (y1 - y0)))
+        cv2.circle(image, at, max(1, round(rng.uniform(3, 7) * scale)), (v, v, v), -1, cv2.LINE_AA)
+
+
 def _dress(image, ink, scale, rng):
     """What a plate carries besides its registration: border, dealer's line, screws, dirt."""
     h, w = image.shape[:2]
@@ -295,6 +324,9 @@ def random_plate(rng, scale=.5, uk=None, two_line=None, alike=0.0):
     band = 45 if rng.random() < ((.3 if not two_line else .05) if uk else .6) else 0
     right = 45 if not uk and not two_line and rng.random() < .15 else 0
     size[0] = max(size[0], tw + band + right + 14)
+    crest = not uk and not band and rng.random() < .3
+    if crest:
+        size[0] = max(size[0], tw + 2 * 48)
     offset = (band + (size[0] - band - right - tw) * rng.uniform(.4, .6), (size[1] - th) * rng.uniform(.38, .62))
     back, ink = _colours(uk, rng)
     image, mask, boxes = _compose(chars, marks, font, offset, size, scale, back, ink, rng)
@@ -302,7 +334,15 @@ def random_plate(rng, scale=.5, uk=None, two_line=None, alike=0.0):
         _band(image, scale, rng, colour=(50, 150, 30) if uk and rng.random() < .15 else None)
     if right:
         _band(image, scale, rng, right=True)
+    if crest:
+        top = boxes[:sum(1 for c in chars if c[5] == 0)]
+        y, left, gone = (top[0, 1] + top[0, 3]) / 2, top[0, 0], top[-1, 2]
+        ends = [(left - 22 * scale, y), (gone + 22 * scale, y)]
+        for at in ends if rng.random() < .6 else ends[:1]:
+            _crest(image, at, scale, rng)
     _dress(image, ink, scale, rng)
+    if rng.random() < .12:
+        _bolts(image, boxes, scale, rng)
     if rng.random() < .3:
         _emboss(image, mask, rng, scale)
     text = "".join(c[0] for c in chars)

@@ -6,7 +6,7 @@ each character stands, so every frame is supervised at first; that fades into CT
 The judge says whether the lettering is a plate's: the logit of that is the mean of the 38th value over the
 frames. It has layers of its own. If the 37 classes had to tell a board from a plate, by reading nothing on it,
 they would leave out characters of plates that are a little like boards: CTC knows no all or nothing.
-When the rest has learnt, the judge learns on alone, on crops of which a third are boards, and the rest stays as it is.
+When the rest has learnt, the judge learns on alone, on crops of which almost half are boards, and the rest stays as it is.
 """
 import argparse
 import os
