@@ -266,8 +266,10 @@ func TestInARealBrowserAnObserverSignsOnIsToldAHitAndDealsWithIt(t *testing.T) {
 	b.picture("check")
 	b.do(chromedp.Click(chromedp.CSS(".close")))
 
+	b.see("a finger on the queue", `(window.under = document.querySelector(".queue button:not([aria-current])")) !== null`)
 	c.Recorded(c.record("NE41RLY", hit("NE4IRLY", nrd.PriorityHigh, func(h *nrd.Hit) { h.Match = nrd.MatchNear })))
 	b.see("the near match", `document.querySelector(".current").innerText.includes("NEAR MATCH") && document.querySelector(".current").innerText.includes("NE4IRLY")`)
+	b.see("the button that is under it", `window.under.isConnected`)
 	b.accessible("near match")
 	b.picture("near-match")
 	repaired := c.record("SL18CLO", hit("SL18CLO", nrd.PriorityHigh))

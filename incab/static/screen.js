@@ -34,13 +34,29 @@ const icon = (name, label) => {
   return s;
 };
 // put replaces what is there only where it differs, so that a screen reader does
-// not say all of it again and a finger does not miss.
+// not say all of it again.
 const put = (place, ...content) => {
   const next = make("div", {}, ...content);
   if (place.innerHTML === next.innerHTML) return;
   const held = place.contains(document.activeElement) && document.activeElement.dataset.number;
   place.replaceChildren(...next.childNodes);
   if (held) one(`[data-number="${held}"]`, place)?.focus({ preventScroll: true }); // for who has no finger
+};
+
+// keep is put for a list of buttons: a child that is as before stays the same node, so
+// that a tap on it is not lost when a hit comes while the finger is down.
+const keep = (place, ...content) => {
+  let old = place.firstChild;
+  const held = place.contains(document.activeElement) && document.activeElement.dataset.number;
+  for (const child of content) {
+    let same = old;
+    while (same && !same.isEqualNode(child)) same = same.nextSibling;
+    if (!same) { place.insertBefore(child, old); continue; }
+    while (old !== same) { const gone = old; old = old.nextSibling; gone.remove(); }
+    old = same.nextSibling;
+  }
+  while (old) { const gone = old; old = old.nextSibling; gone.remove(); }
+  if (held) one(`[data-number="${held}"]`, place)?.focus({ preventScroll: true });
 };
 
 const flags = [["withdrawn", "withdrawn"], ["partly", "partly withdrawn"], ["provisional", "provisional"], ["near", "near match"], ["verify", "verify before stop"], ["markers", "warning markers"], ["seen", "acknowledged"]];
@@ -124,7 +140,7 @@ const draw = () => {
   put(one(".current"), ...(a ? currentOf(a) : [make("p", { class: "quiet" }, "No hits.")]));
   one(".answers").hidden = !a || a.over;
   if (a) one(".acknowledge").ariaDisabled = String(a.seen); // a button that is disabled loses the focus
-  put(one(".queue ul"), ...view.alerts.map((q) => make("li", {},
+  keep(one(".queue ul"), ...view.alerts.map((q) => make("li", {},
     make("button", { "data-number": q.number, ...(q === a ? { "aria-current": "true" } : {}), class: q.over || q.withdrawn ? "faded" : "" },
       icon(q.priority, words[q.priority]), make("b", {}, q.vrm), make("span", {}, q.outcome || (q.withdrawn ? "withdrawn" : q.seen ? "acknowledged" : q.at))))));
   const o = view.officer;
