@@ -1,7 +1,9 @@
 """Net: what both networks share: layers, moving average of the weights, schedule, checkpoints."""
 import copy
+import functools
 import math
 import os
+import time
 
 import torch
 from torch import nn
@@ -14,13 +16,27 @@ def layer(i, o, k=3, stride=1, padding=None, dilation=1):
     return nn.Sequential(nn.Conv2d(i, o, k, stride, padding, dilation, bias=False), nn.BatchNorm2d(o), nn.ReLU(inplace=True))
 
 
-# Where the processor multiplies numbers of 16 bits training is twice as fast with them; elsewhere it would be slower.
-SHORT = "avx512_bf16" in open("/proc/cpuinfo").read()
+@functools.cache
+def short():
+    """Whether training is faster with numbers of 16 bits: on some processors that multiply them it is twice as
+    fast, on others half as slow again, and where there is no such instruction many times slower."""
+    if "avx512_bf16" not in open("/proc/cpuinfo").read():
+        return False
+    convolution, x = layer(64, 64).to(memory_format=torch.channels_last), torch.randn(32, 64, 16, 64).to(memory_format=torch.channels_last)
+    took = {}
+    for tried in (True, False) * 2:   # the first time of each warms up
+        began = time.process_time()
+        for _ in range(4):
+            with torch.autocast("cpu", torch.bfloat16, enabled=tried):
+                y = convolution(x)
+            y.float().square().mean().backward()
+        took[tried] = time.process_time() - began
+    return took[True] < took[False]
 
 
 def learn(net, x):
     """What a network that learns makes of x: float32, worked out with short numbers where that is faster."""
-    with torch.autocast("cpu", torch.bfloat16, enabled=SHORT):
+    with torch.autocast("cpu", torch.bfloat16, enabled=short()):
         return net(x.to(memory_format=torch.channels_last)).float()
 
 
