@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -136,6 +137,16 @@ func BenchmarkNear(b *testing.B) {
 type benchCache struct {
 	Dir, Key string
 	Entries  int
+	Matches  int // of marks that are in the list, and as many of others
+}
+
+func (c benchCache) input(b *testing.B) string {
+	b.Helper()
+	text, err := json.Marshal(c)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return string(text)
 }
 
 func (c benchCache) open(t testing.TB) *Cache {
@@ -160,7 +171,8 @@ func (c benchCache) open(t testing.TB) *Cache {
 
 // BenchmarkStatuses measures a list of statuses: of five million entries, or of as
 // many millions as NRD_STATUSES says. Its import and the matches are each a process
-// of their own.
+// of their own. NRD_ARM64 may be the command of this package's test binary for arm64
+// in an emulator that counts instructions (`make bench-arm`): it matches then too.
 func BenchmarkStatuses(b *testing.B) {
 	millions := 5
 	if text := os.Getenv("NRD_STATUSES"); text != "" {
@@ -169,18 +181,51 @@ func BenchmarkStatuses(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-	c := benchCache{b.TempDir(), hex.EncodeToString(sealed.NewKey().Bytes()), millions * million}
+	c := benchCache{b.TempDir(), hex.EncodeToString(sealed.NewKey().Bytes()), millions * million, matched}
 	file := filepath.Join(c.Dir, "list.csv")
 	if err := writeStatuses(file, c.Entries); err != nil {
 		b.Fatal(err)
 	}
-	input, err := json.Marshal(c)
-	if err != nil {
-		b.Fatal(err)
+	b.Run("import", func(b *testing.B) {
+		for b.Loop() {
+			benchmark.Child(b, "TestBenchStatusImport", c.input(b))
+		}
+	})
+	b.Run("match", func(b *testing.B) {
+		for b.Loop() {
+			benchmark.Child(b, "TestBenchStatusMatch", c.input(b))
+		}
+	})
+	command := strings.Fields(os.Getenv("NRD_ARM64"))
+	if len(command) == 0 {
+		return
 	}
-	for b.Loop() {
-		benchmark.Child(b, "TestBenchStatusImport", string(input))
-		benchmark.Child(b, "TestBenchStatusMatch", string(input))
+	b.Run("arm64", func(b *testing.B) {
+		for b.Loop() {
+			emulated(b, command, c)
+		}
+	})
+	b.Run("arm64-without-AES", func(b *testing.B) {
+		for b.Loop() {
+			emulated(b, append([]string{"env", "GODEBUG=cpu.aes=off,cpu.pmull=off"}, command...), c)
+		}
+	})
+}
+
+// emulated reports how long the matches take in an emulator, and how many instructions
+// one of them is and how many millions the start is.
+func emulated(b *testing.B, command []string, c benchCache) {
+	b.Helper()
+	figures := benchmark.Figures(b, command, "TestBenchStatusMatch", c.input(b))
+	fewer := c
+	fewer.Matches /= 2
+	start := benchmark.Figures(b, command, "TestBenchStatusMatch", fewer.input(b))
+	each := (figures["instructions"] - start["instructions"]) / float64(2*(c.Matches-fewer.Matches))
+	figures["instructions/match"] = each
+	figures["Minstructions/start"] = (start["instructions"] - each*float64(2*fewer.Matches)) / 1e6
+	delete(figures, "instructions")
+	for name, value := range figures {
+		b.ReportMetric(value, name)
 	}
 }
 
@@ -235,7 +280,7 @@ func TestBenchStatusMatch(t *testing.T) {
 	}
 	cache := c.open(t)
 	for name, from := range map[string]int{"hit": 0, "miss": c.Entries} {
-		p99 := benchmark.Latency(matched, func(n int) time.Duration {
+		p99 := benchmark.Latency(c.Matches, func(n int) time.Duration {
 			v := spread(from + n*7919%c.Entries)
 			began := time.Now()
 			hits, err := cache.Match(v)

@@ -17,7 +17,8 @@ type status struct {
 	kind uint8
 }
 
-// packedVRM is a VRM, filled up with zeros: its order is that of the texts.
+// packedVRM is a VRM, filled up with zeros: its order is that of the texts. high has
+// its first eight characters.
 type packedVRM struct{ high, low uint64 }
 
 func packVRM(v nrd.VRM) packedVRM {
@@ -64,14 +65,17 @@ func (p packedVRM) shared(q packedVRM) int {
 	return min(8+bits.LeadingZeros64(p.low^q.low)/8, p.length(), q.length())
 }
 
-// A block takes one page of the disk, sealed: how many statuses, then those in the
-// order of their VRMs, then zeros. A status is a byte with two halves, how many
-// characters its VRM begins with like the one before and how many follow; those
-// that follow; its kind; its line as a varint.
+// A block is sealed: how many statuses, then those in the order of their VRMs, then
+// zeros. A status is a byte with two halves, how many characters its VRM begins with
+// like the one before and how many follow; those that follow; its kind; its line as a
+// varint.
+//
+// A match opens one block. It is small because of the units whose processors have no
+// instructions for AES, such as a Raspberry Pi 4's: in them it is nearly all that a match
+// takes. The seals are a ninth of the file.
 const (
-	blockSize   = 4096
+	blockSize   = 256
 	blockText   = blockSize - sealed.Overhead
-	maxStatus   = 1 + nrd.MaxVRM + 1 + binary.MaxVarintLen32
 	blockCounts = 2
 )
 
@@ -87,13 +91,14 @@ func (b *block) add(s status) bool {
 	if b.count == 0 {
 		b.text, b.last = append(b.text[:0], 0, 0), packedVRM{}
 	}
-	if len(b.text)+maxStatus > blockText {
-		return false
-	}
-	shared, text, length := b.last.shared(s.vrm), s.vrm.bytes(), s.vrm.length()
+	shared, text, length, before := b.last.shared(s.vrm), s.vrm.bytes(), s.vrm.length(), len(b.text)
 	b.text = append(b.text, byte(shared<<4|(length-shared)))
 	b.text = append(b.text, text[shared:length]...)
 	b.text = binary.AppendUvarint(append(b.text, s.kind), uint64(s.line))
+	if len(b.text) > blockText {
+		b.text = b.text[:before]
+		return false
+	}
 	b.last = s.vrm
 	b.count++
 	return true

@@ -164,7 +164,7 @@ func TestBlocksOfAnotherVersionOrInAnotherOrderAreDamage(t *testing.T) {
 		"without its end":            func(d []byte) []byte { return d[:len(d)-100] },
 		"without a block":            func(d []byte) []byte { return slices.Concat(d[:blockSize], d[2*blockSize:]) },
 		"an index longer than it is": func(d []byte) []byte { d[len(d)-8] = 0x7f; return d },
-		"one page":                   func(d []byte) []byte { return d[:blockSize] },
+		"its head alone":             func(d []byte) []byte { return d[:blockSize] },
 		"the mark alone":             func(d []byte) []byte { return d[:len(statusMark)] },
 		"nothing":                    func([]byte) []byte { return nil },
 	} {
@@ -176,18 +176,34 @@ func TestBlocksOfAnotherVersionOrInAnotherOrderAreDamage(t *testing.T) {
 }
 
 func TestAStatusListThatIsDamagedWhileItIsOpenIsSetAside(t *testing.T) {
-	u := newUnit(t)
-	u.config.Rules = map[string]Rule{"wanted": {Status: true}}
-	u.restart(func([]string) {})
-	u.mustLoad("wanted", "", statusEntries("R1")...)
-	if err := os.Truncate(u.paths()[0], blockSize+10); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := u.Match("A1"); !errors.Is(err, ErrDamaged) {
-		t.Errorf("got %v", err)
-	}
-	if _, err := u.Match("A1"); err != nil || len(u.paths()) != 0 {
-		t.Errorf("afterwards: %v, %v", err, u.paths())
+	for sentence, harm := range map[string]func(path string, old []byte) error{
+		"cut": func(path string, _ []byte) error { return os.Truncate(path, blockSize+10) },
+		"an older version's block": func(path string, old []byte) error {
+			f, err := os.OpenFile(path, os.O_WRONLY, 0)
+			if err != nil {
+				return err
+			}
+			_, err = f.WriteAt(old[blockSize:2*blockSize], blockSize)
+			return errors.Join(err, f.Close())
+		},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			u := newUnit(t)
+			u.config.Rules = map[string]Rule{"wanted": {Status: true}}
+			u.restart(func([]string) {})
+			u.mustLoad("wanted", "", statusEntries("R1")...)
+			old := read(t, u.paths()[0])
+			u.mustLoad("wanted", "", statusEntries("R2")...)
+			if err := harm(u.paths()[0], old); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := u.Match("A1"); !errors.Is(err, ErrDamaged) {
+				t.Errorf("got %v", err)
+			}
+			if _, err := u.Match("A1"); err != nil || len(u.paths()) != 0 {
+				t.Errorf("afterwards: %v, %v", err, u.paths())
+			}
+		})
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"os"
 	"sync"
@@ -17,13 +18,18 @@ import (
 	"nrd/internal/sealed"
 )
 
-// A file of statuses is a page with its mark and an identity drawn at random; its
-// blocks, a page each, sealed with the identity and their number; its index,
-// sealed; and the index's length in eight bytes. The index is the header in JSON
-// and the first VRM of each block.
+// A file of statuses is a block with its mark and an identity drawn at random; its
+// blocks, sealed with the identity and their number; its index, sealed; and the
+// index's length in eight bytes. The index is the header in JSON and, of each block's
+// first VRM, eight characters.
+//
+// The seals find any change, but opening all of them at each start would take a
+// processor without instructions for AES a minute. So the header has the blocks'
+// checksum too, which finds what a disk does to them; what a person does is found by
+// the match that opens the block.
 
 // statusMark begins a file of statuses.
-const statusMark = "NRD statuses 1\n"
+const statusMark = "NRD statuses 2\n"
 
 // MaxStatuses is how many kinds of entry a list of statuses may have.
 const MaxStatuses = publication.MaxKinds
@@ -34,7 +40,11 @@ type statusHeader struct {
 	// Kinds are the entries that stand for all, as lines without a VRM of their
 	// own.
 	Kinds []string
+	// Sum is the CRC-32C of the blocks as they lie in the file.
+	Sum uint32
 }
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 type statusKey struct {
 	seal *sealed.Key
@@ -60,6 +70,7 @@ type statusWriter struct {
 	block  block
 	number uint64
 	firsts []byte
+	sum    uint32
 	count  int
 }
 
@@ -70,10 +81,10 @@ func createStatusFile(path string, key *sealed.Key) (*statusWriter, error) {
 	}
 	var id [16]byte
 	rand.Read(id[:]) //nolint:errcheck // crypto/rand.Read never fails: it ends the program instead
-	w := &statusWriter{key: newStatusKey(key, id), file: f, w: bufio.NewWriterSize(f, 16*blockSize)}
-	page := make([]byte, blockSize)
-	copy(page[copy(page, statusMark):], id[:])
-	_, err = w.w.Write(page)
+	w := &statusWriter{key: newStatusKey(key, id), file: f, w: bufio.NewWriterSize(f, 1<<16)}
+	head := make([]byte, blockSize)
+	copy(head[copy(head, statusMark):], id[:])
+	_, err = w.w.Write(head)
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
@@ -82,8 +93,7 @@ func createStatusFile(path string, key *sealed.Key) (*statusWriter, error) {
 
 func (w *statusWriter) add(s status) error {
 	if w.block.count == 0 {
-		first := s.vrm.bytes()
-		w.firsts = append(w.firsts, first[:]...)
+		w.firsts = binary.BigEndian.AppendUint64(w.firsts, s.vrm.high)
 	}
 	w.count++
 	if w.block.add(s) {
@@ -100,7 +110,9 @@ func (w *statusWriter) flush() error {
 	if w.block.count == 0 {
 		return nil
 	}
-	_, err := w.w.Write(w.key.seal.Seal(w.block.take(), w.key.place(w.number)))
+	box := w.key.seal.Seal(w.block.take(), w.key.place(w.number))
+	_, err := w.w.Write(box)
+	w.sum = crc32.Update(w.sum, castagnoli, box)
 	w.number++
 	return err
 }
@@ -109,9 +121,10 @@ func (w *statusWriter) flush() error {
 // closes the file.
 func (w *statusWriter) finish(about header, kinds []string, sync bool) error {
 	about.Entries = w.count
-	text, err := json.Marshal(statusHeader{header: about, Kinds: kinds})
+	err := w.flush()
+	text, jsonErr := json.Marshal(statusHeader{header: about, Kinds: kinds, Sum: w.sum})
 	if err == nil {
-		err = w.flush()
+		err = jsonErr
 	}
 	index := append(binary.BigEndian.AppendUint32(nil, uint32(len(text))), text...) //nolint:gosec // 256 lines of at most 8 KiB
 	box := w.key.seal.Seal(append(index, w.firsts...), w.key.place(indexPlace))
@@ -132,7 +145,7 @@ type statusFile struct {
 	statusHeader
 	key    statusKey
 	file   *os.File
-	firsts []byte // of the blocks, 16 bytes each
+	firsts []byte // of the blocks, eight bytes each
 }
 
 func openStatusFile(path string, key *sealed.Key) (*statusFile, error) {
@@ -152,12 +165,12 @@ func (f *statusFile) readIndex(key *sealed.Key) error {
 	if err != nil {
 		return err
 	}
-	var page [blockSize]byte
+	var head [blockSize]byte
 	var end [8]byte
-	if _, err := f.file.ReadAt(page[:], 0); err != nil {
+	if _, err := f.file.ReadAt(head[:], 0); err != nil {
 		return err
 	}
-	if string(page[:len(statusMark)]) != statusMark {
+	if string(head[:len(statusMark)]) != statusMark {
 		return errors.New("it is no file of statuses")
 	}
 	if _, err := f.file.ReadAt(end[:], info.Size()-int64(len(end))); err != nil {
@@ -171,7 +184,7 @@ func (f *statusFile) readIndex(key *sealed.Key) error {
 	if _, err := f.file.ReadAt(box, at-int64(size)); err != nil { //nolint:gosec // checked above
 		return err
 	}
-	f.key = newStatusKey(key, [16]byte(page[len(statusMark):]))
+	f.key = newStatusKey(key, [16]byte(head[len(statusMark):]))
 	index, err := f.key.seal.Open(box, f.key.place(indexPlace))
 	if err != nil {
 		return err
@@ -180,16 +193,14 @@ func (f *statusFile) readIndex(key *sealed.Key) error {
 		return errBlock
 	}
 	header := index[4:][:binary.BigEndian.Uint32(index)]
-	f.firsts = append([]byte(nil), index[4+len(header):]...)
+	f.firsts = index[4+len(header):]
 	return json.Unmarshal(header, &f.statusHeader)
 }
 
-func (f *statusFile) blocks() int { return len(f.firsts) / 16 }
+func (f *statusFile) blocks() int { return len(f.firsts) / 8 }
 
-func (f *statusFile) first(block int) packedVRM {
-	b := f.firsts[block*16:]
-	return packedVRM{binary.BigEndian.Uint64(b), binary.BigEndian.Uint64(b[8:])}
-}
+// first gives the first eight characters of a block's first VRM.
+func (f *statusFile) first(block int) uint64 { return binary.BigEndian.Uint64(f.firsts[block*8:]) }
 
 // blockRooms hold a block as it lies in the file and its text: a match needs one for
 // some microseconds.

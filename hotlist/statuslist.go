@@ -2,7 +2,10 @@ package hotlist
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"hash/crc32"
+	"io"
 	"path/filepath"
 	"sort"
 
@@ -11,7 +14,7 @@ import (
 )
 
 // statusList is a list of statuses. It keeps nothing in memory but the kinds and
-// the first VRM of each block: 2 MB for 45 million entries.
+// where each block begins: 13 MB for 45 million entries.
 type statusList struct {
 	*statusFile
 	at    string
@@ -34,24 +37,25 @@ func (l *statusList) path() string      { return l.at }
 func (l *statusList) moved(path string) { l.at = path }
 func (l *statusList) close() error      { return l.file.Close() }
 
-// verify opens every block: each is bound to its place in this file, so that none
-// is missing, changed or from elsewhere.
+// verify compares the blocks with their checksum.
 func (l *statusList) verify(ctx context.Context) error {
-	n := 0
-	for b := range l.blocks() {
+	blocks := io.NewSectionReader(l.file, blockSize, int64(l.blocks())*blockSize)
+	sum, piece := uint32(0), make([]byte, 1<<16)
+	for {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		err := l.eachOf(b, func(s status) bool {
-			n++
-			return int(s.kind) < len(l.kinds.entries)
-		})
+		n, err := blocks.Read(piece)
+		sum = crc32.Update(sum, castagnoli, piece[:n])
+		if errors.Is(err, io.EOF) {
+			break
+		}
 		if err != nil {
-			return err
+			return fmt.Errorf("%s: %w: %w", filepath.Base(l.at), ErrDamaged, err)
 		}
 	}
-	if n != l.Entries {
-		return fmt.Errorf("%s: %w: its entries are not those that were written", filepath.Base(l.at), ErrDamaged)
+	if sum != l.Sum {
+		return fmt.Errorf("%s: %w: its blocks are not those that were written", filepath.Base(l.at), ErrDamaged)
 	}
 	return nil
 }
@@ -64,14 +68,14 @@ func (l *statusList) eachOf(block int, do func(status) bool) error {
 }
 
 // lookup gives the entries with this VRM: they are in the last block that begins
-// before it, and go on in those that begin with it.
+// before its first eight characters, or in those that begin with these.
 func (l *statusList) lookup(v nrd.VRM, f *found) error {
 	if len(v) > nrd.MaxVRM {
 		return nil
 	}
 	vrm := packVRM(v)
-	block := max(0, sort.Search(l.blocks(), func(n int) bool { return l.first(n).compare(vrm) >= 0 })-1)
-	for ; block < l.blocks() && l.first(block).compare(vrm) <= 0; block++ {
+	block := max(0, sort.Search(l.blocks(), func(n int) bool { return l.first(n) >= vrm.high })-1)
+	for ; block < l.blocks() && l.first(block) <= vrm.high; block++ {
 		err := l.eachOf(block, func(s status) bool {
 			order := s.vrm.compare(vrm)
 			if order == 0 && int(s.kind) < len(l.kinds.entries) {

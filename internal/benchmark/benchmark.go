@@ -40,24 +40,34 @@ func Figure(name string, value float64) { fmt.Printf("%s%s %g\n", figureMark, na
 // reports its figures.
 func Child(b *testing.B, test, input string) {
 	b.Helper()
-	cmd := exec.CommandContext(b.Context(), os.Args[0], "-test.run=^"+test+"$", "-test.timeout=30m")
+	for name, value := range Figures(b, []string{os.Args[0]}, test, input) {
+		b.ReportMetric(value, name)
+	}
+}
+
+// Figures runs a test of a command, which may be an emulator with a test binary for
+// another processor, and gives what it has found.
+func Figures(b *testing.B, command []string, test, input string) map[string]float64 {
+	b.Helper()
+	arguments := append(slices.Clone(command[1:]), "-test.run=^"+test+"$", "-test.timeout=30m")
+	cmd := exec.CommandContext(b.Context(), command[0], arguments...)
 	cmd.Env = append(os.Environ(), inputEnv+"="+input, "GOMAXPROCS=1")
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		b.Fatalf("%s: %v: %s", test, err, out)
 	}
-	found := false
+	figures := map[string]float64{}
 	for line := range bytes.Lines(out) {
 		var name string
 		var value float64
 		if _, err := fmt.Sscanf(string(line), figureMark+"%s %g", &name, &value); err == nil {
-			b.ReportMetric(value, name)
-			found = true
+			figures[name] = value
 		}
 	}
-	if !found {
+	if len(figures) == 0 {
 		b.Fatalf("%s gives no figure: %s", test, out)
 	}
+	return figures
 }
 
 // Memory gives the most that this process had resident so far, pages of files
