@@ -115,9 +115,8 @@ def main():
     a.add_argument("--stop", type=int, help="pause at this step; a later call resumes")
     a.add_argument("--fade", type=int, default=1400, help="step at which supervision of frames has faded; 1 for a thawed network, which needs none")
     a.add_argument("--rate", type=float, default=2e-3, help="highest learning rate; a third of it for a thawed network")
-    a.add_argument("--threads", type=int, default=1, help="2 where nothing else is trained beside it")
     a = a.parse_args()
-    torch.set_num_threads(a.threads)
+    torch.set_num_threads(1)
     run = net.Run(Reader, a.data + "/reader.pt", a.rate, 1e-2)
     print("reader: %d parameters, from step %d" % (sum(p.numel() for p in run.net.parameters()), run.step), flush=True)
 
