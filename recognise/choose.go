@@ -23,6 +23,18 @@ import (
 // future is how unlikely a mark whose age field has not begun is beside another.
 const future = 1e-3
 
+// badges are the makers whose names stand in capitals on vehicles, about where the
+// plate is, in its size and on nearly every one: hardly any mark says the same.
+var badges = map[nrd.VRM]bool{
+	"ABARTH": true, "ALPINE": true, "APRILIA": true, "BEDFORD": true, "BENELLI": true, "BUICK": true, "CADILLAC": true, "CHRYSLER": true,
+	"CITROEN": true, "CUPRA": true, "DACIA": true, "DAEWOO": true, "DODGE": true, "DUCATI": true, "FERRARI": true, "FIAT": true, "FORD": true,
+	"GENESIS": true, "HONDA": true, "HUMMER": true, "HYUNDAI": true, "INFINITI": true, "ISUZU": true, "IVECO": true, "JAGUAR": true, "JEEP": true,
+	"KAWASAKI": true, "KYMCO": true, "LANCIA": true, "LEXUS": true, "LOTUS": true, "MASERATI": true, "MAZDA": true, "NISSAN": true, "OPEL": true,
+	"PEUGEOT": true, "PIAGGIO": true, "POLESTAR": true, "PORSCHE": true, "RENAULT": true, "ROVER": true, "SAAB": true, "SCANIA": true, "SEAT": true,
+	"SKODA": true, "SMART": true, "SUBARU": true, "SUZUKI": true, "TESLA": true, "TOYOTA": true, "TRIUMPH": true, "VAUXHALL": true, "VESPA": true,
+	"VOLVO": true, "YAMAHA": true,
+}
+
 // lettering is how likely a text that follows no layout is to be a mark, and not
 // what stands on a van or a sign. Abroad there are marks of letters alone, but hardly
 // any of three letters or fewer, and none with eight in a row.
@@ -35,6 +47,8 @@ func lettering(v nrd.VRM) float64 {
 		longest = max(longest, run)
 	}
 	switch {
+	case badges[v]:
+		return 0.02
 	case longest > 7, longest == len(v) && longest <= 3:
 		return 0.1
 	case longest == len(v):

@@ -139,3 +139,12 @@ func FuzzChoose(f *testing.F) {
 		}
 	})
 }
+
+func TestAMakersBadgeIsHardlyAMark(t *testing.T) {
+	for text, atMost := range map[string]int{"YAMAHA": 5, "FORD": 5, "GWAGEN": 40} {
+		read, ok := choose([]Glyphs{seen(text, 0.99)}, today.Now())
+		if !ok || read.Confidence > atMost || (text == "GWAGEN" && read.Confidence < 25) {
+			t.Errorf("%s is read as %s with a confidence of %d", text, read.VRM, read.Confidence)
+		}
+	}
+}

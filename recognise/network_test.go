@@ -215,7 +215,7 @@ func TestTheJudgeWeighsByTheMeanOfItsFrames(t *testing.T) {
 		values []float32
 		want   float64
 	}{
-		"surely a plate": {[]float32{9, 11}, 1}, "surely none": {[]float32{-9, -11}, 0}, "half of it": {[]float32{-fewBoards, -fewBoards}, 0.5},
+		"surely a plate": {[]float32{9, 11}, 1}, "surely none": {[]float32{-9, -11}, 0}, "half of it": {[]float32{caution, caution}, 0.5},
 		"overflow": {[]float32{inf, 0}, 1}, "underflow": {[]float32{-inf, 0}, 0}, "no number": {[]float32{inf, -inf}, 0},
 	} {
 		if got := judged(c.values); math.Abs(got-c.want) > 1e-3 {

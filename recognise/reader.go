@@ -24,9 +24,10 @@ const (
 	narrowest = 1.25
 	// sure is the certainty from which a plate is not looked at again.
 	sure = 0.9
-	// fewBoards is added to the judge's logit: four in ten of the crops that it
-	// learnt from show no plate, and on the road fewer.
-	fewBoards = 0.5
+	// caution is taken from the judge's logit: half of the crops that it learnt from
+	// show no plate, and a sign that is read as a plate is worse than a plate that is
+	// read less surely.
+	caution = 0.3
 )
 
 // looks are the cuts of a plate that is hard to read: what they say is averaged,
@@ -190,7 +191,7 @@ func judged(values []float32) float64 {
 	if math.IsNaN(sum) {
 		return 0
 	}
-	return 1 / (1 + math.Exp(-sum/float64(len(values))-fewBoards))
+	return 1 / (1 + math.Exp(caution-sum/float64(len(values))))
 }
 
 // contrast is the mean of the pixels and their deviation from it.
