@@ -147,13 +147,20 @@ func TestAFlippedBitInAnyFormIsFoundWhenTheCacheIsOpened(t *testing.T) {
 	})
 }
 
-func TestBlocksOfAnotherVersionOrInAnotherOrderAreDamage(t *testing.T) {
-	u := newUnit(t)
+// twoVersions gives a unit with a list of statuses, and the file of the version before.
+func twoVersions(t *testing.T) (u *unit, old []byte) {
+	t.Helper()
+	u = newUnit(t)
 	u.config.Rules = map[string]Rule{"wanted": {Status: true}}
 	u.restart(func([]string) {})
 	u.mustLoad("wanted", "", statusEntries("R1")...)
-	old := read(t, u.paths()[0])
+	old = read(t, u.paths()[0])
 	u.mustLoad("wanted", "", statusEntries("R2")...)
+	return u, old
+}
+
+func TestBlocksOfAnotherVersionOrInAnotherOrderAreDamage(t *testing.T) {
+	u, old := twoVersions(t)
 	path := u.paths()[0]
 	whole := read(t, path)
 	for sentence, change := range map[string]func(data []byte) []byte{
@@ -188,12 +195,7 @@ func TestAStatusListThatIsDamagedWhileItIsOpenIsSetAside(t *testing.T) {
 		},
 	} {
 		t.Run(sentence, func(t *testing.T) {
-			u := newUnit(t)
-			u.config.Rules = map[string]Rule{"wanted": {Status: true}}
-			u.restart(func([]string) {})
-			u.mustLoad("wanted", "", statusEntries("R1")...)
-			old := read(t, u.paths()[0])
-			u.mustLoad("wanted", "", statusEntries("R2")...)
+			u, old := twoVersions(t)
 			if err := harm(u.paths()[0], old); err != nil {
 				t.Fatal(err)
 			}
