@@ -147,6 +147,22 @@ func TestAFlippedBitInAnyFormIsFoundWhenTheCacheIsOpened(t *testing.T) {
 	})
 }
 
+func TestMarksThatBeginAlikeAreFoundInAnyForm(t *testing.T) {
+	eachForm(t, func(t *testing.T, u *unit) {
+		long := func(n int) nrd.VRM { return nrd.VRM(fmt.Sprintf("ABCDEFGH%05d", n)) }
+		var entries []nrd.Entry
+		for n := range 300 {
+			entries = append(entries, entry(long(2*n), nrd.PriorityLow, fmt.Sprint("R", n%7)))
+		}
+		u.mustLoad("wanted", "", entries...)
+		for n := range 300 {
+			if got, none := u.found(long(2*n)), u.found(long(2*n+1)); got != fmt.Sprint("R", n%7) || none != "" {
+				t.Fatalf("%s gives %q, the one after it %q", long(2*n), got, none)
+			}
+		}
+	})
+}
+
 // twoVersions gives a unit with a list of statuses, and the file of the version before.
 func twoVersions(t *testing.T) (u *unit, old []byte) {
 	t.Helper()
