@@ -24,7 +24,7 @@ import (
 // first VRM, eight characters.
 //
 // The seals find any change, but opening all of them at each start would take a
-// processor without instructions for AES a minute. So the header has the blocks'
+// processor without instructions for AES about a minute, by calculation. So the header has the blocks'
 // checksum too, which finds what a disk does to them; what a person does is found by
 // the match that opens the block.
 
