@@ -24,6 +24,10 @@ type packedVRM struct{ high, low uint64 }
 func packVRM(v nrd.VRM) packedVRM {
 	var b [16]byte
 	copy(b[:], v)
+	return packed(b)
+}
+
+func packed(b [16]byte) packedVRM {
 	return packedVRM{binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:])}
 }
 
@@ -67,34 +71,35 @@ func (p packedVRM) shared(q packedVRM) int {
 
 // A block is sealed: how many statuses, then those in the order of their VRMs, then
 // zeros. A status is a byte with two halves, how many characters its VRM begins with
-// like the one before and how many follow; those that follow; its kind; its line as a
-// varint.
+// like the one before and how many follow; those that follow; its kind; its line.
 //
 // A match opens one block. It is small because of the units whose processors have no
 // instructions for AES, such as a Raspberry Pi 4's: in them it is nearly all that a match
-// takes. The seals are a ninth of the file.
+// takes. The seals are two ninths of the file.
 const (
-	blockSize   = 256
+	blockSize   = 128
 	blockText   = blockSize - sealed.Overhead
-	blockCounts = 2
+	blockCounts = 1
+	// statusRest is what a status takes beside its characters.
+	statusRest = 1 + 1 + 4
 )
 
 // block is one being filled.
 type block struct {
 	text  []byte
-	count uint16
+	count uint8
 	last  packedVRM
 }
 
 // add says whether there was room.
 func (b *block) add(s status) bool {
 	if b.count == 0 {
-		b.text, b.last = append(b.text[:0], 0, 0), packedVRM{}
+		b.text, b.last = append(b.text[:0], 0), packedVRM{}
 	}
 	shared, text, length, before := b.last.shared(s.vrm), s.vrm.bytes(), s.vrm.length(), len(b.text)
 	b.text = append(b.text, byte(shared<<4|(length-shared)))
 	b.text = append(b.text, text[shared:length]...)
-	b.text = binary.AppendUvarint(append(b.text, s.kind), uint64(s.line))
+	b.text = binary.BigEndian.AppendUint32(append(b.text, s.kind), s.line)
 	if len(b.text) > blockText {
 		b.text = b.text[:before]
 		return false
@@ -106,8 +111,7 @@ func (b *block) add(s status) bool {
 
 // take gives the block's text and empties it.
 func (b *block) take() []byte {
-	binary.BigEndian.PutUint16(b.text, b.count)
-	b.count = 0
+	b.text[0], b.count = b.count, 0
 	return append(b.text, make([]byte, blockText-len(b.text))...)
 }
 
@@ -119,23 +123,19 @@ func eachStatus(text []byte, do func(status) (more bool)) error {
 	if len(text) < blockCounts {
 		return errBlock
 	}
-	count, text := binary.BigEndian.Uint16(text), text[blockCounts:]
+	count, text := text[0], text[blockCounts:]
 	var s status
 	for range count {
 		if len(text) == 0 {
 			return errBlock
 		}
 		shared, more := int(text[0]>>4), int(text[0]&15)
-		if shared+more > nrd.MaxVRM || len(text) < 1+more+1 {
+		if shared+more > nrd.MaxVRM || len(text) < more+statusRest {
 			return errBlock
 		}
 		s.vrm = s.vrm.follow(shared, text[1:1+more])
-		s.kind, text = text[1+more], text[2+more:]
-		line, n := binary.Uvarint(text)
-		if n <= 0 || line > 1<<32-1 {
-			return errBlock
-		}
-		s.line, text = uint32(line), text[n:]
+		s.kind, s.line = text[1+more], binary.BigEndian.Uint32(text[2+more:])
+		text = text[more+statusRest:]
 		if !do(s) {
 			return nil
 		}
@@ -145,18 +145,7 @@ func eachStatus(text []byte, do func(status) (more bool)) error {
 
 // follow gives the mark that begins with so many characters of p.
 func (p packedVRM) follow(shared int, rest []byte) packedVRM {
-	var q packedVRM
-	if shared >= 8 {
-		q = packedVRM{p.high, p.low &^ (^uint64(0) >> ((shared - 8) * 8))}
-	} else {
-		q.high = p.high &^ (^uint64(0) >> (shared * 8))
-	}
-	for i, c := range rest {
-		if at := shared + i; at < 8 {
-			q.high |= uint64(c) << (56 - at*8)
-		} else {
-			q.low |= uint64(c) << (56 - (at-8)*8)
-		}
-	}
-	return q
+	b := p.bytes()
+	clear(b[shared+copy(b[shared:], rest):])
+	return packed(b)
 }

@@ -163,12 +163,19 @@ func TestMarksThatBeginAlikeAreFoundInAnyForm(t *testing.T) {
 	})
 }
 
+// statusUnit gives a unit whose list is one of statuses.
+func statusUnit(t *testing.T) *unit {
+	t.Helper()
+	u := newUnit(t)
+	u.config.Rules = map[string]Rule{"wanted": {Status: true}}
+	u.restart(func([]string) {})
+	return u
+}
+
 // twoVersions gives a unit with a list of statuses, and the file of the version before.
 func twoVersions(t *testing.T) (u *unit, old []byte) {
 	t.Helper()
-	u = newUnit(t)
-	u.config.Rules = map[string]Rule{"wanted": {Status: true}}
-	u.restart(func([]string) {})
+	u = statusUnit(t)
 	u.mustLoad("wanted", "", statusEntries("R1")...)
 	old = read(t, u.paths()[0])
 	u.mustLoad("wanted", "", statusEntries("R2")...)
@@ -195,6 +202,44 @@ func TestBlocksOfAnotherVersionOrInAnotherOrderAreDamage(t *testing.T) {
 		if u.found("A1") != "" || len(u.paths()) != 0 {
 			t.Errorf("%s: it is in force", sentence)
 		}
+	}
+}
+
+// An index of three pieces, of which two are as long.
+func TestEachOfManyStatusesIsFoundAndTheIndexHasItsOrder(t *testing.T) {
+	u := statusUnit(t)
+	const many = 200_000
+	entries := make([]nrd.Entry, many)
+	for n := range entries {
+		entries[n] = entry(mark(n*2), nrd.PriorityLow, fmt.Sprint("R", n%7))
+	}
+	u.mustLoad("wanted", "", entries...)
+	for n := 0; n < many; n += 37 {
+		if got, none := u.found(mark(n*2)), u.found(mark(n*2+1)); got != fmt.Sprint("R", n%7) || none != "" {
+			t.Fatalf("%s gives %q, the one after it %q", mark(n*2), got, none)
+		}
+	}
+	path := u.paths()[0]
+	whole := read(t, path)
+	const piece = pieceSize + sealed.Overhead
+	index := (1 + u.lists["wanted"].(*statusList).Blocks) * blockSize //nolint:errcheck // it is one of statuses
+	u.restart(func([]string) {
+		restore(t, path, slices.Concat(whole[:index], whole[index+piece:index+2*piece], whole[index:index+piece], whole[index+2*piece:]))
+	})
+	if u.found(mark(0)) != "" || len(u.paths()) != 0 {
+		t.Error("with two pieces of its index in another order it is in force")
+	}
+}
+
+func TestAMatchInStatusesThatFindsNothingLeavesNothingToCollect(t *testing.T) {
+	u := statusUnit(t)
+	u.mustLoad("wanted", "", statusEntries("R1")...)
+	if n := testing.AllocsPerRun(100, func() {
+		if hits, err := u.Match("ZZ99ZZZ"); len(hits) > 0 || err != nil {
+			t.Fatal(hits, err)
+		}
+	}); n > 0 {
+		t.Errorf("it takes memory %v times", n)
 	}
 }
 
@@ -226,9 +271,7 @@ func TestAStatusListThatIsDamagedWhileItIsOpenIsSetAside(t *testing.T) {
 }
 
 func TestAListOfTooManyKindsIsNoneOfStatuses(t *testing.T) {
-	u := newUnit(t)
-	u.config.Rules = map[string]Rule{"wanted": {Status: true}}
-	u.restart(func([]string) {})
+	u := statusUnit(t)
 	var entries []nrd.Entry
 	for n := range MaxStatuses + 1 {
 		entries = append(entries, entry(mark(n), nrd.PriorityLow, fmt.Sprint(n)))
@@ -243,9 +286,7 @@ func TestAListOfTooManyKindsIsNoneOfStatuses(t *testing.T) {
 }
 
 func TestTheFileOfStatusesShowsNoVRM(t *testing.T) {
-	u := newUnit(t)
-	u.config.Rules = map[string]Rule{"wanted": {Status: true}}
-	u.restart(func([]string) {})
+	u := statusUnit(t)
 	entries := statusEntries("SECRETREF")
 	u.mustLoad("wanted", "", entries...)
 	data := read(t, u.paths()[0])

@@ -10,6 +10,7 @@ import (
 	"hash/crc32"
 	"io"
 	"os"
+	"slices"
 	"sync"
 
 	"nrd"
@@ -19,9 +20,9 @@ import (
 )
 
 // A file of statuses is a block with its mark and an identity drawn at random; its
-// blocks, sealed with the identity and their number; its index, sealed; and the
-// index's length in eight bytes. The index is the header in JSON and, of each block's
-// first VRM, eight characters.
+// blocks, sealed with the identity and their number; its index, of each block's first
+// VRM eight characters, sealed in pieces; the header in JSON, sealed; and the length of
+// that in eight bytes.
 //
 // The seals find any change, but opening all of them at each start would take a
 // processor without instructions for AES about a minute, by calculation. So the header has the blocks'
@@ -29,7 +30,7 @@ import (
 // the match that opens the block.
 
 // statusMark begins a file of statuses.
-const statusMark = "NRD statuses 2\n"
+const statusMark = "NRD statuses 3\n"
 
 // MaxStatuses is how many kinds of entry a list of statuses may have.
 const MaxStatuses = publication.MaxKinds
@@ -40,8 +41,9 @@ type statusHeader struct {
 	// Kinds are the entries that stand for all, as lines without a VRM of their
 	// own.
 	Kinds []string
-	// Sum is the CRC-32C of the blocks as they lie in the file.
-	Sum uint32
+	// Blocks is how many blocks there are, Sum their CRC-32C as they lie in the file.
+	Blocks int
+	Sum    uint32
 }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -55,12 +57,24 @@ func newStatusKey(key *sealed.Key, id [16]byte) statusKey {
 	return statusKey{seal: key.Derive(fmt.Sprintf("statuses %x", id)), id: id}
 }
 
-// place binds a block to its file and number, and the index to its file.
-func (k statusKey) place(number uint64) []byte {
-	return binary.BigEndian.AppendUint64(k.id[:len(k.id):len(k.id)], number)
+// seals gives a box.
+func (k *statusKey) seals(text []byte, number uint64) []byte {
+	return k.seal.Seal(text, k.place(nil, number))
 }
 
-const indexPlace = 1<<64 - 1
+// place binds a block, a piece of the index or the header to its file and number. It
+// is put behind dst.
+func (k *statusKey) place(dst []byte, number uint64) []byte {
+	return binary.BigEndian.AppendUint64(append(dst, k.id[:]...), number)
+}
+
+const (
+	// pieceSize is how much of the index is sealed at a time.
+	pieceSize = 1 << 16
+	// The numbers of the index's first piece and of the header.
+	indexPlace  = 1 << 63
+	headerPlace = 1<<64 - 1
+)
 
 // statusWriter writes a file of statuses, which come in the order of their VRMs.
 type statusWriter struct {
@@ -68,7 +82,7 @@ type statusWriter struct {
 	file   *os.File
 	w      *bufio.Writer
 	block  block
-	number uint64
+	number int
 	firsts []byte
 	sum    uint32
 	count  int
@@ -110,26 +124,23 @@ func (w *statusWriter) flush() error {
 	if w.block.count == 0 {
 		return nil
 	}
-	box := w.key.seal.Seal(w.block.take(), w.key.place(w.number))
+	box := w.key.seals(w.block.take(), uint64(w.number)) //nolint:gosec // a block's number
 	_, err := w.w.Write(box)
 	w.sum = crc32.Update(w.sum, castagnoli, box)
 	w.number++
 	return err
 }
 
-// finish writes the index; where sync is set all is on stable storage then. It
+// finish writes index and header; where sync is set all is on stable storage then. It
 // closes the file.
 func (w *statusWriter) finish(about header, kinds []string, sync bool) error {
 	about.Entries = w.count
 	err := w.flush()
-	text, jsonErr := json.Marshal(statusHeader{header: about, Kinds: kinds, Sum: w.sum})
 	if err == nil {
-		err = jsonErr
+		err = w.writeIndex()
 	}
-	index := append(binary.BigEndian.AppendUint32(nil, uint32(len(text))), text...) //nolint:gosec // 256 lines of at most 8 KiB
-	box := w.key.seal.Seal(append(index, w.firsts...), w.key.place(indexPlace))
 	if err == nil {
-		_, err = w.w.Write(binary.BigEndian.AppendUint64(box, uint64(len(box))))
+		err = w.writeHeader(statusHeader{header: about, Kinds: kinds, Blocks: w.number, Sum: w.sum})
 	}
 	if err == nil {
 		err = w.w.Flush()
@@ -138,6 +149,27 @@ func (w *statusWriter) finish(about header, kinds []string, sync bool) error {
 		err = w.file.Sync()
 	}
 	return errors.Join(err, w.file.Close())
+}
+
+func (w *statusWriter) writeIndex() error {
+	number := uint64(indexPlace)
+	for piece := range slices.Chunk(w.firsts, pieceSize) {
+		if _, err := w.w.Write(w.key.seals(piece, number)); err != nil {
+			return err
+		}
+		number++
+	}
+	return nil
+}
+
+func (w *statusWriter) writeHeader(h statusHeader) error {
+	text, err := json.Marshal(h)
+	if err != nil {
+		return err
+	}
+	box := w.key.seals(text, headerPlace)
+	_, err = w.w.Write(binary.BigEndian.AppendUint64(box, uint64(len(box))))
+	return err
 }
 
 // statusFile is a file of statuses, opened for reading.
@@ -154,70 +186,97 @@ func openStatusFile(path string, key *sealed.Key) (*statusFile, error) {
 		return nil, err
 	}
 	s := &statusFile{file: f}
-	if err := s.readIndex(key); err != nil {
+	size, err := s.readHeader(key)
+	if err == nil {
+		err = s.readIndex(size)
+	}
+	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	return s, nil
 }
 
-func (f *statusFile) readIndex(key *sealed.Key) error {
+// readHeader gives how long the file is without its header.
+func (f *statusFile) readHeader(key *sealed.Key) (size int64, err error) {
 	info, err := f.file.Stat()
 	if err != nil {
-		return err
+		return 0, err
 	}
 	var head [blockSize]byte
 	var end [8]byte
 	if _, err := f.file.ReadAt(head[:], 0); err != nil {
-		return err
+		return 0, err
 	}
 	if string(head[:len(statusMark)]) != statusMark {
-		return errors.New("it is no file of statuses")
+		return 0, errors.New("it is no file of statuses")
 	}
-	if _, err := f.file.ReadAt(end[:], info.Size()-int64(len(end))); err != nil {
-		return err
+	at := info.Size() - int64(len(end))
+	if _, err := f.file.ReadAt(end[:], at); err != nil {
+		return 0, err
 	}
-	size, at := binary.BigEndian.Uint64(end[:]), info.Size()-int64(len(end))
-	if at < blockSize || size > uint64(at-blockSize) {
-		return errors.New("its index has no beginning")
+	length := binary.BigEndian.Uint64(end[:])
+	if at < blockSize || length > uint64(at-blockSize) {
+		return 0, errors.New("its header has no beginning")
 	}
-	box := make([]byte, size)
-	if _, err := f.file.ReadAt(box, at-int64(size)); err != nil { //nolint:gosec // checked above
-		return err
-	}
+	size = at - int64(length) //nolint:gosec // checked above
 	f.key = newStatusKey(key, [16]byte(head[len(statusMark):]))
-	index, err := f.key.seal.Open(box, f.key.place(indexPlace))
+	text, err := f.open(size, int(length), nil, headerPlace) //nolint:gosec // the same
 	if err != nil {
-		return err
+		return 0, err
 	}
-	if len(index) < 4 || uint64(binary.BigEndian.Uint32(index)) > uint64(len(index)-4) {
-		return errBlock
-	}
-	header := index[4:][:binary.BigEndian.Uint32(index)]
-	f.firsts = index[4+len(header):]
-	return json.Unmarshal(header, &f.statusHeader)
+	return size, json.Unmarshal(text, &f.statusHeader)
 }
 
-func (f *statusFile) blocks() int { return len(f.firsts) / 8 }
+func (f *statusFile) readIndex(size int64) error {
+	at, length := int64(1+f.Blocks)*blockSize, f.Blocks*8
+	if pieces := (length + pieceSize - 1) / pieceSize; f.Blocks < 0 || size != at+int64(length+pieces*sealed.Overhead) {
+		return errors.New("it is longer or shorter than its header says")
+	}
+	f.firsts = make([]byte, 0, length)
+	for number := uint64(indexPlace); len(f.firsts) < length; number++ {
+		box := min(length-len(f.firsts), pieceSize) + sealed.Overhead
+		var err error
+		if f.firsts, err = f.open(at, box, f.firsts, number); err != nil {
+			return err
+		}
+		at += int64(box)
+	}
+	return nil
+}
+
+// open puts the text of the sealed box at this place, of so many bytes, behind dst.
+func (f *statusFile) open(at int64, length int, dst []byte, number uint64) ([]byte, error) {
+	box := make([]byte, length)
+	if _, err := f.file.ReadAt(box, at); err != nil {
+		return nil, err
+	}
+	return f.key.seal.OpenTo(dst, box, f.key.place(nil, number))
+}
 
 // first gives the first eight characters of a block's first VRM.
 func (f *statusFile) first(block int) uint64 { return binary.BigEndian.Uint64(f.firsts[block*8:]) }
 
-// blockRooms hold a block as it lies in the file and its text: a match needs one for
-// some microseconds.
-var blockRooms = sync.Pool{New: func() any { return new([2][blockSize]byte) }}
+// blockRoom holds a block as it lies in the file, its text and its place: a match needs
+// one for some microseconds.
+type blockRoom struct {
+	box, text [blockSize]byte
+	place     [24]byte
+}
+
+var blockRooms = sync.Pool{New: func() any { return new(blockRoom) }}
 
 // each reads one block and gives its statuses until do wants no more.
 func (f *statusFile) each(number int, do func(status) (more bool)) error {
-	room := blockRooms.Get().(*[2][blockSize]byte) //nolint:errcheck // the pool makes nothing else
+	room := blockRooms.Get().(*blockRoom) //nolint:errcheck // the pool makes nothing else
 	defer blockRooms.Put(room)
-	box := room[0][:]
-	if _, err := f.file.ReadAt(box, int64(number+1)*blockSize); err != nil {
+	if _, err := f.file.ReadAt(room.box[:], int64(number+1)*blockSize); err != nil {
 		if errors.Is(err, io.EOF) {
 			err = io.ErrUnexpectedEOF
 		}
 		return err
 	}
-	text, err := f.key.seal.OpenTo(room[1][:0], box, f.key.place(uint64(number))) //nolint:gosec // a block's number
+	place := f.key.place(room.place[:0], uint64(number)) //nolint:gosec // a block's number
+	text, err := f.key.seal.OpenTo(room.text[:0], room.box[:], place)
 	if err != nil {
 		return err
 	}
@@ -233,7 +292,7 @@ type statuses struct {
 
 func (s *statuses) next() (status, bool, error) {
 	for len(s.ahead) == 0 {
-		if s.block == s.file.blocks() {
+		if s.block == s.file.Blocks {
 			return status{}, false, nil
 		}
 		s.ahead = s.ahead[:0]
