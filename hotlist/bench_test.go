@@ -149,6 +149,8 @@ func (c benchCache) input(b *testing.B) string {
 	return string(text)
 }
 
+func (c benchCache) lists() string { return filepath.Join(c.Dir, "lists") }
+
 func (c benchCache) open(t testing.TB) *Cache {
 	t.Helper()
 	raw, err := hex.DecodeString(c.Key)
@@ -160,7 +162,7 @@ func (c benchCache) open(t testing.TB) *Cache {
 		t.Fatal(err)
 	}
 	cache, err := Open(CacheConfig{
-		Path: filepath.Join(c.Dir, "lists"), Key: key, Clock: clock.NewManual(noon), Log: slog.New(slog.DiscardHandler),
+		Path: c.lists(), Key: key, Clock: clock.NewManual(noon), Log: slog.New(slog.DiscardHandler),
 		Rules: map[string]Rule{"uninsured": {Status: true}},
 	})
 	if err != nil {
@@ -169,10 +171,13 @@ func (c benchCache) open(t testing.TB) *Cache {
 	return cache
 }
 
+// emulatedMatches are fewer: the emulator's times hardly vary.
+const emulatedMatches = 100_000
+
 // BenchmarkStatuses measures a list of statuses: of five million entries, or of as
 // many millions as NRD_STATUSES says. Its import and the matches are each a process
-// of their own. NRD_ARM64 may be the command of this package's test binary for arm64
-// in an emulator that counts instructions (`make bench-arm`): it matches then too.
+// of their own. NRD_ARM64 may be a command that runs this package's test binary on an
+// emulated machine with the folder it is given (`make bench-arm`): it matches then too.
 func BenchmarkStatuses(b *testing.B) {
 	millions := 5
 	if text := os.Getenv("NRD_STATUSES"); text != "" {
@@ -200,32 +205,15 @@ func BenchmarkStatuses(b *testing.B) {
 	if len(command) == 0 {
 		return
 	}
-	b.Run("arm64", func(b *testing.B) {
-		for b.Loop() {
-			emulated(b, command, c)
-		}
-	})
-	b.Run("arm64-without-AES", func(b *testing.B) {
-		for b.Loop() {
-			emulated(b, append([]string{"env", "GODEBUG=cpu.aes=off,cpu.pmull=off"}, command...), c)
-		}
-	})
-}
-
-// emulated reports how long the matches take in an emulator, and how many instructions
-// one of them is and how many millions the start is.
-func emulated(b *testing.B, command []string, c benchCache) {
-	b.Helper()
-	figures := benchmark.Figures(b, command, "TestBenchStatusMatch", c.input(b))
-	fewer := c
-	fewer.Matches /= 2
-	start := benchmark.Figures(b, command, "TestBenchStatusMatch", fewer.input(b))
-	each := (figures["instructions"] - start["instructions"]) / float64(2*(c.Matches-fewer.Matches))
-	figures["instructions/match"] = each
-	figures["Minstructions/start"] = (start["instructions"] - each*float64(2*fewer.Matches)) / 1e6
-	delete(figures, "instructions")
-	for name, value := range figures {
-		b.ReportMetric(value, name)
+	command, c.Matches = append(command, c.lists()), emulatedMatches
+	for name, command := range map[string][]string{
+		"arm64": command, "arm64-without-AES": append([]string{"env", "GODEBUG=cpu.aes=off,cpu.pmull=off"}, command...),
+	} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				benchmark.Run(b, command, "TestBenchStatusMatch", c.input(b))
+			}
+		})
 	}
 }
 
@@ -258,7 +246,7 @@ func TestBenchStatusImport(t *testing.T) {
 	benchmark.Figure("import-cpu-s", benchmark.CPU(t)-used)
 	peak, _ := benchmark.Memory(t)
 	benchmark.Figure("import-peak-MB", peak)
-	paths, err := filepath.Glob(filepath.Join(c.Dir, "lists", "*"+statusSuffix))
+	paths, err := filepath.Glob(filepath.Join(c.lists(), "*"+statusSuffix))
 	if err != nil || len(paths) != 1 {
 		t.Fatal(paths, err)
 	}
@@ -278,7 +266,9 @@ func TestBenchStatusMatch(t *testing.T) {
 	if c == nil {
 		return
 	}
+	began := time.Now()
 	cache := c.open(t)
+	benchmark.Figure("open-s", time.Since(began).Seconds())
 	for name, from := range map[string]int{"hit": 0, "miss": c.Entries} {
 		p99 := benchmark.Latency(c.Matches, func(n int) time.Duration {
 			v := spread(from + n*7919%c.Entries)

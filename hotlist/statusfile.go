@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"sort"
 	"sync"
 
 	"nrd"
@@ -21,8 +22,8 @@ import (
 
 // A file of statuses is a block with its mark and an identity drawn at random; its
 // blocks, sealed with the identity and their number; its index, of each block's first
-// VRM eight characters, sealed in pieces; the header in JSON, sealed; and the length of
-// that in eight bytes.
+// VRM eight characters and whether the block before ends with the same, sealed in pieces;
+// the header in JSON, sealed; and the length of that in eight bytes.
 //
 // The seals find any change, but opening all of them at each start would take a
 // processor without instructions for AES about a minute, by calculation. So the header has the blocks'
@@ -68,6 +69,10 @@ func (k *statusKey) place(dst []byte, number uint64) []byte {
 	return binary.BigEndian.AppendUint64(append(dst, k.id[:]...), number)
 }
 
+// goesOn marks, in the index, a block that begins with the eight characters with which
+// the one before ends: no character of a VRM has that bit.
+const goesOn = 1 << 63
+
 const (
 	// pieceSize is how much of the index is sealed at a time.
 	pieceSize = 1 << 16
@@ -107,7 +112,11 @@ func createStatusFile(path string, key *sealed.Key) (*statusWriter, error) {
 
 func (w *statusWriter) add(s status) error {
 	if w.block.count == 0 {
-		w.firsts = binary.BigEndian.AppendUint64(w.firsts, s.vrm.high)
+		first := s.vrm.high
+		if w.number > 0 && w.block.last.high == first {
+			first |= goesOn
+		}
+		w.firsts = binary.BigEndian.AppendUint64(w.firsts, first)
 	}
 	w.count++
 	if w.block.add(s) {
@@ -253,8 +262,19 @@ func (f *statusFile) open(at int64, length int, dst []byte, number uint64) ([]by
 	return f.key.seal.OpenTo(dst, box, f.key.place(nil, number))
 }
 
+func (f *statusFile) begins(block int) uint64 { return binary.BigEndian.Uint64(f.firsts[block*8:]) }
+
 // first gives the first eight characters of a block's first VRM.
-func (f *statusFile) first(block int) uint64 { return binary.BigEndian.Uint64(f.firsts[block*8:]) }
+func (f *statusFile) first(block int) uint64 { return f.begins(block) &^ goesOn }
+
+// from gives the block in which VRMs with these eight characters begin, if there are any.
+func (f *statusFile) from(high uint64) int {
+	block := max(0, sort.Search(f.Blocks, func(n int) bool { return f.first(n) > high })-1)
+	for block > 0 && f.begins(block) == high|goesOn {
+		block--
+	}
+	return block
+}
 
 // blockRoom holds a block as it lies in the file, its text and its place: a match needs
 // one for some microseconds.

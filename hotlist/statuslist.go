@@ -7,7 +7,6 @@ import (
 	"hash/crc32"
 	"io"
 	"path/filepath"
-	"sort"
 
 	"nrd"
 	"nrd/internal/sealed"
@@ -67,15 +66,13 @@ func (l *statusList) eachOf(block int, do func(status) bool) error {
 	return nil
 }
 
-// lookup gives the entries with this VRM: they are in the last block that begins
-// before its first eight characters, or in those that begin with these.
+// lookup gives the entries with this VRM.
 func (l *statusList) lookup(v nrd.VRM, f *found) error {
 	if len(v) > nrd.MaxVRM {
 		return nil
 	}
 	vrm := packVRM(v)
-	block := max(0, sort.Search(l.Blocks, func(n int) bool { return l.first(n) >= vrm.high })-1)
-	for ; block < l.Blocks && l.first(block) <= vrm.high; block++ {
+	for block := l.from(vrm.high); block < l.Blocks && l.first(block) <= vrm.high; block++ {
 		err := l.eachOf(block, func(s status) bool {
 			order := s.vrm.compare(vrm)
 			if order == 0 && int(s.kind) < len(l.kinds.entries) {

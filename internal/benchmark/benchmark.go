@@ -40,14 +40,12 @@ func Figure(name string, value float64) { fmt.Printf("%s%s %g\n", figureMark, na
 // reports its figures.
 func Child(b *testing.B, test, input string) {
 	b.Helper()
-	for name, value := range Figures(b, []string{os.Args[0]}, test, input) {
-		b.ReportMetric(value, name)
-	}
+	Run(b, []string{os.Args[0]}, test, input)
 }
 
-// Figures runs a test of a command, which may be an emulator with a test binary for
-// another processor, and gives what it has found.
-func Figures(b *testing.B, command []string, test, input string) map[string]float64 {
+// Run is Child of a command, which may be an emulator with a test binary for another
+// processor.
+func Run(b *testing.B, command []string, test, input string) {
 	b.Helper()
 	arguments := append(slices.Clone(command[1:]), "-test.run=^"+test+"$", "-test.timeout=30m")
 	cmd := exec.CommandContext(b.Context(), command[0], arguments...)
@@ -56,18 +54,18 @@ func Figures(b *testing.B, command []string, test, input string) map[string]floa
 	if err != nil {
 		b.Fatalf("%s: %v: %s", test, err, out)
 	}
-	figures := map[string]float64{}
+	figures := 0
 	for line := range bytes.Lines(out) {
 		var name string
 		var value float64
 		if _, err := fmt.Sscanf(string(line), figureMark+"%s %g", &name, &value); err == nil {
-			figures[name] = value
+			b.ReportMetric(value, name)
+			figures++
 		}
 	}
-	if len(figures) == 0 {
+	if figures == 0 {
 		b.Fatalf("%s gives no figure: %s", test, out)
 	}
-	return figures
 }
 
 // Memory gives the most that this process had resident so far, pages of files
