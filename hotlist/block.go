@@ -38,6 +38,27 @@ func (p packedVRM) bytes() [16]byte {
 	return b
 }
 
+// opening is a VRM's first seven characters as a number of 37 bits: its order is theirs.
+func (p packedVRM) opening() uint64 {
+	n := uint64(0)
+	for shift := 56; shift > 0; shift -= 8 {
+		n = n*37 + place(byte(p.high>>shift))
+	}
+	return n
+}
+
+// place is a character's in the alphabet: nothing, then digits, then letters.
+func place(c byte) uint64 {
+	switch {
+	case c >= 'A':
+		return 11 + uint64(min(c, 'Z')-'A')
+	case c >= '0':
+		return 1 + uint64(min(c, '9')-'0')
+	default:
+		return 0
+	}
+}
+
 func (p packedVRM) length() int {
 	if p.low != 0 {
 		return 16 - bits.TrailingZeros64(p.low)/8

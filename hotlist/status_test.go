@@ -205,10 +205,10 @@ func TestBlocksOfAnotherVersionOrInAnotherOrderAreDamage(t *testing.T) {
 	}
 }
 
-// An index of three pieces, of which two are as long.
+// An index of two pieces of the same length, and one more.
 func TestEachOfManyStatusesIsFoundAndTheIndexHasItsOrder(t *testing.T) {
 	u := statusUnit(t)
-	const many = 200_000
+	const many = 400_000
 	entries := make([]nrd.Entry, many)
 	for n := range entries {
 		entries[n] = entry(mark(n*2), nrd.PriorityLow, fmt.Sprint("R", n%7))
@@ -337,6 +337,9 @@ func FuzzPackedVRM(f *testing.F) {
 			return
 		}
 		p, q := packVRM(v), packVRM(w)
+		if (p.opening() < q.opening()) != (v[:min(len(v), 7)] < w[:min(len(w), 7)]) {
+			t.Fatalf("the openings of %s and %s have another order", v, w)
+		}
 		if p.vrm() != v || p.compare(q) != strings.Compare(string(v), string(w)) {
 			t.Fatalf("%s packs as %s, beside %s", v, p.vrm(), w)
 		}

@@ -21,9 +21,9 @@ import (
 )
 
 // A file of statuses is a block with its mark and an identity drawn at random; its
-// blocks, sealed with the identity and their number; its index, of each block's first
-// VRM eight characters and whether the block before ends with the same, sealed in pieces;
-// the header in JSON, sealed; and the length of that in eight bytes.
+// blocks, sealed with the identity and their number; its index, of each block the opening
+// of its first VRM and whether the block before ends with the same, in five bytes, sealed
+// in pieces; the header in JSON, sealed; and the length of that in eight bytes.
 //
 // The seals find any change, but opening all of them at each start would take a
 // processor without instructions for AES about a minute, by calculation. So the header has the blocks'
@@ -69,13 +69,11 @@ func (k *statusKey) place(dst []byte, number uint64) []byte {
 	return binary.BigEndian.AppendUint64(append(dst, k.id[:]...), number)
 }
 
-// goesOn marks, in the index, a block that begins with the eight characters with which
-// the one before ends: no character of a VRM has that bit.
-const goesOn = 1 << 63
-
 const (
-	// pieceSize is how much of the index is sealed at a time.
-	pieceSize = 1 << 16
+	// indexEntry is what a block has of the index, pieceSize how much of that is sealed
+	// at a time.
+	indexEntry = 5
+	pieceSize  = 1 << 16
 	// The numbers of the index's first piece and of the header.
 	indexPlace  = 1 << 63
 	headerPlace = 1<<64 - 1
@@ -88,7 +86,7 @@ type statusWriter struct {
 	w      *bufio.Writer
 	block  block
 	number int
-	firsts []byte
+	index  []byte
 	sum    uint32
 	count  int
 }
@@ -112,11 +110,11 @@ func createStatusFile(path string, key *sealed.Key) (*statusWriter, error) {
 
 func (w *statusWriter) add(s status) error {
 	if w.block.count == 0 {
-		first := s.vrm.high
-		if w.number > 0 && w.block.last.high == first {
-			first |= goesOn
+		first := s.vrm.opening() << 1
+		if w.number > 0 && w.block.last.opening() == first>>1 {
+			first |= 1
 		}
-		w.firsts = binary.BigEndian.AppendUint64(w.firsts, first)
+		w.index = binary.BigEndian.AppendUint32(append(w.index, byte(first>>32)), uint32(first)) //nolint:gosec // its lower half
 	}
 	w.count++
 	if w.block.add(s) {
@@ -162,7 +160,7 @@ func (w *statusWriter) finish(about header, kinds []string, sync bool) error {
 
 func (w *statusWriter) writeIndex() error {
 	number := uint64(indexPlace)
-	for piece := range slices.Chunk(w.firsts, pieceSize) {
+	for piece := range slices.Chunk(w.index, pieceSize) {
 		if _, err := w.w.Write(w.key.seals(piece, number)); err != nil {
 			return err
 		}
@@ -184,9 +182,9 @@ func (w *statusWriter) writeHeader(h statusHeader) error {
 // statusFile is a file of statuses, opened for reading.
 type statusFile struct {
 	statusHeader
-	key    statusKey
-	file   *os.File
-	firsts []byte // of the blocks, eight bytes each
+	key   statusKey
+	file  *os.File
+	index []byte
 }
 
 func openStatusFile(path string, key *sealed.Key) (*statusFile, error) {
@@ -229,7 +227,7 @@ func (f *statusFile) readHeader(key *sealed.Key) (size int64, err error) {
 	}
 	size = at - int64(length) //nolint:gosec // checked above
 	f.key = newStatusKey(key, [16]byte(head[len(statusMark):]))
-	text, err := f.open(size, int(length), nil, headerPlace) //nolint:gosec // the same
+	text, err := f.open(make([]byte, length), size, nil, headerPlace)
 	if err != nil {
 		return 0, err
 	}
@@ -237,43 +235,48 @@ func (f *statusFile) readHeader(key *sealed.Key) (size int64, err error) {
 }
 
 func (f *statusFile) readIndex(size int64) error {
-	at, length := int64(1+f.Blocks)*blockSize, f.Blocks*8
+	at, length := int64(1+f.Blocks)*blockSize, f.Blocks*indexEntry
 	if pieces := (length + pieceSize - 1) / pieceSize; f.Blocks < 0 || size != at+int64(length+pieces*sealed.Overhead) {
 		return errors.New("it is longer or shorter than its header says")
 	}
-	f.firsts = make([]byte, 0, length)
-	for number := uint64(indexPlace); len(f.firsts) < length; number++ {
-		box := min(length-len(f.firsts), pieceSize) + sealed.Overhead
+	f.index = make([]byte, 0, length)
+	room := make([]byte, pieceSize+sealed.Overhead)
+	for number := uint64(indexPlace); len(f.index) < length; number++ {
+		box := room[:min(length-len(f.index), pieceSize)+sealed.Overhead]
 		var err error
-		if f.firsts, err = f.open(at, box, f.firsts, number); err != nil {
+		if f.index, err = f.open(box, at, f.index, number); err != nil {
 			return err
 		}
-		at += int64(box)
+		at += int64(len(box))
 	}
 	return nil
 }
 
-// open puts the text of the sealed box at this place, of so many bytes, behind dst.
-func (f *statusFile) open(at int64, length int, dst []byte, number uint64) ([]byte, error) {
-	box := make([]byte, length)
+// open reads a sealed box at this place of the file and puts its text behind dst.
+func (f *statusFile) open(box []byte, at int64, dst []byte, number uint64) ([]byte, error) {
 	if _, err := f.file.ReadAt(box, at); err != nil {
 		return nil, err
 	}
 	return f.key.seal.OpenTo(dst, box, f.key.place(nil, number))
 }
 
-func (f *statusFile) begins(block int) uint64 { return binary.BigEndian.Uint64(f.firsts[block*8:]) }
+// begins gives a block's entry of the index: twice its first VRM's opening, and one more
+// where the block before ends with the same.
+func (f *statusFile) begins(block int) uint64 {
+	entry := f.index[block*indexEntry:][:indexEntry]
+	return uint64(entry[0])<<32 | uint64(binary.BigEndian.Uint32(entry[1:]))
+}
 
-// first gives the first eight characters of a block's first VRM.
-func (f *statusFile) first(block int) uint64 { return f.begins(block) &^ goesOn }
+// first gives the opening of a block's first VRM.
+func (f *statusFile) first(block int) uint64 { return f.begins(block) >> 1 }
 
-// from gives the block in which VRMs with these eight characters begin, if there are any.
-func (f *statusFile) from(high uint64) int {
-	block := max(0, sort.Search(f.Blocks, func(n int) bool { return f.first(n) > high })-1)
-	for block > 0 && f.begins(block) == high|goesOn {
+// from gives the block in which VRMs with this opening begin, if there are any.
+func (f *statusFile) from(opening uint64) int {
+	block := sort.Search(f.Blocks, func(n int) bool { return f.first(n) >= opening })
+	if block == f.Blocks || f.begins(block) != opening<<1 {
 		block--
 	}
-	return block
+	return max(0, block)
 }
 
 // blockRoom holds a block as it lies in the file, its text and its place: a match needs

@@ -13,7 +13,7 @@ import (
 )
 
 // statusList is a list of statuses. It keeps nothing in memory but the kinds and
-// where each block begins: 32 MB for 45 million entries.
+// where each block begins: 20 MB for 45 million entries.
 type statusList struct {
 	*statusFile
 	at    string
@@ -72,7 +72,8 @@ func (l *statusList) lookup(v nrd.VRM, f *found) error {
 		return nil
 	}
 	vrm := packVRM(v)
-	for block := l.from(vrm.high); block < l.Blocks && l.first(block) <= vrm.high; block++ {
+	opening := vrm.opening()
+	for block := l.from(opening); block < l.Blocks && l.first(block) <= opening; block++ {
 		err := l.eachOf(block, func(s status) bool {
 			order := s.vrm.compare(vrm)
 			if order == 0 && int(s.kind) < len(l.kinds.entries) {
