@@ -22,9 +22,9 @@ const (
 	// closely, leastPlate the one from which it then counts as a plate.
 	leastFound = 0.30
 	leastPlate = 0.50
-	// leastBeside is leastFound beside a sure plate: most of what the finder is less
+	// leastBeside is leastFound beside a sure plate: nearly all that the finder is less
 	// sure of is none, and a look takes a quarter of the time that finding takes.
-	leastBeside = 0.45
+	leastBeside = 0.36
 )
 
 // networkLocaliser finds plates with two fully convolutional networks: for each

@@ -9,9 +9,10 @@ namespace {
 // calls it from many threads, and each would hold on to what a picture once needed.
 constexpr int arenas = 1;
 // The size in bytes from which memory is given back to the system when it is
-// freed: a large photograph's, not a layer's. And how much at the heap's end stays
-// for what comes next: taking it from the system anew costs more than the arithmetic.
-constexpr int whole = 4 << 20;
+// freed: a photograph's and what a close look at it takes, not a small layer's. And how
+// much at the heap's end stays for what comes next: taking it from the system anew costs
+// more than the arithmetic.
+constexpr int whole = 1 << 20;
 constexpr int spare = 8 << 20;
 
 // Before main, and so before there is a second thread with a heap of its own.
