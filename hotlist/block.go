@@ -42,13 +42,13 @@ func (p packedVRM) bytes() [16]byte {
 func (p packedVRM) opening() uint64 {
 	n := uint64(0)
 	for shift := 56; shift > 0; shift -= 8 {
-		n = n*37 + place(byte(p.high>>shift))
+		n = n*37 + rank(byte(p.high>>shift))
 	}
 	return n
 }
 
-// place is a character's in the alphabet: nothing, then digits, then letters.
-func place(c byte) uint64 {
+// rank is a character's place among nothing, the digits and the letters, from 0 to 36.
+func rank(c byte) uint64 {
 	switch {
 	case c >= 'A':
 		return 11 + uint64(min(c, 'Z')-'A')
