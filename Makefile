@@ -57,7 +57,7 @@ environment: ## the exports that go needs when it is called by hand
 # libraries instead of 250. They stand in -extldflags, not in CGO_LDFLAGS, so that
 # changing them does not compile gocv again.
 SECTIONS := -ffunction-sections -fdata-sections
-TRIMMED := -Wl,--as-needed -Wl,--gc-sections -lopencv_dnn -lopencv_imgproc -lopencv_core
+TRIMMED := -Wl,--as-needed -Wl,--gc-sections -lopencv_imgproc -lopencv_core
 
 STAMP := -X main.version=$(VERSION)
 LINT := build/tools/golangci-lint-$(GOLANGCI_LINT_VERSION)
@@ -102,7 +102,7 @@ test-brokers: deps-test ## the link and the whole way behind central's own broke
 .PHONY: test-train
 test-train: deps-train deps-build ## the training pipeline on a handful of plates, and what it exports in the agent's engine
 	$(MAKE) -C recognise/train smoke
-	NRD_TRAINED=/tmp/train-data-smoke/model go test -count 1 -run TestNetworksAreLoadedAsTheTrainingExportsThem ./recognise
+	NRD_TRAINED=/tmp/train-data-smoke/model go test -count 1 -run TestOurNetworksGiveWhatOpenCVGives ./recognise/network
 
 .PHONY: test-demo
 test-demo: build deps-run ## the demonstration: its reads arrive and its hits are right
@@ -162,8 +162,9 @@ bench-lists: deps-build deps-test ## the lists' speed and memory on one core bes
 	NRD_STATUSES=$(STATUSES) scripts/bench-lists
 
 .PHONY: bench-arm
-bench-arm: deps-bench ## matches in a list of statuses on an emulated machine with arm64; fails where a limit is missed
+bench-arm: deps-bench build/arm64/nrd-agent ## a photograph, and matches in a list of statuses, on an emulated machine with arm64; fails where a limit is missed
 	scripts/sysroot arm64 $(CACHE)/kernel-arm64 linux-image-arm64 busybox-static
+	scripts/bench-arm-reading build/arm64/nrd-agent $(CACHE)/sysroot-arm64 $(CACHE)/kernel-arm64
 	NRD_STATUSES=$(STATUSES) scripts/bench-arm $(CACHE)/kernel-arm64
 
 .PHONY: strangers
@@ -185,7 +186,7 @@ fuzz: deps-build ## each fuzz target for FUZZTIME
 	@for package in $$(go list ./...); do \
 		for target in $$(go test -list '^Fuzz' $$package | grep '^Fuzz' || true); do \
 			echo "$$package $$target"; \
-			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package; \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 100x $$package; \
 		done; \
 	done
 

@@ -2,6 +2,8 @@ package recognise
 
 import (
 	"cmp"
+	"errors"
+	"fmt"
 	"image"
 	"math"
 	"slices"
@@ -9,6 +11,7 @@ import (
 	"gocv.io/x/gocv"
 
 	"nrd"
+	"nrd/recognise/network"
 )
 
 const (
@@ -35,56 +38,32 @@ const (
 // again by the closer one in a small window in which a plate has the size that
 // is seen best: that tells plates from the rest and sets the corners right.
 type networkLocaliser struct {
-	// finders are for longer sides of different length: a network keeps its
-	// memory only from one picture to another of the same size, and memory that
-	// is new each time can cost more than the arithmetic.
-	finders   map[int]*finder
-	closer    *network
-	rectifier *rectifier
-}
-
-// finder searches whole images with their longer side brought to one length.
-type finder struct {
-	*network
+	finder, closer *network.Network
+	rectifier      *rectifier
+	// halved and scaled are the image on its way to the finder.
 	halved, scaled gocv.Mat
-}
-
-func (f *finder) close() {
-	f.network.close()
-	_, _ = f.halved.Close(), f.scaled.Close() // never fail
 }
 
 // NewNetworkLocaliser opens our own localiser.
 func NewNetworkLocaliser() (Localiser, error) {
-	closer, err := openNetwork("localiser")
+	finder, _, err := openNetwork("finder")
 	if err != nil {
 		return nil, err
 	}
-	return &networkLocaliser{finders: make(map[int]*finder), closer: closer, rectifier: newRectifier()}, nil
+	closer, _, err := openNetwork("localiser")
+	if err != nil {
+		finder.Close()
+		return nil, err
+	}
+	return &networkLocaliser{finder: finder, closer: closer, rectifier: newRectifier(), halved: gocv.NewMat(), scaled: gocv.NewMat()}, nil
 }
 
 // Close gives the networks back.
 func (l *networkLocaliser) Close() error {
 	l.rectifier.close()
-	l.closer.close()
-	for side, f := range l.finders {
-		f.close()
-		delete(l.finders, side)
-	}
-	return nil
-}
-
-// finder gives the one for a side, opened when it is first needed.
-func (l *networkLocaliser) finder(side int) (*finder, error) {
-	if f := l.finders[side]; f != nil {
-		return f, nil
-	}
-	n, err := openNetwork("finder")
-	if err != nil {
-		return nil, err
-	}
-	l.finders[side] = &finder{network: n, halved: gocv.NewMat(), scaled: gocv.NewMat()}
-	return l.finders[side], nil
+	l.closer.Close()
+	l.finder.Close()
+	return errors.Join(l.halved.Close(), l.scaled.Close())
 }
 
 // Localise searches the image, and looks at each plate that it finds again, at the
@@ -114,13 +93,9 @@ func (l *networkLocaliser) Localise(img gocv.Mat, side int) ([]Plate, error) {
 
 // at searches the image with its longer side brought to side pixels.
 func (l *networkLocaliser) at(img gocv.Mat, side int) ([]Plate, error) {
-	f, err := l.finder(side)
-	if err != nil {
-		return nil, err
-	}
 	w, h := inputSize(img.Cols(), img.Rows(), side)
-	f.shrink(img, w, h)
-	found, err := f.search(f.scaled, leastFound)
+	l.shrink(img, w, h)
+	found, err := platesIn(l.finder, l.scaled, leastFound)
 	if err != nil {
 		return nil, err
 	}
@@ -188,7 +163,7 @@ func (l *networkLocaliser) look(img gocv.Mat, p Plate, view nrd.Quad) (closer Pl
 	high := min(windowPlate*h/max(w, 1), windowPlate)
 	x, y := 0.5-0.5*windowWidth/windowPlate, 0.5-0.5*windowHeight/high
 	picture := l.rectifier.cut(img, view, part{x, y, 1 - x, 1 - y}, windowWidth, windowHeight)
-	found, err := l.closer.search(picture, leastPlate)
+	found, err := platesIn(l.closer, picture, leastPlate)
 	if err != nil {
 		return p, false, err
 	}
@@ -219,13 +194,13 @@ func inImage(found []Plate, toImage matrix, w, h int) []Plate {
 	return plates
 }
 
-// search sends a picture through the network and gives the plates in it, in pixels
+// platesIn sends a picture through a network and gives the plates in it, in pixels
 // of the picture.
-func (n *network) search(picture gocv.Mat, least float64) ([]Plate, error) {
+func platesIn(n *network.Network, picture gocv.Mat, least float64) ([]Plate, error) {
 	w, h := picture.Cols(), picture.Rows()
-	values, err := n.run(picture, 0.45*255, 1.0/255, [4]int{1, 9, h / stride, w / stride})
+	values, err := n.Run(picture, 0.45*255, 1.0/255, [4]int{1, 9, h / stride, w / stride})
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", ErrNetwork, err)
 	}
 	m := plateMap{values: values, w: w / stride, h: h / stride}
 	return m.plates(least), nil
@@ -233,20 +208,20 @@ func (n *network) search(picture gocv.Mat, least float64) ([]Plate, error) {
 
 // shrink makes scaled of an image: averaged down by a whole number, which is
 // fast, and interpolated from there.
-func (f *finder) shrink(img gocv.Mat, w, h int) {
+func (l *networkLocaliser) shrink(img gocv.Mat, w, h int) {
 	if times := min(img.Cols()/w, img.Rows()/h); times > 1 {
 		size := image.Pt(img.Cols()/times, img.Rows()/times)
 		even := img.Region(image.Rectangle{Max: size.Mul(times)})
 		defer even.Close()
-		gocv.Resize(even, &f.halved, size, 0, 0, gocv.InterpolationArea)
-		img = f.halved
+		gocv.Resize(even, &l.halved, size, 0, 0, gocv.InterpolationArea)
+		img = l.halved
 	}
-	gocv.Resize(img, &f.scaled, image.Pt(w, h), 0, 0, gocv.InterpolationLinear)
+	gocv.Resize(img, &l.scaled, image.Pt(w, h), 0, 0, gocv.InterpolationLinear)
 }
 
 // inputSize brings the longer side to side, and the other one near to what keeps
-// the aspect: of a few sizes the nearest, because a network keeps its memory only
-// from one picture to another of the same size. Plates are known up to a sixth
+// the aspect: of a few sizes the nearest, with which no fewer plates are read than
+// with the exact one. Plates are known up to a sixth
 // wider or narrower than they are; so a low strip, which a camera's region makes
 // and which is always the same, keeps its aspect.
 func inputSize(w, h, side int) (int, int) {

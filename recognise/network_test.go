@@ -1,14 +1,12 @@
 package recognise
 
 import (
-	"cmp"
 	"encoding/csv"
 	"errors"
 	"image"
 	"image/color"
 	"math"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -424,66 +422,6 @@ func TestOfAHundredPlatesInOnePhotographSoManyAreReadAndRight(t *testing.T) {
 	for _, s := range seen {
 		if s.Read.VRM != crowded {
 			t.Errorf("%s was read, all are %s", s.Read.VRM, crowded)
-		}
-	}
-}
-
-func TestWhatOpenCVThrowsIsAnErrorAndTheNetworkReadsOn(t *testing.T) {
-	n, err := openNetwork("reader")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer n.close()
-	floats, crop := gocv.NewMatWithSize(cropHeight, cropWidth, gocv.MatTypeCV32F), gocv.NewMatWithSize(cropHeight, cropWidth, gocv.MatTypeCV8UC1)
-	defer floats.Close()
-	defer crop.Close()
-	want := [4]int{1, classes + 1, 1, cropFrames}
-	if _, err := n.run(floats, 0, 1, want); !errors.Is(err, ErrNetwork) {
-		t.Errorf("a picture of floats gives %v", err)
-	}
-	colour := gocv.NewMatWithSize(cropHeight, cropWidth, gocv.MatTypeCV8UC3)
-	defer colour.Close()
-	if _, err := n.run(colour, 0, 1, want); !errors.Is(err, ErrNetwork) {
-		t.Errorf("a picture with too many channels gives %v", err)
-	}
-	if values, err := n.run(crop, 0, 1, want); err != nil || len(values) != (classes+1)*cropFrames {
-		t.Errorf("a right one then gives %d values, %v", len(values), err)
-	}
-}
-
-// trained names a folder with what the training has exported: package model's, or that
-// of a run of a few steps, which shows that the training goes all the way to here.
-const trained = "NRD_TRAINED"
-
-func TestNetworksAreLoadedAsTheTrainingExportsThem(t *testing.T) {
-	for name, c := range map[string]struct {
-		picture gocv.Mat
-		want    [4]int
-	}{
-		"finder":    {gocv.NewMatWithSize(384, 512, gocv.MatTypeCV8UC3), [4]int{1, 9, 48, 64}},
-		"localiser": {gocv.NewMatWithSize(windowHeight, windowWidth, gocv.MatTypeCV8UC3), [4]int{1, 9, 16, 24}},
-		"reader":    {gocv.NewMatWithSize(cropHeight, cropWidth, gocv.MatTypeCV8UC1), [4]int{1, classes + 1, 1, cropFrames}},
-	} {
-		weights, err := os.ReadFile(filepath.Join(cmp.Or(os.Getenv(trained), "model"), name+".onnx"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		n, err := newNetwork(name, weights)
-		if err != nil {
-			t.Fatal(err)
-		}
-		values, err := n.run(c.picture, 127, 1.0/255, c.want)
-		if err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		for _, v := range values {
-			if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
-				t.Fatalf("%s gives %v", name, v)
-			}
-		}
-		n.close()
-		if err := c.picture.Close(); err != nil {
-			t.Error(err)
 		}
 	}
 }

@@ -1,12 +1,14 @@
 package recognise
 
 import (
+	"fmt"
 	"image/color"
 	"math"
 
 	"gocv.io/x/gocv"
 
 	"nrd"
+	"nrd/recognise/network"
 )
 
 const (
@@ -39,31 +41,33 @@ var looks = [...]struct{ x, y float64 }{{-0.008, 0}, {0.02, 0.06}, {-0.035, -0.0
 // networkReader reads plates with a convolutional network whose frames are
 // decoded by CTC.
 type networkReader struct {
-	network   *network
+	network   *network.Network
+	version   string
 	rectifier *rectifier
 	line      gocv.Mat
 }
 
 // NewNetworkReader opens our own reader.
 func NewNetworkReader() (Reader, error) {
-	n, err := openNetwork("reader")
+	n, version, err := openNetwork("reader")
 	if err != nil {
 		return nil, err
 	}
 	return &networkReader{
 		network:   n,
+		version:   version,
 		rectifier: newRectifier(),
 		line:      gocv.NewMat(),
 	}, nil
 }
 
 // Engine names the network by the beginning of its checksum.
-func (r *networkReader) Engine() string { return "network " + r.network.version }
+func (r *networkReader) Engine() string { return "network " + r.version }
 
 // Close gives the network back.
 func (r *networkReader) Close() error {
 	r.rectifier.close()
-	r.network.close()
+	r.network.Close()
 	return r.line.Close()
 }
 
@@ -169,9 +173,9 @@ func (r *networkReader) frames(crop gocv.Mat) ([]Glyphs, error) {
 		return nil, err
 	}
 	mean, deviation := contrast(pixels)
-	logits, err := r.network.run(crop, mean, 1/(deviation+4), [4]int{1, classes + 1, 1, cropFrames})
+	logits, err := r.network.Run(crop, mean, 1/(deviation+4), [4]int{1, classes + 1, 1, cropFrames})
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", ErrNetwork, err)
 	}
 	const text = classes * cropFrames
 	look, plate := decode(logits[:text]), judged(logits[text:])
