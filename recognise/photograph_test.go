@@ -10,7 +10,7 @@ import (
 )
 
 func TestAPhotographIsLookedAtInOtherScalesUntilAPlateIsSurelyRead(t *testing.T) {
-	const far, coarse, fine = 256, 512, 1024
+	const far, coarse, middle, fine = 256, 512, 768, 1024
 	for name, c := range map[string]struct {
 		least, width int
 		sure         float64
@@ -19,7 +19,8 @@ func TestAPhotographIsLookedAtInOtherScalesUntilAPlateIsSurelyRead(t *testing.T)
 		"a plate read at once":           {0, 1280, 0.99, []int{coarse}},
 		"a plate that is tiny":           {fine, 1280, 0.99, []int{coarse, fine}},
 		"a plate that is read unsurely":  {0, 1280, 0.93, []int{coarse, fine, far}},
-		"a photograph that is small":     {fine, 400, 0.99, []int{coarse, far}},
+		"a photograph that is small":     {middle, 400, 0.99, []int{coarse, middle}},
+		"a small one without any plates": {9999, 400, 0.99, []int{coarse, middle, far}},
 		"a large one":                    {0, 2000, 0.99, []int{fine}},
 		"a large one, read unsurely":     {0, 2000, 0.93, []int{fine, coarse, far}},
 		"a large one without any plates": {9999, 2000, 0.99, []int{fine, coarse, far}},

@@ -66,18 +66,19 @@ const (
 
 // photographLooks is how a photograph with such a longer side is looked at, until a
 // plate is surely read: what its longer side is brought to. Of a large one the plates
-// of 60 pixels are looked for first: there may be several vehicles. The last look is
+// of 60 pixels are looked for first: there may be several vehicles. A small one is
+// looked at enlarged in between, for what is small in it. The last look is
 // from far off, where what is blurred or noisy is sharp again, and what fills the
 // picture is whole.
 func photographLooks(long int) []int {
-	const far, coarse, fine = 256, 512, 1024
+	const far, coarse, middle, fine = 256, 512, 768, 1024
 	switch {
 	case long > 1280:
 		return []int{fine, coarse, far}
 	case long >= 900:
 		return []int{coarse, fine, far}
 	default:
-		return []int{coarse, far}
+		return []int{coarse, middle, far}
 	}
 }
 
