@@ -10,6 +10,7 @@ import (
 
 	"nrd"
 	"nrd/capture"
+	"nrd/internal/noise"
 )
 
 // counting counts what is asked of a localiser's and a reader's networks.
@@ -45,7 +46,7 @@ func TestPicturesOfExtremeShapeAreSurvivedAndCostNoMoreThanOthers(t *testing.T) 
 	pictures := 0
 	for _, size := range []image.Point{{1, 1}, {1, 5000}, {5000, 1}, {20000, 16}, {16, 20000}} {
 		for _, kind := range []gocv.MatType{gocv.MatTypeCV8UC1, gocv.MatTypeCV8UC3, gocv.MatTypeCV8UC4} {
-			img := noise(t, size.Y, size.X, kind)
+			img := noise.Picture(t, size.Y, size.X, kind)
 			rec.config.Region = Region{0.2, 0.3, 0.9, 0.8}
 			pictures++
 			if seen, err := rec.Photograph(&capture.Frame{Image: img}); err != nil || len(seen) > 0 {

@@ -9,6 +9,7 @@ import (
 
 	"nrd"
 	"nrd/capture"
+	"nrd/internal/noise"
 )
 
 // frameAt is the nth frame of a camera with 25 a second.
@@ -53,7 +54,7 @@ func BenchmarkTrackOfAMovingScene(b *testing.B) {
 
 // Only the question whether anything moved, in a picture of 1280 by 720.
 func BenchmarkMotion(b *testing.B) {
-	img := noise(b, 720, 1280, gocv.MatTypeCV8UC3)
+	img := noise.Picture(b, 720, 1280, gocv.MatTypeCV8UC3)
 	defer img.Close()
 	m := newMotion()
 	defer m.close()

@@ -16,6 +16,7 @@ import (
 
 	"nrd"
 	"nrd/capture"
+	"nrd/internal/noise"
 )
 
 // newNetworks is a recogniser with our own networks.
@@ -46,27 +47,11 @@ func newNetworks(t testing.TB) *Recogniser {
 	return rec
 }
 
-// noise fills a Mat with bytes that repeat only after a long while.
-func noise(t testing.TB, rows, cols int, kind gocv.MatType) gocv.Mat {
-	t.Helper()
-	m := gocv.NewMatWithSize(rows, cols, kind)
-	pixels, err := m.DataPtrUint8()
-	if err != nil {
-		t.Fatal(err)
-	}
-	state := uint32(1)
-	for i := range pixels {
-		state = state*1664525 + 1013904223
-		pixels[i] = uint8(state >> 24)
-	}
-	return m
-}
-
 func TestPicturesOfEverySizeAndKindAreSurvived(t *testing.T) {
 	rec := newNetworks(t)
 	kinds := []gocv.MatType{gocv.MatTypeCV8UC1, gocv.MatTypeCV8UC3, gocv.MatTypeCV8UC4}
 	contents := []func(size image.Point, kind gocv.MatType) gocv.Mat{
-		func(size image.Point, kind gocv.MatType) gocv.Mat { return noise(t, size.Y, size.X, kind) },
+		func(size image.Point, kind gocv.MatType) gocv.Mat { return noise.Picture(t, size.Y, size.X, kind) },
 		func(size image.Point, kind gocv.MatType) gocv.Mat {
 			return gocv.NewMatWithSizeFromScalar(gocv.NewScalar(0, 0, 0, 0), size.Y, size.X, kind)
 		},
@@ -111,7 +96,7 @@ func TestPicturesThatAreNoneAreRefused(t *testing.T) {
 }
 
 func TestAnyOutlineCanBeReadByEachEngine(t *testing.T) {
-	img := noise(t, 300, 400, gocv.MatTypeCV8UC3)
+	img := noise.Picture(t, 300, 400, gocv.MatTypeCV8UC3)
 	defer img.Close()
 	for _, engine := range []string{EngineNetworks, EngineTesseract} {
 		reader, err := NewReader(engine)

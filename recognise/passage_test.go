@@ -12,6 +12,7 @@ import (
 	"gocv.io/x/gocv"
 
 	"nrd"
+	"nrd/internal/noise"
 )
 
 func TestAVehicleGoingByIsOneRecord(t *testing.T) {
@@ -293,19 +294,10 @@ func TestAClockThatWasNeverSetMakesNoAgeFieldFuture(t *testing.T) {
 
 func TestThePicturesStayWithinTheProfilesCaps(t *testing.T) {
 	r := newRoad(t)
-	noise := gocv.NewMatWithSize(1080, 1920, gocv.MatTypeCV8UC3)
-	defer noise.Close()
-	pixels, err := noise.DataPtrUint8()
-	if err != nil {
-		t.Fatal(err)
-	}
-	state := uint32(1)
-	for i := range pixels {
-		state = state*1664525 + 1013904223
-		pixels[i] = uint8(state >> 24)
-	}
+	large := noise.Picture(t, 1080, 1920, gocv.MatTypeCV8UC3)
+	defer large.Close()
 	old := r.img
-	r.img = noise
+	r.img = large
 	r.show(shown{x: 500, y: 600, width: 300, text: "AB12CDE", sure: 0.95})
 	r.img = old
 	p := r.rec.config.Profile

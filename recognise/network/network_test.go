@@ -15,6 +15,8 @@ import (
 
 	"gocv.io/x/gocv"
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"nrd/internal/noise"
 )
 
 // ours are the networks of package model, with their channels and some sizes of what they are given.
@@ -50,24 +52,15 @@ func opened(t testing.TB, file []byte) *Network {
 	return n
 }
 
-// noise is a picture in which no two pixels in a row are the same.
-func noise(t testing.TB, size image.Point, channels int) gocv.Mat {
+// noisy is a picture of noise.
+func noisy(t testing.TB, size image.Point, channels int) gocv.Mat {
 	t.Helper()
 	kind := gocv.MatTypeCV8UC1
 	if channels == 3 {
 		kind = gocv.MatTypeCV8UC3
 	}
-	m := gocv.NewMatWithSize(size.Y, size.X, kind)
+	m := noise.Picture(t, size.Y, size.X, kind)
 	t.Cleanup(func() { m.Close() })
-	pixels, err := m.DataPtrUint8()
-	if err != nil {
-		t.Fatal(err)
-	}
-	state := uint32(1)
-	for i := range pixels {
-		state = state*1664525 + 1013904223
-		pixels[i] = uint8(state >> 24)
-	}
 	return m
 }
 
@@ -102,7 +95,7 @@ func TestOurNetworksGiveWhatOpenCVGives(t *testing.T) {
 	for name, c := range ours {
 		n, reference := opened(t, weights(t, name)), newOpenCV(t, weights(t, name))
 		for _, size := range c.sizes { // one after the other, greater and smaller
-			picture := noise(t, size, c.channels)
+			picture := noisy(t, size, c.channels)
 			want, sizes := reference.run(t, picture, 0.45*255, 1.0/255)
 			got, err := n.Run(picture, 0.45*255, 1.0/255, sizes)
 			if err != nil {
@@ -120,7 +113,7 @@ func TestOurNetworksGiveWhatOpenCVGives(t *testing.T) {
 func TestSeveralThreadsGiveWhatOneGives(t *testing.T) {
 	defer SetThreads(0)
 	for name, c := range ours {
-		n, picture := opened(t, weights(t, name)), noise(t, c.sizes[0], c.channels)
+		n, picture := opened(t, weights(t, name)), noisy(t, c.sizes[0], c.channels)
 		_, sizes := newOpenCV(t, weights(t, name)).run(t, picture, 0, 1)
 		var one []float32
 		for _, threads := range []int{1, 3, 2, 8} {
@@ -143,7 +136,7 @@ func TestSeveralThreadsGiveWhatOneGives(t *testing.T) {
 
 func TestAPictureMayBePartOfALargerOne(t *testing.T) {
 	n := opened(t, weights(t, "localiser"))
-	large := noise(t, image.Pt(300, 200), 3)
+	large := noisy(t, image.Pt(300, 200), 3)
 	part := large.Region(image.Rect(40, 30, 40+192, 30+128))
 	defer part.Close()
 	alone := part.Clone()
@@ -267,19 +260,19 @@ func TestAPictureThatIsNotForTheNetworkIsRefusedAndItRunsOn(t *testing.T) {
 	floats := gocv.NewMatWithSize(32, 128, gocv.MatTypeCV32F)
 	defer floats.Close()
 	for what, picture := range map[string]gocv.Mat{
-		"floats": floats, "colours": noise(t, image.Pt(128, 32), 3), "a larger one": noise(t, image.Pt(256, 64), 1), "a low one": noise(t, image.Pt(128, 4), 1),
+		"floats": floats, "colours": noisy(t, image.Pt(128, 32), 3), "a larger one": noisy(t, image.Pt(256, 64), 1), "a low one": noisy(t, image.Pt(128, 4), 1),
 	} {
 		if _, err := n.Run(picture, 0, 1, want); !errors.Is(err, ErrPicture) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
-	if values, err := n.Run(noise(t, image.Pt(128, 32), 1), 0, 1, want); err != nil || len(values) != 38*32 {
+	if values, err := n.Run(noisy(t, image.Pt(128, 32), 1), 0, 1, want); err != nil || len(values) != 38*32 {
 		t.Errorf("a right one then gives %d values, %v", len(values), err)
 	}
 }
 
 func TestNetworksRunAtTheSameTime(t *testing.T) {
-	picture := noise(t, image.Pt(192, 128), 3)
+	picture := noisy(t, image.Pt(192, 128), 3)
 	want := [4]int{1, 9, 16, 24}
 	alone := opened(t, weights(t, "localiser"))
 	right, err := alone.Run(picture, 0, 1.0/255, want)
@@ -394,7 +387,7 @@ func encode(g *graph) []byte {
 
 func TestASmallNetworkWithEveryOperationRuns(t *testing.T) {
 	n := opened(t, encode(small()))
-	picture := noise(t, image.Pt(6, 4), 3)
+	picture := noisy(t, image.Pt(6, 4), 3)
 	got, err := n.Run(picture, 0, 1.0/255, [4]int{1, 16, 4, 6})
 	if err != nil {
 		t.Fatal(err)
@@ -455,8 +448,8 @@ func TestAGraphThatOurNetworksAreNotIsRefused(t *testing.T) {
 
 func FuzzOpen(f *testing.F) {
 	f.Add(encode(small()))
-	colour := noise(f, image.Pt(32, 16), 3)
-	grey := noise(f, image.Pt(32, 16), 1)
+	colour := noisy(f, image.Pt(32, 16), 3)
+	grey := noisy(f, image.Pt(32, 16), 1)
 	f.Fuzz(func(t *testing.T, file []byte) {
 		n, err := Open(file)
 		if err != nil {
@@ -478,7 +471,7 @@ func BenchmarkRun(b *testing.B) {
 	SetThreads(1)
 	defer SetThreads(0)
 	for name, c := range ours {
-		picture := noise(b, c.sizes[0], c.channels)
+		picture := noisy(b, c.sizes[0], c.channels)
 		n, reference := opened(b, weights(b, name)), newOpenCV(b, weights(b, name))
 		_, sizes := reference.run(b, picture, 0, 1)
 		b.Run(name, func(b *testing.B) {
