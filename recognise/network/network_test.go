@@ -425,15 +425,20 @@ func TestAGraphThatOurNetworksAreNotIsRefused(t *testing.T) {
 		"edges left open":               func(g *graph) { g.nodes[0].attributes["auto_pad"] = nil },
 		"a bias for other channels":     func(g *graph) { g.tensors["b"] = g.tensors["w"] },
 		"no weights":                    func(g *graph) { delete(g.tensors, "w") },
-		"a rectifier of the picture":    func(g *graph) { g.nodes[1].inputs[0] = "x" },
-		"a rectifier among others":      func(g *graph) { g.nodes[4].inputs[0] = "a" },
-		"pooling over the edges":        func(g *graph) { g.nodes[2].attributes["pads"] = []int64{1, 1, 1, 1} },
-		"overlapping enlargement":       func(g *graph) { g.nodes[3].attributes["strides"] = []int64{1, 1} },
-		"a name that is not there":      func(g *graph) { g.nodes[4].inputs[1] = "z" },
-		"three values joined":           func(g *graph) { g.nodes[5].inputs = append(g.nodes[5].inputs, "p") },
-		"joined one above the other":    func(g *graph) { g.nodes[5].attributes["axis"] = []int64{2} },
-		"an output in the middle":       func(g *graph) { g.output = "p" },
-		"no output":                     func(g *graph) { g.output = "" },
+		"more weights than sizes": func(g *graph) {
+			w := g.tensors["w"]
+			w.values = append(w.values, 1)
+			g.tensors["w"] = w
+		},
+		"a rectifier of the picture": func(g *graph) { g.nodes[1].inputs[0] = "x" },
+		"a rectifier among others":   func(g *graph) { g.nodes[4].inputs[0] = "a" },
+		"pooling over the edges":     func(g *graph) { g.nodes[2].attributes["pads"] = []int64{1, 1, 1, 1} },
+		"overlapping enlargement":    func(g *graph) { g.nodes[3].attributes["strides"] = []int64{1, 1} },
+		"a name that is not there":   func(g *graph) { g.nodes[4].inputs[1] = "z" },
+		"three values joined":        func(g *graph) { g.nodes[5].inputs = append(g.nodes[5].inputs, "p") },
+		"joined one above the other": func(g *graph) { g.nodes[5].attributes["axis"] = []int64{2} },
+		"an output in the middle":    func(g *graph) { g.output = "p" },
+		"no output":                  func(g *graph) { g.output = "" },
 	} {
 		g := small()
 		change(g)
