@@ -303,10 +303,11 @@ func TestInARealBrowserAnObserverSignsOnIsToldAHitAndDealsWithIt(t *testing.T) {
 	c.Recorded(two)
 	b.see("both entries", `document.querySelectorAll(".current .entry").length === 2`)
 	c.Screen.Looked(two, two.Hits[1:], "force live", Telling{Times: 1})
+	// The queue is drawn anew with it: what was there before cannot be tapped any more.
+	b.see("its sound", `view.alerts.find((a) => a.vrm === "PR77 TLY").sound === "notice"`)
 	b.do(chromedp.Click(chromedp.CSS(`.queue [data-number="` + fmt.Sprint(c.next) + `"]`)))
 	b.see("which entry is gone", `document.querySelector(".current .entry.gone").innerText.includes("WITHDRAWN: no longer of interest, says force live") && !document.querySelector(".current .entry").classList.contains("gone")`)
 	b.see("its sign", `document.querySelector(".current .flags .partly") !== null`)
-	b.see("its sound", `view.alerts.find((a) => a.vrm === "PR77 TLY").sound === "notice"`)
 	b.accessible("partly withdrawn")
 	b.picture("partly-withdrawn")
 	c.hand.Advance(longestShift)
