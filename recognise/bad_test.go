@@ -10,7 +10,7 @@ import (
 
 	"nrd"
 	"nrd/capture"
-	"nrd/internal/noise"
+	"nrd/recognise/noise"
 )
 
 // counting counts what is asked of a localiser's and a reader's networks.

@@ -9,7 +9,7 @@ import (
 
 	"nrd"
 	"nrd/capture"
-	"nrd/internal/noise"
+	"nrd/recognise/noise"
 )
 
 // frameAt is the nth frame of a camera with 25 a second.

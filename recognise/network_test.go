@@ -16,7 +16,7 @@ import (
 
 	"nrd"
 	"nrd/capture"
-	"nrd/internal/noise"
+	"nrd/recognise/noise"
 )
 
 // newNetworks is a recogniser with our own networks.

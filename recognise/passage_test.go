@@ -12,7 +12,7 @@ import (
 	"gocv.io/x/gocv"
 
 	"nrd"
-	"nrd/internal/noise"
+	"nrd/recognise/noise"
 )
 
 func TestAVehicleGoingByIsOneRecord(t *testing.T) {

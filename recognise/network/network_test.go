@@ -16,7 +16,7 @@ import (
 	"gocv.io/x/gocv"
 	"google.golang.org/protobuf/encoding/protowire"
 
-	"nrd/internal/noise"
+	"nrd/recognise/noise"
 )
 
 // ours are the networks of package model, with their channels and some sizes of what they are given.
