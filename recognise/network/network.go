@@ -77,7 +77,7 @@ func (n *Network) Run(picture gocv.Mat, shift, scale float64, want [4]int) ([]fl
 	if err := n.take(picture, shift, scale); err != nil {
 		return nil, err
 	}
-	threads := cmp.Or(int(threads.Load()), runtime.NumCPU())
+	allowed := cmp.Or(int(threads.Load()), runtime.NumCPU())
 	for i, l := range n.layers {
 		n.inputs = n.inputs[:0]
 		for _, k := range l.inputs {
@@ -88,7 +88,7 @@ func (n *Network) Run(picture gocv.Mat, shift, scale float64, want [4]int) ([]fl
 			return nil, fmt.Errorf("%w: %s: %w", ErrPicture, l.name, err)
 		}
 		n.values[i+1].resize(size)
-		l.run(n.inputs, n.values[i+1], threads)
+		l.run(n.inputs, n.values[i+1], allowed)
 	}
 	last := n.values[len(n.layers)]
 	if got := [4]int{1, last.channels, last.height, last.width}; got != want {

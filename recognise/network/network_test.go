@@ -416,6 +416,15 @@ func TestASmallNetworkWithEveryOperationRuns(t *testing.T) {
 	}
 }
 
+func TestAClosedNetworkCanBeClosedAgain(t *testing.T) {
+	n := opened(t, encode(small()))
+	if _, err := n.Run(noisy(t, image.Pt(6, 4), 3), 0, 1, [4]int{1, 16, 4, 6}); err != nil {
+		t.Fatal(err)
+	}
+	n.Close()
+	n.Close()
+}
+
 func TestAGraphThatOurNetworksAreNotIsRefused(t *testing.T) {
 	for what, change := range map[string]func(g *graph){
 		"groups":                        func(g *graph) { g.nodes[0].attributes["group"] = []int64{3} },
