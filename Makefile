@@ -122,6 +122,16 @@ evaluate-rendered: build deps-run ## how well the rendered test set is read, by 
 	bin/nrd-agent evaluate --json --by category --truth '$(RENDERED)/truth.csv' --html '$(RENDERED)/report.html' '$(RENDERED)' >'$(RENDERED)/report.json'
 	scripts/check-evaluation '$(RENDERED)/report.json'
 
+# A truth file with boxes and the folder of its photographs, which are personal data, as what WORSENED holds is.
+TRUTH    ?= /tmp/photographs/truth.csv
+PHOTOGRAPHS ?= $(dir $(TRUTH))images
+WORSENED ?= /tmp/nrd-worsened
+
+.PHONY: evaluate-worsened
+evaluate-worsened: build deps-run deps-train ## photographs of TRUTH once more, small, turned, pressed, defocused, dark, moved: how well they are read
+	/usr/bin/python3 recognise/train/worsen.py --truth '$(TRUTH)' --images '$(PHOTOGRAPHS)' --out '$(WORSENED)'
+	bin/nrd-agent evaluate --by category --by region --truth '$(WORSENED)/truth.csv' '$(WORSENED)'
+
 .PHONY: vet
 vet: deps-build ## go vet and gofmt
 	go vet ./...

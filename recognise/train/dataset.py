@@ -143,7 +143,7 @@ def reader_chunk(rng, backgrounds, n=READER_CHUNK, boards=.08):
         x[k], t[k] = image, encode(text)
         p[k, :len(text)] = ends
         k += 1
-    return dict(x=x, t=t, p=p, board=board)
+    return rows(x=x, t=t, p=p, board=board)
 
 
 def localiser_chunk(rng, backgrounds, n=LOCALISER_CHUNK):
@@ -152,7 +152,7 @@ def localiser_chunk(rng, backgrounds, n=LOCALISER_CHUNK):
         x[k], quads, exact[k] = scene.compose(rng, backgrounds)
         for j, one in enumerate(quads):
             q[k, j] = one.reshape(-1)
-    return dict(x=x, q=q, exact=exact)
+    return rows(x=x, q=q, exact=exact)
 
 
 def judge_chunk(rng, backgrounds, **size):
@@ -160,16 +160,33 @@ def judge_chunk(rng, backgrounds, **size):
     return reader_chunk(rng, backgrounds, boards=.45, **size)
 
 
+def rows(**fields):
+    """A chunk: one array, a row for each picture with all that is known of it, so that a trainer takes rows from
+    the file and holds none of it."""
+    a = np.empty(len(fields["x"]), [(k, v.dtype, v.shape[1:]) for k, v in fields.items()])
+    for k, v in fields.items():
+        a[k] = v
+    return a
+
+
+def save(path, chunk):
+    np.save(path + ".part.npy", chunk)
+    os.rename(path + ".part.npy", path)
+
+
+def load(path):
+    return np.load(path, mmap_mode="r")
+
+
 MAKERS = {"reader": reader_chunk, "localiser": localiser_chunk, "judge": judge_chunk}
 
 
 def write(folder, kind, number, seed, backgrounds, **size):
-    path = os.path.join(folder, "%s-%04d.npz" % (kind, number))
+    path = os.path.join(folder, "%s-%04d.npy" % (kind, number))
     if os.path.exists(path):
         return
     rng = random.Random("%d %s %d" % (seed, kind, number))
-    np.savez(path + ".part.npz", **MAKERS[kind](rng, backgrounds, **size))
-    os.rename(path + ".part.npz", path)
+    save(path, MAKERS[kind](rng, backgrounds, **size))
 
 
 class Chunks:
@@ -180,23 +197,21 @@ class Chunks:
 
     def refresh(self):
         for name in sorted(os.listdir(self.folder)):
-            if name.startswith(self.kind + "-") and name.endswith(".npz") and ".part" not in name and name not in self.loaded:
-                with np.load(os.path.join(self.folder, name)) as z:
-                    self.loaded[name] = {k: z[k] for k in z.files}
+            if name.startswith(self.kind + "-") and name.endswith(".npy") and ".part" not in name and name not in self.loaded:
+                self.loaded[name] = load(os.path.join(self.folder, name))
         self.names = sorted(self.loaded)[1:]
         return len(self.names)
 
     @property
     def validation(self):
-        return self.loaded["%s-0000.npz" % self.kind]
+        return self.loaded["%s-0000.npy" % self.kind]
 
     def batch(self, rng, n, pieces=4):
         parts = []
         for _ in range(pieces):
             c = self.loaded[self.names[-1 - int(len(self.names) * rng.random() ** 2)]]
-            pick = np.array([rng.randrange(len(c["x"])) for _ in range(n // pieces)])
-            parts.append({k: v[pick] for k, v in c.items()})
-        return {k: np.concatenate([p[k] for p in parts]) for k in parts[0]}
+            parts.append(np.array(c[[rng.randrange(len(c)) for _ in range(n // pieces)]]))
+        return np.concatenate(parts)
 
 
 def sheet(path, kind, seed, backgrounds):

@@ -11,6 +11,7 @@ import argparse
 import random
 import time
 
+import cv2
 import numpy as np
 import torch
 from torch import nn
@@ -92,6 +93,25 @@ def loss(out, heat, offset, weight):
     return focal + 4 * corners, focal.item(), corners.item()
 
 
+def varied(x, quads, zoom, shift, rng):
+    """Pictures and their plates (n, plates, 8) mirrored, drawn nearer or farther and shifted, by up to these shares, so
+    that a network does not learn its scenes by heart. A plate whose middle leaves the picture is none any more."""
+    n, h, w = x.shape[:3]
+    out, seen = np.empty_like(x), np.full_like(quads, np.nan)
+    for i in range(n):
+        s, side = np.exp(rng.uniform(-zoom, zoom)), rng.choice((-1, 1))
+        m = np.array([[side * s, 0, w * (.5 - side * s / 2 + rng.uniform(-shift, shift))], [0, s, h * (.5 - s / 2 + rng.uniform(-shift, shift))]], np.float32)
+        at = m.copy()
+        at[:, 2] += m[:, :2].sum(1) / 2 - .5   # pixel centres lie at half pixels
+        out[i] = cv2.warpAffine(x[i], at, (w, h), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        for j, q in enumerate(quads[i]):
+            if not np.isnan(q[0]):
+                p = q.reshape(4, 2) @ m[:, :2].T + m[:, 2]
+                if (p.mean(0) > 0).all() and (p.mean(0) < [w, h]).all():
+                    seen[i, j] = (p if side > 0 else p[[1, 0, 3, 2]]).reshape(-1)
+    return out, seen
+
+
 def picture(x, rng):
     """Network input from uint8 scenes, with brightness changed once more."""
     x = x.astype(np.float32)
@@ -110,6 +130,7 @@ def main():
     a.add_argument("--finder", action="store_true")
     a = a.parse_args()
     torch.set_num_threads(1)
+    cv2.setNumThreads(1)
     make, name = (Finder, "finder") if a.finder else (Localiser, "localiser")
     run = net.Run(make, "%s/%s.pt" % (a.data, name), a.rate, 1e-2)
     print(name + ": %d parameters, from step %d" % (sum(p.numel() for p in run.net.parameters()), run.step), flush=True)
@@ -122,9 +143,10 @@ def main():
         if run.step % 40 == 0:
             chunks.refresh()
         batch = chunks.batch(rng, size)
+        x, quads = varied(batch["x"], batch["q"], *((.25, .2) if a.finder else (.08, .05)), rng)
         run.net.train()
-        out = net.learn(run.net, picture(batch["x"], rng))
-        value, focal, corners = loss(out, *targets(batch["q"], batch["exact"], out.shape[2], out.shape[3]))
+        out = net.learn(run.net, picture(x, rng))
+        value, focal, corners = loss(out, *targets(quads, batch["exact"], out.shape[2], out.shape[3]))
         run.descend(value, a.steps, 5.0)
         mean += [focal, corners]
         if run.step % 100 == 0:

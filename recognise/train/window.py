@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 import crop
+import dataset
 import localiser
 
 WIDTH, HEIGHT, PLATE = 192, 128, 110.0   # as in ../localiser.go
@@ -98,7 +99,7 @@ def windows(scenes, finder, rng):
             for k, one in enumerate(inside[:4]):
                 row[k] = one.reshape(-1)
             x.append(picture), q.append(row), exact.append(drawn)
-    return dict(x=np.array(x), q=np.array(q), exact=np.array(exact))
+    return dataset.rows(x=np.array(x), q=np.array(q), exact=np.array(exact))
 
 
 def main():
@@ -111,17 +112,15 @@ def main():
     cv2.setNumThreads(1)
     finder = Finder(a.model)
     for number in range(a.chunks):
-        scene, path = ("%s/%s-%04d.npz" % (a.data, kind, number) for kind in ("localiser", "window"))
+        scene, path = ("%s/%s-%04d.npy" % (a.data, kind, number) for kind in ("localiser", "window"))
         if os.path.exists(path) and not a.sheet:
             continue
         while not os.path.exists(scene):
             time.sleep(1)
-        with np.load(scene) as scenes:
-            made = windows({k: scenes[k] for k in scenes.files}, finder, random.Random("window %d" % number))
+        made = windows(dataset.load(scene), finder, random.Random("window %d" % number))
         if a.sheet:
             return sheet(a.sheet, made)
-        np.savez(path + ".part.npz", **made)
-        os.rename(path + ".part.npz", path)
+        dataset.save(path, made)
 
 
 def sheet(path, made):
