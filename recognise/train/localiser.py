@@ -93,13 +93,14 @@ def loss(out, heat, offset, weight):
     return focal + 4 * corners, focal.item(), corners.item()
 
 
-def varied(x, quads, zoom, shift, rng):
-    """Pictures and their plates (n, plates, 8) mirrored, drawn nearer or farther and shifted, by up to these shares, so
-    that a network does not learn its scenes by heart. A plate whose middle leaves the picture is none any more."""
+def varied(x, quads, zoom, shift, sides, rng):
+    """Pictures and their plates (n, plates, 8) drawn nearer or farther and shifted, by up to these shares, and
+    mirrored where `sides` holds a -1, so that a network does not learn its scenes by heart. A plate whose middle
+    leaves the picture is none any more."""
     n, h, w = x.shape[:3]
     out, seen = np.empty_like(x), np.full_like(quads, np.nan)
     for i in range(n):
-        s, side = np.exp(rng.uniform(-zoom, zoom)), rng.choice((-1, 1))
+        s, side = np.exp(rng.uniform(-zoom, zoom)), rng.choice(sides)
         m = np.array([[side * s, 0, w * (.5 - side * s / 2 + rng.uniform(-shift, shift))], [0, s, h * (.5 - s / 2 + rng.uniform(-shift, shift))]], np.float32)
         at = m.copy()
         at[:, 2] += m[:, :2].sum(1) / 2 - .5   # pixel centres lie at half pixels
@@ -143,7 +144,7 @@ def main():
         if run.step % 40 == 0:
             chunks.refresh()
         batch = chunks.batch(rng, size)
-        x, quads = varied(batch["x"], batch["q"], *((.25, .2) if a.finder else (.08, .05)), rng)
+        x, quads = varied(batch["x"], batch["q"], *((.25, .2, (1, -1)) if a.finder else (.18, .06, (1,))), rng)
         run.net.train()
         out = net.learn(run.net, picture(x, rng))
         value, focal, corners = loss(out, *targets(quads, batch["exact"], out.shape[2], out.shape[3]))
