@@ -113,6 +113,25 @@ def varied(x, quads, zoom, shift, sides, rng):
     return out, seen
 
 
+def smear(x, quads, share, rng):
+    """Smears the plates of a share of the windows so that nobody can read them: they are plates all the same. Where
+    there is none, as large a piece of what is there: to be smeared makes no plate."""
+    for i in range(len(x)):
+        if rng.random() > share:
+            continue
+        h, w = x.shape[1:3]
+        boxes = [(q.reshape(4, 2).min(0), q.reshape(4, 2).max(0)) for q in quads[i] if not np.isnan(q[0])]
+        if not boxes:
+            middle = np.array([w * rng.uniform(.4, .6), h * rng.uniform(.4, .6)])
+            half = np.array([w * rng.uniform(.2, .35), h * rng.uniform(.08, .25)])
+            boxes = [(middle - half, middle + half)]
+        for low, high in boxes:
+            (left, top), (right, bottom) = low.clip(0).astype(int), np.ceil(high).astype(int)
+            piece = x[i, top:bottom, left:right]
+            wide, tall = high - low
+            x[i, top:bottom, left:right] = cv2.GaussianBlur(piece, (0, 0), wide * rng.uniform(.025, .08), sigmaY=tall * rng.uniform(.05, .15), borderType=cv2.BORDER_REPLICATE)
+
+
 def picture(x, rng):
     """Network input from uint8 scenes, with brightness changed once more."""
     x = x.astype(np.float32)
@@ -125,7 +144,7 @@ def picture(x, rng):
 def main():
     a = argparse.ArgumentParser(description=__doc__)
     a.add_argument("--data", required=True)
-    a.add_argument("--steps", type=int, default=5000)
+    a.add_argument("--steps", type=int, nargs="+", default=[5000], help="until which to learn; of several, the rate falls anew towards each")
     a.add_argument("--stop", type=int, help="pause at this step; a later call resumes")
     a.add_argument("--rate", type=float, default=2e-3, help="highest learning rate; a third of it for a thawed network")
     a.add_argument("--finder", action="store_true")
@@ -140,15 +159,17 @@ def main():
         time.sleep(1)
     rng = random.Random("%s %d" % (name, run.step))
     start, first, mean = time.time(), run.step, np.zeros(2)
-    while run.step < min(a.steps, a.stop or a.steps):
+    while run.step < min(a.steps[-1], a.stop or a.steps[-1]):
         if run.step % 40 == 0:
             chunks.refresh()
         batch = chunks.batch(rng, size)
         x, quads = varied(batch["x"], batch["q"], *((.25, .2, (1, -1)) if a.finder else (.18, .06, (1,))), rng)
+        if not a.finder:
+            smear(x, quads, .08, rng)
         run.net.train()
         out = net.learn(run.net, picture(x, rng))
         value, focal, corners = loss(out, *targets(quads, batch["exact"], out.shape[2], out.shape[3]))
-        run.descend(value, a.steps, 5.0)
+        run.descend(value, net.goal(run.step, a.steps), 5.0)
         mean += [focal, corners]
         if run.step % 100 == 0:
             v = chunks.validation

@@ -16,6 +16,14 @@ def layer(i, o, k=3, stride=1, padding=None, dilation=1):
     return nn.Sequential(nn.Conv2d(i, o, k, stride, padding, dilation, bias=False), nn.BatchNorm2d(o), nn.ReLU(inplace=True))
 
 
+class Exact(nn.Conv2d):
+    """A convolution in float32 whatever those before it are in: of 16 bits, a logit of 10 moves in steps of a sixteenth."""
+
+    def forward(self, x):
+        with torch.autocast("cpu", enabled=False):
+            return super().forward(x if x.dtype == torch.float32 else x.float())
+
+
 @functools.cache
 def short():
     """Whether training is faster with numbers of 16 bits: on some processors that multiply them it is twice as
@@ -38,6 +46,11 @@ def learn(net, x):
     """What a network that learns makes of x: float32, worked out with short numbers where that is faster."""
     with torch.autocast("cpu", torch.bfloat16, enabled=short()):
         return net(x.to(memory_format=torch.channels_last)).float()
+
+
+def goal(step, steps):
+    """The first of the steps that is still ahead."""
+    return next(s for s in steps if step < s)
 
 
 def rate(step, steps, top, flat=.4):

@@ -39,9 +39,9 @@ class Reader(nn.Module):
             net.layer(96, 128), net.layer(128, 176, (4, 1), padding=(0, 0)),  # 1 x 32
             net.layer(176, 176, (1, 5)), net.layer(176, 176, (1, 5)))
         self.drop = nn.Dropout(.1)
-        self.head = nn.Conv2d(176, CLASSES, 1)
+        self.head = net.Exact(176, CLASSES, 1)
         self.judge = nn.Sequential(                                          # from 8 x 32: faces and strokes are seen early
-            net.layer(48, 64), net.layer(64, 64, 3, (2, 1)), net.layer(64, 64, 3, (2, 1)), net.layer(64, 64, (2, 7), padding=(0, 3)), nn.Conv2d(64, 1, 1))
+            net.layer(48, 64), net.layer(64, 64, 3, (2, 1)), net.layer(64, 64, 3, (2, 1)), net.layer(64, 64, (2, 7), padding=(0, 3)), net.Exact(64, 1, 1))
 
     def forward(self, x):
         early = self.features[:SHARED](x)
@@ -110,7 +110,7 @@ def validate(model, chunk, n=512):
 def main():
     a = argparse.ArgumentParser(description=__doc__)
     a.add_argument("--data", required=True)
-    a.add_argument("--steps", type=int, default=9000)
+    a.add_argument("--steps", type=int, nargs="+", default=[9000], help="until which to learn; of several, the rate falls anew towards each")
     a.add_argument("--judge", type=int, default=0, help="steps of the judge alone, after those")
     a.add_argument("--stop", type=int, help="pause at this step; a later call resumes")
     a.add_argument("--fade", type=int, default=1400, help="step at which supervision of frames has faded; 1 for a thawed network, which needs none")
@@ -119,19 +119,20 @@ def main():
     torch.set_num_threads(1)
     run = net.Run(Reader, a.data + "/reader.pt", a.rate, 1e-2)
     print("reader: %d parameters, from step %d" % (sum(p.numel() for p in run.net.parameters()), run.step), flush=True)
+    last = a.steps[-1]
 
     def read(batch):
         run.net.train()
-        run.descend(loss(run.net, batch, run.step, a.fade), a.steps, 2.0)
+        run.descend(loss(run.net, batch, run.step, a.fade), net.goal(run.step, a.steps), 2.0)
 
     def alone(batch):
         run.net.eval().judge.train()
         for kept in (run.net.features, run.net.head):
             kept.requires_grad_(False)
-        run.descend(judge(run.net, batch), a.judge, 2.0, start=a.steps)
+        run.descend(judge(run.net, batch), a.judge, 2.0, start=last)
 
-    train(run, "reader", read, min(a.steps, a.stop or a.steps))
-    train(run, "judge", alone, min(a.steps + a.judge, a.stop or a.steps + a.judge))
+    train(run, "reader", read, min(last, a.stop or last))
+    train(run, "judge", alone, min(last + a.judge, a.stop or last + a.judge))
 
 
 def train(run, kind, learn, until):
