@@ -113,25 +113,6 @@ def varied(x, quads, zoom, shift, sides, rng):
     return out, seen
 
 
-def smear(x, quads, share, rng):
-    """Smears the plates of a share of the windows so that nobody can read them: they are plates all the same. Where
-    there is none, as large a piece of what is there: to be smeared makes no plate."""
-    for i in range(len(x)):
-        if rng.random() > share:
-            continue
-        h, w = x.shape[1:3]
-        boxes = [(q.reshape(4, 2).min(0), q.reshape(4, 2).max(0)) for q in quads[i] if not np.isnan(q[0])]
-        if not boxes:
-            middle = np.array([w * rng.uniform(.4, .6), h * rng.uniform(.4, .6)])
-            half = np.array([w * rng.uniform(.2, .35), h * rng.uniform(.08, .25)])
-            boxes = [(middle - half, middle + half)]
-        for low, high in boxes:
-            (left, top), (right, bottom) = low.clip(0).astype(int), np.ceil(high).astype(int)
-            piece = x[i, top:bottom, left:right]
-            wide, tall = high - low
-            x[i, top:bottom, left:right] = cv2.GaussianBlur(piece, (0, 0), wide * rng.uniform(.025, .08), sigmaY=tall * rng.uniform(.05, .15), borderType=cv2.BORDER_REPLICATE)
-
-
 def picture(x, rng):
     """Network input from uint8 scenes, with brightness changed once more."""
     x = x.astype(np.float32)
@@ -164,8 +145,6 @@ def main():
             chunks.refresh()
         batch = chunks.batch(rng, size)
         x, quads = varied(batch["x"], batch["q"], *((.25, .2, (1, -1)) if a.finder else (.18, .06, (1,))), rng)
-        if not a.finder:
-            smear(x, quads, .08, rng)
         run.net.train()
         out = net.learn(run.net, picture(x, rng))
         value, focal, corners = loss(out, *targets(quads, batch["exact"], out.shape[2], out.shape[3]))
