@@ -29,7 +29,7 @@ const (
 	// caution is taken from the judge's logit: half of the crops that it learnt from
 	// show no plate, and a sign that is read as a plate is worse than a plate that is
 	// read less surely.
-	caution = 1.2
+	caution = 1.5
 )
 
 // looks are the cuts of a plate that is hard to read: what they say is averaged,

@@ -28,7 +28,7 @@ func FrameSide(w, h int) int {
 const (
 	// surePlate is the localiser's probability below which a photograph's read
 	// is less sure than its text: the place may be no plate at all.
-	surePlate = 0.85
+	surePlate = 0.80
 	// sureSighting is the confidence from which a photograph is not looked at
 	// again.
 	sureSighting = 75
