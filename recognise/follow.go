@@ -226,8 +226,8 @@ func (r *Recogniser) finish(t *track) *nrd.Record {
 	return r.record(t)
 }
 
-// unreadable reports whether this was surely a vehicle's plate that could have
-// been read and was not.
+// unreadable reports whether this was a vehicle's plate that could have been read
+// and was not.
 func (t *track) unreadable() bool {
 	often := t.seen >= unreadFrames || t.seen >= unreadFew && t.last.since(t.first) >= unreadFor
 	return often && t.width >= legible && t.strayed >= t.width && t.best.sequence != 0
