@@ -282,7 +282,7 @@ def _alike(group, rng):
 
 def random_plate(rng, scale=.5, uk=None, two_line=None, alike=0.0):
     """One plate of the training mixture, at `scale` px a mm; `alike` is the share of marks that are filled with look-alikes."""
-    uk = rng.random() < .58 if uk is None else uk
+    uk = rng.random() < .55 if uk is None else uk
     two_line = rng.random() < .32 if two_line is None else two_line
     groups = syntax.british(rng) if uk else syntax.european(rng)
     if rng.random() < alike:

@@ -362,7 +362,7 @@ def _add_plate(im, quads, rng, infrared=False):
     flat = light.illuminate(shown.astype(np.float32), rng)
     if rng.random() < .3:   # faded, or in the light
         flat = flat.mean() + (flat - flat.mean()) * rng.uniform(.4, 1)
-    if rng.random() < .07:
+    if rng.random() < .13:
         flat = _hide(flat, p.boxes, rng)
     base = rng.uniform(.35, 1.12)
     if not infrared and rng.random() < .2:  # the plate's brightness goes with the scene's
@@ -373,15 +373,20 @@ def _add_plate(im, quads, rng, infrared=False):
 
 def _hide(flat, boxes, rng):
     """The plate with lettering that nobody can read: smeared, or mud on each character. It is a plate all the same."""
-    h, w = flat.shape[:2]
-    if rng.random() < .6:
-        return cv2.GaussianBlur(flat, (0, 0), w * rng.uniform(.025, .08), sigmaY=h * rng.uniform(.05, .15), borderType=cv2.BORDER_REFLECT)
+    if rng.random() < .7:
+        return _smear(flat, rng)
     flat, mud = flat.copy(), [v * rng.uniform(.5, 1.1) for v in (55, 62, 72)]
     for x0, y0, x1, y1 in boxes:
         at = [round(v + rng.gauss(0, .1) * (y1 - y0)) for v in ((x0 + x1) / 2, (y0 + y1) / 2)]
         size = [max(1, round((y1 - y0) * rng.uniform(.25, .55))) for _ in range(2)]
         cv2.ellipse(flat, at, size, rng.uniform(0, 180), 0, 360, mud, -1, cv2.LINE_AA)
     return flat
+
+
+def _smear(im, rng):
+    """Lettering of a plate that fills the image, rubbed out."""
+    h, w = im.shape[:2]
+    return cv2.GaussianBlur(im, (0, 0), w * rng.uniform(.025, .08), sigmaY=h * rng.uniform(.05, .15), borderType=cv2.BORDER_REFLECT)
 
 
 def _window(rng, iw, ih, cw, ch, box=None):
@@ -405,6 +410,10 @@ def _real(rng, backgrounds):
     f = np.array([WIDTH / piece.shape[1], HEIGHT / piece.shape[0]], np.float32)
     im = cv2.resize(piece, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA if f[0] < 1 else cv2.INTER_LINEAR).astype(np.float32)
     quads = [(np.array([[k[0], k[1]], [k[0] + k[2], k[1]], [k[0] + k[2], k[1] + k[3]], [k[0], k[1] + k[3]]], np.float32) - [x, y]) * f for k in boxes]
+    for q in quads:
+        (x0, y0), (x1, y1) = q[0].round().astype(int).clip(0), q[2].round().astype(int).clip(0)
+        if rng.random() < .12 and im[y0:y1, x0:x1].size:
+            im[y0:y1, x0:x1] = _smear(im[y0:y1, x0:x1], rng)
     if rng.random() < .35:  # turn the whole scene
         a = rng.gauss(0, .1)
         c, s = np.cos(a), np.sin(a)
