@@ -254,7 +254,7 @@ one(".queue").addEventListener("click", (e) => {
   if (!b) return;
   chosen = Number(b.dataset.number);
   draw();
-  since = 0; // who chose it means it
+  since = -settle; // who chose it means it, however new the page is
 });
 one(".open-check").addEventListener("click", () => { one("dialog form").reset(); one(".result").replaceChildren(); one("dialog").showModal(); });
 one("dialog form").addEventListener("submit", async (e) => {
