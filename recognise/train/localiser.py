@@ -17,11 +17,13 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+import crop
 import dataset
 import net
 
 STRIDE, UNIT = 8, 32.0
 SCENES, WINDOWS = 8, 24   # in a batch
+MUDDY = .2   # of the plates in the last windows
 
 
 class Network(nn.Module):
@@ -113,6 +115,24 @@ def varied(x, quads, zoom, shift, sides, rng):
     return out, seen
 
 
+def muddy(x, quads, share, rng):
+    """Mud on every character of this share of the plates (n, plates, 8), in their pictures: each is a plate all the same."""
+    for im, plates in zip(x, quads):
+        for q in plates:
+            if np.isnan(q[0]) or rng.random() >= share:
+                continue
+            p = q.reshape(4, 2)
+            (w, h), across = crop.size(p), rng.randint(4, 8)
+            lines = 1 if w >= crop.TWO_LINES_BELOW * h else 2
+            dry = rng.uniform(.5, 1.3)
+            colour = [v * dry for v in (55, 62, 72)]
+            for k in range(across * lines):
+                u, v = (k % across + .5 + rng.gauss(0, .15)) / across, (k // across + .5 + rng.gauss(0, .06)) / lines
+                at = (p[0] * (1 - u) + p[1] * u) * (1 - v) + (p[3] * (1 - u) + p[2] * u) * v
+                radii = [max(1, round(h / lines * rng.uniform(.16, .38))) for _ in range(2)]
+                cv2.ellipse(im, [round(float(a)) for a in at], radii, rng.uniform(0, 180), 0, 360, colour, -1, cv2.LINE_AA)
+
+
 def picture(x, rng):
     """Network input from uint8 scenes, with brightness changed once more."""
     x = x.astype(np.float32)
@@ -145,6 +165,8 @@ def main():
             chunks.refresh()
         batch = chunks.batch(rng, size)
         x, quads = varied(batch["x"], batch["q"], *((.25, .2, (1, -1)) if a.finder else (.18, .06, (1,))), rng)
+        if not a.finder and run.step >= a.steps[-2:][0]:   # in the last fall of several: plates that nobody can read are rare before
+            muddy(x, quads, MUDDY, rng)
         run.net.train()
         out = net.learn(run.net, picture(x, rng))
         value, focal, corners = loss(out, *targets(quads, batch["exact"], out.shape[2], out.shape[3]))

@@ -39,5 +39,18 @@ class Varied(unittest.TestCase):
         self.assertIn(left, range(5, 50))
 
 
+class Muddy(unittest.TestCase):
+    def test_mud_lies_on_the_lettering_of_some_plates_and_nowhere_else(self):
+        pictures, quads = np.full((60, 128, 192, 3), 255, np.uint8), np.full((60, 4, 8), np.nan, np.float32)
+        quads[:, 2] = (BOX - [40, 20]).reshape(-1)   # 60 to 120, 60 to 76
+        localiser.muddy(pictures, quads, .5, random.Random(3))
+        hidden = pictures[..., 1] < 128
+        self.assertIn(hidden.any((1, 2)).sum(), range(18, 43))
+        rows, columns = np.where(hidden.any(0))
+        self.assertTrue(rows.min() > 56 and rows.max() < 80 and columns.min() > 52 and columns.max() < 128)
+        for mud in hidden[hidden.any((1, 2))]:
+            self.assertGreater(mud[60:76, 60:120].any(0).mean(), .4)
+
+
 if __name__ == "__main__":
     unittest.main()
