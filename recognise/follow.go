@@ -57,7 +57,7 @@ func (r *Recogniser) follow(img gocv.Mat, plates []Plate, now moment) error {
 // false when the text says that this is another vehicle's plate.
 func (r *Recogniser) advance(img gocv.Mat, t *track, p Plate, now moment) (bool, error) {
 	if now.cuts(p.Quad) || !t.wants(p.Quad, now) {
-		t.move(p.Quad, now)
+		t.move(p, now)
 		return true, nil
 	}
 	look, err := r.config.Reader.Read(img, p.Quad)
@@ -67,7 +67,7 @@ func (r *Recogniser) advance(img gocv.Mat, t *track, p Plate, now moment) (bool,
 	if t.compare(look) == other {
 		return false, nil
 	}
-	t.move(p.Quad, now)
+	t.move(p, now)
 	r.hear(img, t, look, now)
 	return true, nil
 }
@@ -80,7 +80,7 @@ func (r *Recogniser) welcome(img gocv.Mat, p Plate, now moment) error {
 	}
 	for _, t := range r.tracks {
 		if t.unseen > 0 && t.compare(look) == same && t.away(p.Quad, now) < far {
-			t.move(p.Quad, now)
+			t.move(p, now)
 			r.hear(img, t, look, now)
 			return nil
 		}
@@ -90,7 +90,7 @@ func (r *Recogniser) welcome(img gocv.Mat, p Plate, now moment) error {
 	}
 	r.passages++
 	t := &track{number: r.passages, quad: p.Quad, start: centre(p.Quad), first: now, last: now, evidence: r.newEvidence()}
-	t.move(p.Quad, now)
+	t.move(p, now)
 	r.tracks = append(r.tracks, t)
 	r.hear(img, t, look, now)
 	return nil
@@ -226,11 +226,12 @@ func (r *Recogniser) finish(t *track) *nrd.Record {
 	return r.record(t)
 }
 
-// unreadable reports whether this was a vehicle's plate that could have been read
-// and was not.
+// unreadable reports whether this was surely a vehicle's plate that could have
+// been read and was not.
 func (t *track) unreadable() bool {
 	often := t.seen >= unreadFrames || t.seen >= unreadFew && t.last.since(t.first) >= unreadFor
-	return often && t.width >= legible && t.strayed >= t.width && t.best.sequence != 0
+	return often && t.certain >= unreadSure*float64(t.seen) &&
+		t.width >= legible && t.strayed >= t.width && t.best.sequence != 0
 }
 
 // record makes a record of what the track knows. A picture that does not fit the

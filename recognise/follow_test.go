@@ -153,6 +153,7 @@ func TestWhatNeedNotBeAVehicleIsNoUnreadPlate(t *testing.T) {
 		"a sign that stays in its place": func(r *road, i float64) { r.show(shown{x: 500, y: 300, width: 110}) },
 		"too small to be read":           func(r *road, i float64) { r.show(shown{x: 100 + 20*i, y: 300, width: 60}) },
 		"there for a moment":             func(r *road, i float64) { r.show([]shown{{x: 100 + 20*i, y: 300, width: 110}}[min(1, int(i)/6):]...) },
+		"hardly like a plate":            func(r *road, i float64) { r.scene.certain = 0.6; r.show(shown{x: 100 + 20*i, y: 300, width: 110}) },
 		"read in the end after all": func(r *road, i float64) {
 			r.show(shown{x: 100 + 20*i, y: 300, width: 110, text: []string{"", "AB12CDE"}[int(i)/16], sure: 0.98})
 		},

@@ -25,9 +25,10 @@ const (
 	// closely, leastPlate the one from which it then counts as a plate.
 	leastFound = 0.30
 	leastPlate = 0.50
-	// leastBeside is leastFound beside a sure plate: nearly all that the finder is less
-	// sure of is none, and a look takes a quarter of the time that finding takes.
-	leastBeside = 0.36
+	// leastBeside is leastFound beside a sure plate for what is narrower than
+	// wideBeside, in pixels of the image: nearly all of it is no plate, what is one
+	// can hardly be read, and a look takes a quarter of the time that finding takes.
+	leastBeside, wideBeside = 0.36, 45
 )
 
 // networkLocaliser finds plates with two fully convolutional networks: for each
@@ -76,8 +77,8 @@ func (l *networkLocaliser) Localise(img gocv.Mat, side int) ([]Plate, error) {
 	var plates []Plate
 	sure := false
 	for _, p := range distinct(found) {
-		if sure && p.Confidence < leastBeside {
-			break
+		if wide, _ := size(p.Quad); sure && p.Confidence < leastBeside && wide < wideBeside {
+			continue
 		}
 		closer, seen, err := l.settle(img, p)
 		if err != nil {

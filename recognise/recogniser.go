@@ -53,11 +53,12 @@ const (
 	gapStanding = 10 * time.Second
 	// A vehicle whose plate cannot be read is told of where the plate was
 	// found in unreadFrames frames, or in unreadFew over unreadFor from a slow
-	// camera, was wide enough to be legible, and moved by its own width: what
-	// stays in its place is a sign or a grating.
+	// camera, so surely on average, was wide enough to be legible, and moved by
+	// its own width: what stays in its place is a sign or a grating.
 	unreadFrames = 10
 	unreadFew    = 4
 	unreadFor    = time.Second
+	unreadSure   = 0.6
 	// DefaultLeastConfidence is the confidence below which a passage or a
 	// photograph gives no read.
 	DefaultLeastConfidence = 25

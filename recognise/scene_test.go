@@ -34,6 +34,8 @@ type scene struct {
 	// in less than least.
 	sides []int
 	least int
+	// certain is how sure the localiser is, 0.9 if not set.
+	certain float64
 }
 
 // shown is one plate of a frame: its left top corner, its width, and its text as
@@ -59,9 +61,13 @@ func (s *scene) Localise(_ gocv.Mat, side int) ([]Plate, error) {
 	if side < s.least {
 		return nil, nil
 	}
+	certain := s.certain
+	if certain == 0 {
+		certain = 0.9
+	}
 	var plates []Plate
 	for _, p := range s.plates {
-		plates = append(plates, Plate{Quad: p.quad(), Confidence: 0.9})
+		plates = append(plates, Plate{Quad: p.quad(), Confidence: certain})
 	}
 	return plates, nil
 }

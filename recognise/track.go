@@ -39,8 +39,10 @@ type track struct {
 	// first, last and best are the moments of the first, the last and the
 	// best frame.
 	first, last, best moment
-	// unseen counts the frames since the last, seen those with the plate.
+	// unseen counts the frames since the last, seen those with the plate, and
+	// certain adds up how sure the localiser was in them.
 	unseen, seen int
+	certain      float64
 	// start is where the plate's centre was at first, strayed how far it has
 	// been from there, in pixels.
 	start   nrd.Point
@@ -106,7 +108,8 @@ func (t *track) away(q nrd.Quad, now moment) float64 {
 }
 
 // move takes the plate's new place.
-func (t *track) move(q nrd.Quad, now moment) {
+func (t *track) move(p Plate, now moment) {
+	q := p.Quad
 	if seconds := now.since(t.last).Seconds(); seconds > 0 {
 		c, from := centre(q), centre(t.quad)
 		v := nrd.Point{X: (c.X - from.X) / seconds, Y: (c.Y - from.Y) / seconds}
@@ -117,6 +120,7 @@ func (t *track) move(q nrd.Quad, now moment) {
 	}
 	t.quad, t.last, t.unseen = q, now, 0
 	t.seen++
+	t.certain += p.Confidence
 	t.strayed = max(t.strayed, distance(centre(q), t.start))
 	if !now.cuts(q) {
 		t.width, _ = size(q)
@@ -236,6 +240,7 @@ func (t *track) inherit(earlier *track, now time.Time) {
 	t.course = earlier.course
 	t.first, t.start = earlier.first, earlier.start
 	t.seen += earlier.seen
+	t.certain += earlier.certain
 	t.strayed = max(t.strayed, earlier.strayed, distance(centre(t.quad), t.start))
 	t.told, t.done = t.told || earlier.told, earlier.done
 	t.looks += earlier.looks
