@@ -116,7 +116,8 @@ def varied(x, quads, zoom, shift, sides, rng):
 
 
 def muddy(x, quads, share, rng):
-    """Mud on every character of this share of the plates (n, plates, 8), in their pictures: each is a plate all the same."""
+    """Mud along the lettering of this share of the plates (n, plates, 8), in their pictures: each is a plate all the same.
+    A window knows corners and no characters, so that scene.py's mud, which lies on each, is of no use here."""
     for im, plates in zip(x, quads):
         for q in plates:
             if np.isnan(q[0]) or rng.random() >= share:
