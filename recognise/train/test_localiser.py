@@ -5,6 +5,7 @@ import unittest
 import numpy as np
 
 import localiser
+import scene
 
 BOX = np.array([[100, 80], [160, 80], [160, 96], [100, 96]], np.float32)
 
@@ -50,6 +51,27 @@ class Muddy(unittest.TestCase):
         self.assertTrue(rows.min() > 56 and rows.max() < 80 and columns.min() > 52 and columns.max() < 128)
         for mud in hidden[hidden.any((1, 2))]:
             self.assertGreater(mud[60:76, 60:120].any(0).mean(), .4)
+
+
+class Smeared(unittest.TestCase):
+    def test_some_plates_of_photographs_are_rubbed_out_and_nothing_beside_them(self):
+        photograph = np.full((512, 768, 3), 128, np.uint8)
+        photograph[240:272, 320:448] = (np.arange(128) // 8 % 2 * 255)[:, None]   # upright strokes
+        backgrounds = scene.Backgrounds()
+        backgrounds.photographs.append((photograph, np.array([[320, 240, 128, 32]], np.float32)))
+        rng, smeared, whole = random.Random(4), 0, 0
+        for _ in range(300):
+            im, (q,) = scene._real(rng, backgrounds)
+            (x0, y0), (x1, y1) = (q[0] * .8 + q[2] * .2).astype(int), (q[0] * .2 + q[2] * .8).astype(int)
+            inside = im[max(0, y0):y1, max(0, x0):x1]
+            if inside.shape[1] < 40 or abs(q[0, 1] - q[1, 1]) > 1:   # cut off, small or turned
+                continue
+            whole += 1
+            smeared += inside.std() < 60
+            beside = im[:max(0, int(q[:, 1].min()) - 4)]
+            self.assertTrue((abs(beside - 128) < 1).all())
+        self.assertGreater(whole, 50)
+        self.assertIn(round(100 * smeared / whole), range(4, 25))
 
 
 if __name__ == "__main__":
