@@ -151,9 +151,9 @@ AXE_VERSION := 4.14.1
 AXE_SHA256 := e6b0ce02b84d892e2e33e403485e7f3d6c29e2be6df65daf44d89ba564139745
 
 # The accessibility checker stays out of the repository. Without it the browser
-# tests of the officer's screen say what was not checked, and in CI they fail.
+# tests say what was not checked, and in CI they fail.
 .PHONY: axe
-axe: build/axe/axe.min.js ## fetch axe-core, with which the officer's screen is checked for accessibility
+axe: build/axe/axe.min.js ## fetch axe-core, with which the officer's screen and central's console are checked for accessibility
 build/axe/axe.min.js: | deps-test
 	@mkdir -p build/axe
 	cd build/axe && npm pack --silent axe-core@$(AXE_VERSION) && echo '$(AXE_SHA256)  axe-core-$(AXE_VERSION).tgz' | sha256sum --check --quiet

@@ -36,9 +36,9 @@ func (c *cab) tablet(issuers ...*x509.Certificate) *chromium {
 
 // refuses wants a browser to warn of the page, for a reason, and not to show it.
 func (c *chromium) refuses(address, reason string) {
-	c.t.Helper()
-	if err := chromedp.Do(c.ctx, chromedp.Navigate(address)); err == nil || !strings.Contains(err.Error(), reason) {
-		c.t.Errorf("%s: the browser says %v, want %s", address, err, reason)
+	c.Helper()
+	if err := c.Try(chromedp.Navigate(address)); err == nil || !strings.Contains(err.Error(), reason) {
+		c.Errorf("%s: the browser says %v, want %s", address, err, reason)
 	}
 }
 
@@ -54,10 +54,10 @@ func TestARealBrowserThatChecksTheCertificateOpensThePageOnceItTrustsTheIssuerAn
 	c.tablet().refuses(c.url, "ERR_CERT_AUTHORITY_INVALID")
 
 	b := c.tablet(c.issuer())
-	b.do(chromedp.Navigate(c.url))
-	b.see("the page under its address", `document.querySelector("#code").checkVisibility() && window.isSecureContext`)
+	b.Do(chromedp.Navigate(c.url))
+	b.See("the page under its address", `document.querySelector("#code").checkVisibility() && window.isSecureContext`)
 	b.pair("observer")
 	b.signOn("1234")
-	b.see("the page under its name", `location.hostname === "car-7.example.police.uk"`)
+	b.See("the page under its name", `location.hostname === "car-7.example.police.uk"`)
 	b.refuses(called("car-8.example.police.uk"), "ERR_CERT_COMMON_NAME_INVALID")
 }

@@ -1,192 +1,44 @@
 package console
 
 import (
-	"context"
 	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 
 	"nrd"
 	"nrd/collector/store"
+	"nrd/internal/browser"
 )
-
-// screenshots names the environment variable with the folder that pictures of
-// every page go to, light and dark, for a person to look at.
-const screenshots = "NRD_SCREENSHOTS"
-
-// patience is how long a page may take in a browser on a busy machine.
-const patience = 60 * time.Second
 
 // chromium is a real browser with one page open.
 type chromium struct {
-	t       *testing.T
-	desk    *desk
-	ctx     context.Context
-	console func() []string
+	*browser.Page
+
+	desk *desk
 }
 
 func (d *desk) chromium(t *testing.T) *chromium {
 	t.Helper()
-	program := ""
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
-		if path, err := exec.LookPath(name); err == nil {
-			program = path
-			break
-		}
-	}
-	if program == "" {
-		t.Fatal("these tests need the browser Chromium: apt-get install chromium, or make deps-test")
-	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(program), chromedp.UserDataDir(t.TempDir()), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.IgnoreCertErrors,
-		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
-	)
-	allocator, stopAllocator := chromedp.NewExecAllocator(context.Background(), options...)
-	ctx, stop := chromedp.NewContext(allocator)
-	limited, cancel := context.WithTimeout(ctx, 3*patience)
-	t.Cleanup(func() {
-		cancel()
-		if err := chromedp.Cancel(ctx); err != nil {
-			t.Errorf("the browser did not end: %v", err)
-		}
-		stop()
-		stopAllocator()
-	})
-	c := &chromium{t: t, desk: d, ctx: limited}
-	if err := chromedp.Do(ctx, chromedp.EmulateViewport(1440, 900)); err != nil {
-		t.Fatalf("the browser does not start: %v", err)
-	}
-	c.listen()
-	return c
-}
-
-// listen gathers what the page complains of: errors of the script and anything
-// that the Content-Security-Policy stopped.
-func (c *chromium) listen() {
-	messages := chromedp.Console(c.ctx)
-	said, done := []string{}, make(chan struct{})
-	ctx, cancel := context.WithCancel(c.ctx)
-	go func() {
-		defer close(done)
-		for m, err := range messages {
-			if err != nil || ctx.Err() != nil {
-				return
-			}
-			said = append(said, m.String())
-			if strings.Contains(m.Text, "the test is over") {
-				return
-			}
-		}
-	}()
-	c.console = func() []string {
-		defer cancel()
-		c.do(chromedp.Steps(c.evaluate(`console.log("the test is over")`)))
-		<-done
-		return said[:len(said)-1]
-	}
-}
-
-func (c *chromium) evaluate(script string) chromedp.Action[chromedp.Void] {
-	return chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
-		_, err := chromedp.Evaluate[any](script+"; null")(ctx, t)
-		return err
-	})
-}
-
-func (c *chromium) do(steps ...chromedp.Action[chromedp.Void]) {
-	c.t.Helper()
-	ctx, cancel := context.WithTimeout(c.ctx, patience)
-	defer cancel()
-	if err := chromedp.Do(ctx, steps...); err != nil {
-		c.t.Fatalf("%v\nthe page is %s", err, c.text())
-	}
-}
-
-// text gives what a person reads on the page.
-func (c *chromium) text() string {
-	text, err := chromedp.Run(c.ctx, chromedp.Evaluate[string](`location.href + "\n" + document.body.innerText`))
-	if err != nil {
-		return err.Error()
-	}
-	return text
-}
-
-// see waits until a condition in JavaScript holds. A page that changes under the
-// question is asked again.
-func (c *chromium) see(what, condition string) {
-	c.t.Helper()
-	ctx, cancel := context.WithTimeout(c.ctx, patience)
-	defer cancel()
-	for {
-		seen, err := chromedp.Run(ctx, chromedp.Evaluate[bool](`(() => { try { return Boolean(`+condition+`); } catch { return false; } })()`))
-		switch {
-		case seen:
-			return
-		case ctx.Err() != nil:
-			c.t.Fatalf("%s is not seen: %v\nthe page is %s", what, err, c.text())
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
+	return &chromium{browser.Open(t, 1440, 900, chromedp.IgnoreCertErrors), d}
 }
 
 func (c *chromium) open(path string) {
-	c.t.Helper()
-	c.do(chromedp.Navigate(c.desk.server.URL + path))
+	c.Helper()
+	c.Do(chromedp.Navigate(c.desk.server.URL + path))
 }
 
 func (c *chromium) signIn(name string) {
-	c.t.Helper()
-	c.desk.add(c.t, name)
+	c.Helper()
+	c.desk.add(c.TB, name)
 	c.open("/")
-	c.do(
+	c.Do(
 		chromedp.SendKeys(chromedp.CSS("input[name=name]"), name),
 		chromedp.SendKeys(chromedp.CSS("input[name=password]"), password+"\r"),
 	)
-	c.see("the first page", `document.querySelector("header.bar") !== null`)
-}
-
-// colours switches between light and dark, as the system's settings do.
-func (c *chromium) colours(scheme string) {
-	c.t.Helper()
-	_, err := chromedp.Call(c.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
-	})
-	if err != nil {
-		c.t.Fatal(err)
-	}
-}
-
-// picture keeps the page as it looks, light, dark and on a small screen, where a
-// folder is named for it.
-func (c *chromium) picture(name string) {
-	c.t.Helper()
-	dir := os.Getenv(screenshots)
-	if dir == "" {
-		return
-	}
-	for _, look := range []struct {
-		name, scheme  string
-		width, height int64
-	}{{"light", "light", 1440, 900}, {"dark", "dark", 1440, 900}, {"small", "light", 420, 900}} {
-		c.colours(look.scheme)
-		c.do(chromedp.EmulateViewport(look.width, look.height), chromedp.Sleep(700*time.Millisecond))
-		png, err := chromedp.Run(c.ctx, chromedp.CaptureScreenshot())
-		if err != nil {
-			c.t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%s-%s.png", name, look.name)), png, 0o600); err != nil {
-			c.t.Fatal(err)
-		}
-	}
-	c.do(chromedp.EmulateViewport(1440, 900))
-	c.colours("light")
+	c.See("the first page", `document.querySelector("header.bar") !== null`)
 }
 
 // traffic is what a minute on the road brings.
@@ -224,50 +76,48 @@ func TestInARealBrowserARecordAppearsLiveAndItsPicturesFollow(t *testing.T) {
 	d.traffic(t)
 	c := d.chromium(t)
 	c.open("/")
-	c.picture("sign-in")
+	c.Picture("sign-in")
 	c.signIn("ros.kerr")
-	c.see("the live link", `document.querySelector("[data-link]").textContent === "live"`)
+	c.See("the live link", `document.querySelector("[data-link]").textContent === "live"`)
 
 	began := time.Now()
 	key := d.record(t, sighting{vrm: "AB12CDE", camera: "A1 northbound lane 2", direction: nrd.DirectionAway, hits: []nrd.Hit{hit("national", nrd.PriorityHigh, 3*time.Hour, d.clock.Now())}})
 	first := `document.querySelector("[data-records]").firstElementChild`
-	c.see("the record", first+`.querySelector(".marks").textContent === "AB12 CDE"`)
+	c.See("the record", first+`.querySelector(".marks").textContent === "AB12 CDE"`)
 	t.Logf("the record was on the page %s after it was stored", time.Since(began).Round(time.Millisecond))
-	c.see("its hit, in words", first+`.innerText.includes("HIGH") && `+first+`.innerText.includes("WE") && `+first+`.innerText.includes("Stolen in a burglary")`)
-	c.see("its hit among the hits", `document.querySelector("[data-hits]").firstElementChild.innerText.includes("AB12")`)
-	c.see("that its pictures have not come", first+`.querySelectorAll(".slot img").length === 0`)
+	c.See("its hit, in words", first+`.innerText.includes("HIGH") && `+first+`.innerText.includes("WE") && `+first+`.innerText.includes("Stolen in a burglary")`)
+	c.See("its hit among the hits", `document.querySelector("[data-hits]").firstElementChild.innerText.includes("AB12")`)
+	c.See("that its pictures have not come", first+`.querySelectorAll(".slot img").length === 0`)
 	d.picture(t, key, nrd.ImagePatch)
 	d.picture(t, key, nrd.ImageOverview)
-	c.see("its two pictures", `[...`+first+`.querySelectorAll(".slot img")].filter((i) => i.complete && i.naturalWidth > 0).length === 2`)
+	c.See("its two pictures", `[...`+first+`.querySelectorAll(".slot img")].filter((i) => i.complete && i.naturalWidth > 0).length === 2`)
 	d.acted(t, key, nrd.DispositionStopped)
-	c.see("what officers did, in both places", `[...document.querySelectorAll("[data-outcome]")].filter((o) => o.innerText === "stopped by 4417").length === 2`)
-	c.picture("live")
+	c.See("what officers did, in both places", `[...document.querySelectorAll("[data-outcome]")].filter((o) => o.innerText === "stopped by 4417").length === 2`)
+	c.Picture("live")
 
-	c.do(chromedp.Click(chromedp.CSS("[data-hold]")))
+	c.Do(chromedp.Click(chromedp.CSS("[data-hold]")))
 	d.record(t, sighting{vrm: "XY99ZZZ", camera: "A1 northbound lane 2"})
-	c.see("the held page", `document.querySelector("[data-hold]").textContent === "Go on (1)" && `+first+`.innerText.includes("AB12")`)
-	c.do(chromedp.Click(chromedp.CSS("[data-hold]")))
-	c.see("the page going on", first+`.innerText.includes("XY99")`)
+	c.See("the held page", `document.querySelector("[data-hold]").textContent === "Go on (1)" && `+first+`.innerText.includes("AB12")`)
+	c.Do(chromedp.Click(chromedp.CSS("[data-hold]")))
+	c.See("the page going on", first+`.innerText.includes("XY99")`)
 
-	c.do(chromedp.Click(chromedp.CSS(`[data-records] [data-hit] .plate-link`)))
-	c.see("the record's page", `document.body.innerText.includes("Opened for: live monitoring")`)
-	c.see("what officers did", `document.querySelector("#officers").closest("section").innerText.includes("2026/11/23-0417")`)
-	c.see("its pictures", `[...document.querySelectorAll("figure img")].filter((i) => i.complete && i.naturalWidth > 0).length === 2`)
-	c.picture("record")
-	if said := c.console(); len(said) > 0 {
-		t.Errorf("the browser complains:\n%s", strings.Join(said, "\n"))
-	}
+	c.Do(chromedp.Click(chromedp.CSS(`[data-records] [data-hit] .plate-link`)))
+	c.See("the record's page", `document.body.innerText.includes("Opened for: live monitoring")`)
+	c.See("what officers did", `document.querySelector("#officers").closest("section").innerText.includes("2026/11/23-0417")`)
+	c.See("its pictures", `[...document.querySelectorAll("figure img")].filter((i) => i.complete && i.naturalWidth > 0).length === 2`)
+	c.Picture("record")
+	c.NoComplaints()
 }
 
 func TestInARealBrowserALostConnectionIsSaidAndCaughtUp(t *testing.T) {
 	d := newDesk(t)
 	c := d.chromium(t)
 	c.signIn("ros.kerr")
-	c.see("the live link", `document.querySelector("[data-link]").textContent === "live"`)
+	c.See("the live link", `document.querySelector("[data-link]").textContent === "live"`)
 	d.server.CloseClientConnections()
 	d.record(t, sighting{vrm: "AB12CDE", camera: "A1"})
-	c.see("the record that came meanwhile", `document.querySelectorAll("[data-records] .card").length === 1`)
-	c.see("the live link again", `document.querySelector("[data-link]").textContent === "live"`)
+	c.See("the record that came meanwhile", `document.querySelectorAll("[data-records] .card").length === 1`)
+	c.See("the live link again", `document.querySelector("[data-link]").textContent === "live"`)
 }
 
 func TestInARealBrowserASearchNeedsItsReasonAndFinds(t *testing.T) {
@@ -276,18 +126,17 @@ func TestInARealBrowserASearchNeedsItsReasonAndFinds(t *testing.T) {
 	c := d.chromium(t)
 	c.signIn("jane.doe")
 	c.open("/search")
-	c.do(chromedp.SendKeys(chromedp.CSS("input[name=vrm]"), "bd51*\r"))
-	c.see("the refusal", `document.body.innerText.includes("a reason is needed") && !document.body.innerText.includes("BD51 SMR")`)
-	c.picture("search-refused")
-	c.do(
-		c.evaluate(`document.querySelector("input[name=vrm]").value = ""`),
+	c.Do(chromedp.SendKeys(chromedp.CSS("input[name=vrm]"), "bd51*\r"))
+	c.See("the refusal", `document.body.innerText.includes("a reason is needed") && !document.body.innerText.includes("BD51 SMR")`)
+	c.Picture("search-refused")
+	c.Do(
+		browser.Script(`document.querySelector("input[name=vrm]").value = ""`),
 		chromedp.SendKeys(chromedp.CSS("input[name=reason]"), "incident 1234, stolen vehicle\r"),
 	)
-	c.see("the results", `document.querySelectorAll("tbody tr").length === 6 && document.body.innerText.includes("BD51 SMR")`)
-	c.picture("search")
-	if said := c.console(); len(said) > 1 || len(said) == 1 && !strings.Contains(said[0], "422") {
-		t.Errorf("the browser complains:\n%s", strings.Join(said, "\n"))
-	}
+	c.See("the results", `document.querySelectorAll("tbody tr").length === 6 && document.body.innerText.includes("BD51 SMR")`)
+	c.Accessible("search")
+	c.Picture("search")
+	c.NoComplaints("422")
 }
 
 func TestInARealBrowserLightAndDarkAreReadable(t *testing.T) {
@@ -312,62 +161,15 @@ func TestInARealBrowserLightAndDarkAreReadable(t *testing.T) {
 	c.signIn("al.dunn")
 	for _, path := range []string{"/devices", "/log?check=1"} {
 		c.open(path)
-		for _, scheme := range []string{"light", "dark"} {
-			c.colours(scheme)
-			c.readable(path + " " + scheme)
-		}
-		c.picture(strings.Trim(strings.Split(path, "?")[0], "/"))
+		c.Accessible(path)
+		c.Picture(strings.Trim(strings.Split(path, "?")[0], "/"))
 	}
-	c.do(chromedp.Evaluate[chromedp.Void](`document.querySelector("form[action='/sign-out'] button").click()`))
-	c.see("the door", `document.querySelector("input[name=password]") !== null`)
+	c.Do(browser.Script(`document.querySelector("form[action='/sign-out'] button").click()`))
+	c.See("the door", `document.querySelector("input[name=password]") !== null`)
 	c.signIn("jane.doe")
 	key := fmt.Sprintf("roadside-0001/%016x/4", 0x5eed)
 	for _, path := range []string{"/live", "/search", "/record/" + key + "?for=0"} {
 		c.open(path)
-		for _, scheme := range []string{"light", "dark"} {
-			c.colours(scheme)
-			c.readable(path + " " + scheme)
-		}
+		c.Accessible(path)
 	}
 }
-
-// readable measures the contrast of every text on the page against what is
-// behind it; 4.5 to 1 is what WCAG AA asks for.
-func (c *chromium) readable(page string) {
-	c.t.Helper()
-	faint, err := chromedp.Run(c.ctx, chromedp.Evaluate[[]string](contrastScript))
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	for _, f := range faint {
-		c.t.Errorf("%s: %s", page, f)
-	}
-}
-
-const contrastScript = `(() => {
-  const parts = (colour) => (colour.match(/[\d.]+/g) || []).map(Number);
-  const clear = (colour) => colour === "transparent" || (parts(colour).length === 4 && parts(colour)[3] === 0);
-  const luminance = (colour) => {
-    const [r, g, b] = parts(colour).slice(0, 3).map((v) => { v /= 255; return v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4; });
-    return .2126 * r + .7152 * g + .0722 * b;
-  };
-  const behind = (element) => {
-    for (let e = element; e; e = e.parentElement) {
-      if (getComputedStyle(e).backgroundImage !== "none") return null;
-      if (!clear(getComputedStyle(e).backgroundColor)) return getComputedStyle(e).backgroundColor;
-    }
-    return "rgb(255, 255, 255)";
-  };
-  const faint = [];
-  const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  while (walk.nextNode()) {
-    const element = walk.currentNode.parentElement;
-    const text = walk.currentNode.textContent.trim();
-    const ground = text && element.checkVisibility() && behind(element);
-    if (!ground) continue;
-    const [a, b] = [luminance(getComputedStyle(element).color), luminance(ground)].sort((x, y) => y - x);
-    const ratio = (a + .05) / (b + .05);
-    if (ratio < 4.5) faint.push(ratio.toFixed(2) + " to 1 for \"" + text.slice(0, 40) + "\" in " + element.tagName + "." + element.className);
-  }
-  return faint;
-})()`

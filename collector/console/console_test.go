@@ -17,7 +17,7 @@ func TestNobodySeesAnythingWithoutSigningIn(t *testing.T) {
 	d := newDesk(t)
 	key := d.record(t, sighting{vrm: "AB12CDE", camera: "A1"})
 	d.picture(t, key, nrd.ImagePatch)
-	b := d.browser(t)
+	b := d.person(t)
 	for _, path := range []string{"/", "/live", "/live/events?view=1&after=0", "/search", "/record/" + key.String(), "/image/" + key.String() + "/patch", "/live/image/" + key.String() + "/patch?view=1", "/devices", "/log", "/no/such"} {
 		if _, page := b.get(path); !strings.Contains(page, `action="/sign-in"`) || strings.Contains(page, "AB12CDE") {
 			t.Errorf("%s shows %s", path, page)

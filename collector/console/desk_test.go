@@ -107,7 +107,7 @@ var people = map[string][2]string{
 }
 
 // add makes a person's account, once.
-func (d *desk) add(t *testing.T, name string) {
+func (d *desk) add(t testing.TB, name string) {
 	t.Helper()
 	if _, err := d.Store.Account(t.Context(), name); err == nil {
 		return
@@ -123,15 +123,15 @@ func (d *desk) add(t *testing.T, name string) {
 	}
 }
 
-// browser is a client with cookies that does what a form would.
-type browser struct {
+// person is a client with cookies that does what a form would.
+type person struct {
 	t      *testing.T
 	desk   *desk
 	name   string // who signed in
 	client *http.Client
 }
 
-func (d *desk) browser(t *testing.T) *browser {
+func (d *desk) person(t *testing.T) *person {
 	t.Helper()
 	jar, err := cookiejar.New(nil)
 	if err != nil {
@@ -139,13 +139,13 @@ func (d *desk) browser(t *testing.T) *browser {
 	}
 	client := *d.server.Client()
 	client.Jar = jar
-	return &browser{t, d, "", &client}
+	return &person{t, d, "", &client}
 }
 
-func (d *desk) signedIn(t *testing.T, name string) *browser {
+func (d *desk) signedIn(t *testing.T, name string) *person {
 	t.Helper()
 	d.add(t, name)
-	b := d.browser(t)
+	b := d.person(t)
 	status, page := b.post("/sign-in", "name", name, "password", password)
 	if status != http.StatusOK || !strings.Contains(page, "Sign out") {
 		t.Fatalf("%s cannot sign in: %d\n%s", name, status, page)
@@ -154,13 +154,13 @@ func (d *desk) signedIn(t *testing.T, name string) *browser {
 	return b
 }
 
-func (b *browser) get(path string) (status int, page string) {
+func (b *person) get(path string) (status int, page string) {
 	b.t.Helper()
 	answer, err := b.client.Get(b.desk.server.URL + path)
 	return b.read(answer, err)
 }
 
-func (b *browser) post(path string, fields ...string) (status int, page string) {
+func (b *person) post(path string, fields ...string) (status int, page string) {
 	b.t.Helper()
 	form := url.Values{}
 	for i := 0; i < len(fields); i += 2 {
@@ -170,7 +170,7 @@ func (b *browser) post(path string, fields ...string) (status int, page string) 
 	return b.read(answer, err)
 }
 
-func (b *browser) read(answer *http.Response, err error) (status int, page string) {
+func (b *person) read(answer *http.Response, err error) (status int, page string) {
 	b.t.Helper()
 	if err != nil {
 		b.t.Fatal(err)

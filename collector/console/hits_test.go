@@ -10,6 +10,7 @@ import (
 
 	"nrd"
 	"nrd/collector/store"
+	"nrd/internal/browser"
 )
 
 // alarmed stores a record with a hit alarm for it.
@@ -113,25 +114,20 @@ func TestInARealBrowserTheHitsAreRead(t *testing.T) {
 	c := d.chromium(t)
 	c.signIn("ros.kerr")
 	c.open("/hits?list=burglars")
-	c.see("the list", `document.querySelector("input[name=list]").value === "burglars"`)
-	c.do(c.evaluate(`document.querySelector("input[name=list]").value = "";
+	c.See("the list", `document.querySelector("input[name=list]").value === "burglars"`)
+	c.Do(browser.Script(`document.querySelector("input[name=list]").value = "";
 		document.querySelector("input[name=all]").checked = true;
 		document.querySelector("input[name=reason]").value = "control room, late shift";
 		document.querySelector("main form button").click()`))
-	c.see("the hits", `document.querySelectorAll("tbody tr").length === 5 && document.querySelector("tbody tr").innerText.includes("HIGH")`)
-	for _, scheme := range []string{"light", "dark"} {
-		c.colours(scheme)
-		c.readable("hits " + scheme)
-	}
-	c.picture("hits")
-	c.do(c.evaluate(`(() => { const row = document.querySelector("tbody tr"); row.querySelector("input[name=note]").value = "patrol sent"; row.querySelector("button").click() })()`))
-	c.see("the acknowledgement", `document.querySelector("[role=status]")?.innerText.includes("acknowledged") &&
+	c.See("the hits", `document.querySelectorAll("tbody tr").length === 5 && document.querySelector("tbody tr").innerText.includes("HIGH")`)
+	c.Accessible("hits")
+	c.Picture("hits")
+	c.Do(browser.Script(`(() => { const row = document.querySelector("tbody tr"); row.querySelector("input[name=note]").value = "patrol sent"; row.querySelector("button").click() })()`))
+	c.See("the acknowledgement", `document.querySelector("[role=status]")?.innerText.includes("acknowledged") &&
 		[...document.querySelectorAll("tbody tr")].some((r) => r.innerText.includes("EE55 EEE") && r.innerText.includes("ros.kerr") && r.innerText.includes("patrol sent"))`)
-	c.readable("hits, one acknowledged")
-	c.picture("hits-acknowledged")
-	if said := c.console(); len(said) > 0 {
-		t.Errorf("the browser complains:\n%s", strings.Join(said, "\n"))
-	}
+	c.Accessible("hits, one acknowledged")
+	c.Picture("hits-acknowledged")
+	c.NoComplaints()
 }
 
 func TestAHitIsAcknowledgedOnceWithANoteByWhoMay(t *testing.T) {

@@ -21,10 +21,11 @@ import (
 	"nrd/collector/lists"
 	"nrd/collector/store"
 	"nrd/hotlist/voi"
+	"nrd/internal/browser"
 )
 
 // upload sends a file as a form does.
-func (b *browser) upload(path, name, text string, fields ...string) (status int, page string) {
+func (b *person) upload(path, name, text string, fields ...string) (status int, page string) {
 	b.t.Helper()
 	var body bytes.Buffer
 	w := multipart.NewWriter(&body)
@@ -188,7 +189,7 @@ func TestListsAreForThoseWhoMaySeeThem(t *testing.T) {
 		status, page = sam.get(path)
 		wants(t, "an officer at "+path, status, 403, page)
 	}
-	for _, who := range []*browser{ros, sam} {
+	for _, who := range []*person{ros, sam} {
 		for _, path := range []string{"/lists", "/lists/burglars/entries", "/lists/burglars/change", "/lists/burglars/withdraw", "/lists/burglars/entries/1/remove", "/lists/burglars/export", "/lists/burglars/share", "/lists/burglars/unshare", "/imports/1/approve"} {
 			status, _ = who.post(path, "name", "x", "owner", "y", "purpose", "response", "vrm", "AB1", "priority", "none", "weed", "2027-01-31", "reason", "because", "sure", "on")
 			wants(t, "a post to "+path, status, 403, "")
@@ -266,71 +267,64 @@ func TestInARealBrowserAManagerDecidesAboutAFileAndKeepsALocalList(t *testing.T)
 	c := d.chromium(t)
 	c.signIn("jane.doe")
 	c.open("/lists")
-	c.see("the file that waits", `document.body.innerText.includes("shrink from 41 to 3 entries")`)
+	c.See("the file that waits", `document.body.innerText.includes("shrink from 41 to 3 entries")`)
 	look := func(name string) {
-		for _, scheme := range []string{"light", "dark"} {
-			c.colours(scheme)
-			c.readable(name + " " + scheme)
-		}
-		c.picture(name)
+		c.Accessible(name)
+		c.Picture(name)
 	}
 	look("lists")
-	c.do(chromedp.Click(chromedp.CSS("section[aria-label^='import'] h2 a")))
-	c.see("its report", `document.body.innerText.includes("Nothing is to be said of its lines")`)
+	c.Do(chromedp.Click(chromedp.CSS("section[aria-label^='import'] h2 a")))
+	c.See("its report", `document.body.innerText.includes("Nothing is to be said of its lines")`)
 	c.open("/imports/1")
-	c.see("line numbers", `document.querySelector(".log tbody tr td").innerText === "42"`)
+	c.See("line numbers", `document.querySelector(".log tbody tr td").innerText === "42"`)
 	look("import")
 	c.open("/imports/2")
-	c.do(
+	c.Do(
 		chromedp.SendKeys(chromedp.CSS("input[name=reason]"), "the sender confirms it"),
 		chromedp.Click(chromedp.CSS("button.primary")),
 	)
-	c.see("that it is in force", `document.body.innerText.includes("The file is in force") && document.body.innerText.includes("the sender confirms it")`)
+	c.See("that it is in force", `document.body.innerText.includes("The file is in force") && document.body.innerText.includes("the sender confirms it")`)
 	c.open("/lists/burglars")
-	c.see("how entries stand", `["overdue", "expired", "covert", "in force"].every((w) => document.querySelector("tbody").innerText.includes(w))`)
+	c.See("how entries stand", `["overdue", "expired", "covert", "in force"].every((w) => document.querySelector("tbody").innerText.includes(w))`)
 	look("list")
-	c.do(chromedp.Click(chromedp.CSS("#entry summary")))
-	c.do(
+	c.Do(chromedp.Click(chromedp.CSS("#entry summary")))
+	c.Do(
 		chromedp.SendKeys(chromedp.CSS("#entry input[name=vrm]"), "eo72 kfv"),
 		chromedp.SendKeys(chromedp.CSS("#entry input[name=rationale]"), "seen by a patrol"),
 		chromedp.SendKeys(chromedp.CSS("#entry input[name=markers]"), "es"),
-		c.evaluate(`document.querySelector("#entry input[name=weed]").value = "2027-01-31"`),
+		browser.Script(`document.querySelector("#entry input[name=weed]").value = "2027-01-31"`),
 	)
-	c.picture("list-entry")
-	c.do(chromedp.Click(chromedp.CSS("#entry button.primary")))
-	c.see("the new entry", `document.querySelector("tbody").innerText.includes("EO72 KFV") && document.body.innerText.includes("The entry is in force")`)
-	c.do(c.evaluate(`(() => { const form = document.querySelector("form[action$='/share']"); form.closest("details").open = true;
+	c.Picture("list-entry")
+	c.Do(chromedp.Click(chromedp.CSS("#entry button.primary")))
+	c.See("the new entry", `document.querySelector("tbody").innerText.includes("EO72 KFV") && document.body.innerText.includes("The entry is in force")`)
+	c.Do(browser.Script(`(() => { const form = document.querySelector("form[action$='/share']"); form.closest("details").open = true;
 		form.querySelector("[name=to]").value = "Kent Police"; form.querySelector("[name=purpose]").value = "operation Foo";
 		form.querySelector("[name=until]").value = "2027-01-31"; form.querySelector("button").click() })()`))
-	c.see("the agency", `document.querySelector("form[action$='/unshare']")?.closest("tr").textContent.includes("Kent Police")`)
-	c.do(c.evaluate(`document.querySelectorAll("details").forEach((d) => { d.open = true })`))
+	c.See("the agency", `document.querySelector("form[action$='/unshare']")?.closest("tr").textContent.includes("Kent Police")`)
+	c.Do(browser.Script(`document.querySelectorAll("details").forEach((d) => { d.open = true })`))
 	look("list-agency")
-	if said := c.console(); len(said) > 0 {
-		t.Errorf("the browser complains:\n%s", strings.Join(said, "\n"))
-	}
+	c.NoComplaints()
 }
 
 func TestInARealBrowserAHitThatOnlyCentralSawIsShownLive(t *testing.T) {
 	d := newDesk(t)
 	c := d.chromium(t)
 	c.signIn("ros.kerr")
-	c.see("the live link", `document.querySelector("[data-link]").textContent === "live"`)
+	c.See("the live link", `document.querySelector("[data-link]").textContent === "live"`)
 	key := d.record(t, sighting{vrm: "AB12CDE", camera: "A1"})
-	c.see("the record", `document.querySelectorAll("[data-records] .card").length === 1 && !document.querySelector("[data-records] [data-hit]")`)
+	c.See("the record", `document.querySelectorAll("[data-records] .card").length === 1 && !document.querySelector("[data-records] [data-hit]")`)
 	record, err := d.Store.Record(t.Context(), key)
 	if err != nil {
 		t.Fatal(err)
 	}
 	record.Found = []store.FoundHit{{Hit: hit("burglars", nrd.PriorityHigh, time.Hour, d.clock.Now())}}
 	d.Found(*record)
-	c.see("its hit", `document.querySelectorAll("[data-records] .card").length === 1 && document.querySelector("[data-records] [data-hit]").innerText.includes("burglars")`)
-	c.see("its hit among the hits", `document.querySelectorAll("[data-hits] .card").length === 1 && document.querySelector("[data-hits]").innerText.includes("HIGH")`)
+	c.See("its hit", `document.querySelectorAll("[data-records] .card").length === 1 && document.querySelector("[data-records] [data-hit]").innerText.includes("burglars")`)
+	c.See("its hit among the hits", `document.querySelectorAll("[data-hits] .card").length === 1 && document.querySelector("[data-hits]").innerText.includes("HIGH")`)
 	d.Found(*record)
 	d.record(t, sighting{vrm: "ZZ1", camera: "A1"})
-	c.see("it once", `document.querySelectorAll("[data-records] .card").length === 2 && document.querySelectorAll("[data-hits] .card").length === 1`)
-	if said := c.console(); len(said) > 0 {
-		t.Errorf("the browser complains:\n%s", strings.Join(said, "\n"))
-	}
+	c.See("it once", `document.querySelectorAll("[data-records] .card").length === 2 && document.querySelectorAll("[data-hits] .card").length === 1`)
+	c.NoComplaints()
 }
 
 func TestTheReportOfAFileSaysThatStoredRecordsWereNotSearched(t *testing.T) {

@@ -16,7 +16,7 @@ import (
 )
 
 // events reads the live view's stream from its beginning until a text is in it.
-func (b *browser) events(view uint64, until string) string {
+func (b *person) events(view uint64, until string) string {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.t.Context(), 30*time.Second)
 	defer cancel()

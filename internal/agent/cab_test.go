@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -21,6 +20,7 @@ import (
 	"nrd/collector/store"
 	"nrd/hotlist/live"
 	"nrd/hotlist/live/gateway"
+	"nrd/internal/browser"
 	"nrd/internal/clock"
 	"nrd/internal/config"
 	"nrd/internal/identity"
@@ -28,9 +28,10 @@ import (
 
 // cab is a running unit in a vehicle, with a tablet at its screen: a real browser.
 type cab struct {
+	*browser.Page
+
 	t    testing.TB
 	unit *Agent
-	ctx  context.Context // of the browser
 }
 
 // begin runs a unit that has a screen, until the test is over. Its one camera never
@@ -65,62 +66,16 @@ func begin(t testing.TB, c *Config, log *slog.Logger) *cab {
 // tablet pairs a browser for the observer and signs an officer on.
 func (c *cab) tablet(collar string) {
 	c.t.Helper()
-	program, err := exec.LookPath("chromium")
-	if err != nil {
-		c.t.Fatal("these tests need the browser Chromium: apt-get install chromium, or make deps-test")
-	}
-	allocator, stopAllocator := chromedp.NewExecAllocator(context.Background(), append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(program), chromedp.UserDataDir(c.t.TempDir()), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.IgnoreCertErrors,
-		chromedp.Flag("disable-component-update", true), chromedp.Flag("mute-audio", true))...)
-	ctx, stop := chromedp.NewContext(allocator)
-	c.t.Cleanup(func() {
-		if err := chromedp.Cancel(ctx); err != nil {
-			c.t.Errorf("the browser did not end: %v", err)
-		}
-		stop()
-		stopAllocator()
-	})
-	c.ctx = ctx
-	// The browser starts with the first step, and ends with that step's context.
-	if err := chromedp.Do(ctx, chromedp.EmulateViewport(1280, 800)); err != nil {
-		c.t.Fatalf("the browser does not start: %v", err)
-	}
+	c.Page = browser.Open(c.t, 1280, 800, chromedp.IgnoreCertErrors)
 	invitation, err := PairTablet(context.Background(), c.unit.Config, "observer")
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	c.do(chromedp.Navigate(invitation.Address), chromedp.SendKeys(chromedp.CSS("#code"), invitation.Code+"\r"))
-	c.see("the sign-on", `document.querySelector(".sign-on").checkVisibility()`)
-	c.do(chromedp.SendKeys(chromedp.CSS("#collar"), collar), chromedp.SendKeys(chromedp.CSS("#authoriser"), "Insp Grey"),
+	c.Do(chromedp.Navigate(invitation.Address), chromedp.SendKeys(chromedp.CSS("#code"), invitation.Code+"\r"))
+	c.See("the sign-on", `document.querySelector(".sign-on").checkVisibility()`)
+	c.Do(chromedp.SendKeys(chromedp.CSS("#collar"), collar), chromedp.SendKeys(chromedp.CSS("#authoriser"), "Insp Grey"),
 		chromedp.SendKeys(chromedp.CSS("#reference"), "2026/11/23-0417"), chromedp.Click(chromedp.CSS(".sign-on .main")))
-	c.see("the duty", `document.body.dataset.state === "duty"`)
-}
-
-func (c *cab) do(steps ...chromedp.Action[chromedp.Void]) {
-	c.t.Helper()
-	ctx, cancel := context.WithTimeout(c.ctx, 30*time.Second)
-	defer cancel()
-	if err := chromedp.Do(ctx, steps...); err != nil {
-		c.t.Fatal(err)
-	}
-}
-
-// see waits until a condition in JavaScript holds.
-func (c *cab) see(what, condition string) {
-	c.t.Helper()
-	ctx, cancel := context.WithTimeout(c.ctx, 30*time.Second)
-	defer cancel()
-	for {
-		seen, err := chromedp.Run(ctx, chromedp.Evaluate[bool](`(() => { try { return Boolean(`+condition+`); } catch { return false; } })()`))
-		if seen {
-			return
-		}
-		if ctx.Err() != nil {
-			text, textErr := chromedp.Run(c.ctx, chromedp.Evaluate[string](`document.body.innerText`))
-			c.t.Fatalf("%s is not seen: %v\nthe page is %s", what, err, errors.Join(errors.New(text), textErr))
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
+	c.See("the duty", `document.body.dataset.state === "duty"`)
 }
 
 // passes lets a vehicle go by that the unit has recognised.
@@ -158,19 +113,19 @@ func TestAReadOfAListedVehicleIsOnTheTabletAndWhatTheOfficerTapsAtCentral(t *tes
 	list(t, config, entry(wanted, "High", "1"))
 	c := begin(t, config, slog.New(slog.DiscardHandler))
 	c.tablet("4417")
-	c.see("no hit yet", `document.querySelector(".current").innerText.includes("No hits")`)
+	c.See("no hit yet", `document.querySelector(".current").innerText.includes("No hits")`)
 
 	pictures, err := filepath.Abs(footage)
 	must(t, err)
 	camera := &watch{agent: c.unit, settings: CameraConfig{Footage: filepath.Join(pictures, "front-near.jpg"), Name: "front"}}
 	must(t, camera.run(within(t, time.Minute)))
 
-	c.see("the mark", `document.querySelector(".current .plate").textContent.replace(" ", "") === "`+wanted+`"`)
-	c.see("the list and its age", `document.querySelector(".current .list").innerText.includes("local, 0 min old")`)
-	c.see("the plate and the vehicle", `[...document.querySelectorAll(".pictures img")].filter((i) => i.naturalWidth > 0).length === 2`)
-	c.see("that it can be answered", `answered() !== null`)
-	c.do(chromedp.Click(chromedp.CSS(`[data-disposition="stopped"]`)))
-	c.see("the outcome", `document.querySelector(".current").innerText.includes("Outcome: stopped, by 4417")`)
+	c.See("the mark", `document.querySelector(".current .plate").textContent.replace(" ", "") === "`+wanted+`"`)
+	c.See("the list and its age", `document.querySelector(".current .list").innerText.includes("local, 0 min old")`)
+	c.See("the plate and the vehicle", `[...document.querySelectorAll(".pictures img")].filter((i) => i.naturalWidth > 0).length === 2`)
+	c.See("that it can be answered", `answered() !== null`)
+	c.Do(chromedp.Click(chromedp.CSS(`[data-disposition="stopped"]`)))
+	c.See("the outcome", `document.querySelector(".current").innerText.includes("Outcome: stopped, by 4417")`)
 
 	e := s.officers(nrd.OfficerActed, 1)[0]
 	if e.Collar != "4417" || e.Disposition != "stopped" || e.VRM != wanted || e.Reference != "2026/11/23-0417" || !slices.Equal(e.Lists, []string{"local"}) {
@@ -247,13 +202,13 @@ func TestALiveGatewayWithdrawsAHitAddsOneAndIsNamed(t *testing.T) {
 	c := begin(t, config, slog.New(detail(&written, slog.LevelInfo)))
 	c.tablet("4417")
 	c.passes("AB12CDE", 1)
-	c.see("the withdrawal", `document.querySelector(".current").innerText.includes("WITHDRAWN: no longer of interest, says force live")`)
+	c.See("the withdrawal", `document.querySelector(".current").innerText.includes("WITHDRAWN: no longer of interest, says force live")`)
 	c.passes("XY34ZZZ", 2)
-	c.see("what is live", `[...document.querySelectorAll(".list")].some((l) => l.innerText.includes("LIVE")) && document.querySelector(".current .plate").textContent === "XY34 ZZZ"`)
+	c.See("what is live", `[...document.querySelectorAll(".list")].some((l) => l.innerText.includes("LIVE")) && document.querySelector(".current .plate").textContent === "XY34 ZZZ"`)
 	c.passes("NE22WWW", 3)
-	c.see("the hit that no list on the unit has", `document.querySelector(".current .plate").textContent === "NE22 WWW" && document.querySelector(".current").innerText.includes("Stolen today")`)
-	c.do(chromedp.Click(chromedp.CSS(".open-check")), chromedp.SendKeys(chromedp.CSS("#vrm"), "ab12cde"), chromedp.SendKeys(chromedp.CSS("#reason"), "at the scene\r"))
-	c.see("the check, asked live", `document.querySelector(".result").innerText.includes("is of no interest (asked live)")`)
+	c.See("the hit that no list on the unit has", `document.querySelector(".current .plate").textContent === "NE22 WWW" && document.querySelector(".current").innerText.includes("Stolen today")`)
+	c.Do(chromedp.Click(chromedp.CSS(".open-check")), chromedp.SendKeys(chromedp.CSS("#vrm"), "ab12cde"), chromedp.SendKeys(chromedp.CSS("#reason"), "at the scene\r"))
+	c.See("the check, asked live", `document.querySelector(".result").innerText.includes("is of no interest (asked live)")`)
 
 	if e := s.officers(nrd.OfficersWithdrawn, 1)[0]; e.VRM != "AB12CDE" || e.Role != "unit" || e.Record == "" || !strings.Contains(e.Reason, "force live") {
 		t.Errorf("withdrawn: %+v", e)
@@ -290,7 +245,7 @@ func TestAHitThatAGatewayTookBackAMomentAgoIsToldWithdrawnAndLogged(t *testing.T
 		t.Fatalf("the check: %v, %+v", asked, hits)
 	}
 	c.passes("AB12CDE", 1)
-	c.see("the withdrawal", `document.querySelector(".current").innerText.includes("WITHDRAWN: no longer of interest, says force live")`)
+	c.See("the withdrawal", `document.querySelector(".current").innerText.includes("WITHDRAWN: no longer of interest, says force live")`)
 	c.passes("AB12CDE", 2)
 	about := map[string]bool{}
 	for _, e := range s.officers(nrd.OfficersWithdrawn, 2) {
@@ -302,7 +257,7 @@ func TestAHitThatAGatewayTookBackAMomentAgoIsToldWithdrawnAndLogged(t *testing.T
 	if found := s.found()["AB12CDE"]; len(found.Hits) != 1 || found.Hits[0].List != "local" {
 		t.Errorf("central has the record with %+v", found.Hits)
 	}
-	c.see("one alert, silent after its withdrawal", `view.alerts.length === 1 && view.alerts[0].sounds === 2 && view.alerts[0].withdrawn`)
+	c.See("one alert, silent after its withdrawal", `view.alerts.length === 1 && view.alerts[0].sounds === 2 && view.alerts[0].withdrawn`)
 	if n := c.unit.live.Counts(); n.Answered != 1 {
 		t.Errorf("the gateway was asked: %+v", n)
 	}
@@ -356,15 +311,15 @@ func TestWithoutAnAnswerOfTheGatewayTheListsOnTheUnitHold(t *testing.T) {
 	c := begin(t, config, slog.New(slog.DiscardHandler))
 	c.tablet("4417")
 	c.passes("AB12CDE", 1)
-	c.see("the hit, by the list", `document.querySelector(".current .plate").textContent === "AB12 CDE" && document.querySelector(".current .list").innerText.includes("local, 0 min old")`)
+	c.See("the hit, by the list", `document.querySelector(".current .plate").textContent === "AB12 CDE" && document.querySelector(".current .list").innerText.includes("local, 0 min old")`)
 	for late := time.Now().Add(10 * time.Second); c.unit.live.Counts() == (live.Counts{}) && time.Now().Before(late); {
 		time.Sleep(10 * time.Millisecond)
 	}
 	if n := c.unit.live.Counts(); n.Failed != 1 {
 		t.Errorf("%+v", n)
 	}
-	c.do(chromedp.Click(chromedp.CSS(".open-check")), chromedp.SendKeys(chromedp.CSS("#vrm"), "ab12cde"), chromedp.SendKeys(chromedp.CSS("#reason"), "at the scene\r"))
-	c.see("the check, by the list", `document.querySelector(".result").innerText.includes("is of interest: not asked live")`)
+	c.Do(chromedp.Click(chromedp.CSS(".open-check")), chromedp.SendKeys(chromedp.CSS("#vrm"), "ab12cde"), chromedp.SendKeys(chromedp.CSS("#reason"), "at the scene\r"))
+	c.See("the check, by the list", `document.querySelector(".result").innerText.includes("is of interest: not asked live")`)
 }
 
 // BenchmarkRecordToAlertOnTheTablet measures from a record to its mark on the page
@@ -379,7 +334,7 @@ func BenchmarkRecordToAlertOnTheTablet(b *testing.B) {
 	list(b, config, lines...)
 	c := begin(b, config, slog.New(slog.DiscardHandler))
 	c.tablet("4417")
-	c.do(chromedp.Evaluate[chromedp.Void](`window.first = {}; new MutationObserver(() => {
+	c.Do(browser.Script(`window.first = {}; new MutationObserver(() => {
 		for (const m of document.querySelectorAll(".queue b")) window.first[m.textContent.replace(" ", "")] ??= performance.timeOrigin + performance.now();
 	}).observe(document.querySelector(".queue"), { childList: true, subtree: true, characterData: true })`))
 	var took []float64
@@ -387,11 +342,8 @@ func BenchmarkRecordToAlertOnTheTablet(b *testing.B) {
 		vrm := fmt.Sprintf("AB%02dCDE", n%2000)
 		at := time.Now()
 		c.passes(nrd.VRM(vrm), uint64(n+1))
-		c.see("the alert", `window.first["`+vrm+`"]`)
-		shown, err := chromedp.Run(c.ctx, chromedp.Evaluate[float64](`window.first["`+vrm+`"]`))
-		if err != nil {
-			b.Fatal(err)
-		}
+		c.See("the alert", `window.first["`+vrm+`"]`)
+		shown := browser.Value[float64](c.Page, `window.first["`+vrm+`"]`)
 		took = append(took, shown-float64(at.UnixMicro())/1000)
 	}
 	slices.Sort(took)

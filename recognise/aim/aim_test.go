@@ -23,6 +23,7 @@ import (
 
 	"nrd"
 	"nrd/capture"
+	"nrd/internal/browser"
 	"nrd/internal/clock"
 	"nrd/recognise"
 )
@@ -109,7 +110,7 @@ func (a *aiming) look() Look {
 // until asks for looks until one is as it should be.
 func (a *aiming) until(what string, good func(Look) bool) Look {
 	a.t.Helper()
-	for end := time.Now().Add(patient); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(browser.Patience); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		if l := a.look(); good(l) {
 			return l
 		}
@@ -243,7 +244,7 @@ var codes = regexp.MustCompile(`good once: ([A-Z2-9]{4}-[A-Z2-9]{4})`)
 // code gives the newest code that was printed.
 func (a *aiming) code() string {
 	a.t.Helper()
-	for end := time.Now().Add(patient); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(browser.Patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		if all := codes.FindAllStringSubmatch(a.terminal.String(), -1); len(all) > 0 {
 			return all[len(all)-1][1]
 		}
@@ -373,22 +374,21 @@ func TestThePageOutlinesPlatesAndTheRegionIsDrawnWithTheMouse(t *testing.T) {
 			return "Saved in nrd-agent.toml.", nil
 		}
 	})
-	c := newChromium(t)
-	c.open("http://" + a.address + "/")
-	c.see("the outlines", `document.querySelectorAll("polygon.outline").length === 2`)
-	c.see("the picture", `document.getElementById("picture").naturalWidth > 600`)
-	c.see("a width in pixels", `/\d+ px/.test(document.querySelector(".tag-text").textContent)`)
-	c.see("the count of the last minute", `document.getElementById("seen").textContent === "2"`)
-	if text := c.text(); strings.Contains(text, "T531PHM") || strings.Contains(text, "HG19RBL") || !strings.Contains(text, "px wide") {
+	c := open(t, "http://"+a.address+"/")
+	c.See("the outlines", `document.querySelectorAll("polygon.outline").length === 2`)
+	c.See("the picture", `document.getElementById("picture").naturalWidth > 600`)
+	c.See("a width in pixels", `/\d+ px/.test(document.querySelector(".tag-text").textContent)`)
+	c.See("the count of the last minute", `document.getElementById("seen").textContent === "2"`)
+	if text := c.Text(); strings.Contains(text, "T531PHM") || strings.Contains(text, "HG19RBL") || !strings.Contains(text, "px wide") {
 		t.Errorf("the page says %s", text)
 	}
-	c.picture("aim")
-	c.do(click("#draw"))
-	c.drag(0.9, 0.95, 0.5, 0.25)
-	c.see("the outlined region", `document.querySelector("path.region")`)
-	c.picture("aim-drawing")
-	c.do(click("#save"))
-	c.see("that it is saved", `document.getElementById("saved").textContent === "Saved in nrd-agent.toml."`)
+	c.Picture("aim")
+	c.Do(click("#draw"))
+	drag(c, 0.9, 0.95, 0.5, 0.25)
+	c.See("the outlined region", `document.querySelector("path.region")`)
+	c.Picture("aim-drawing")
+	c.Do(click("#save"))
+	c.See("that it is saved", `document.getElementById("saved").textContent === "Saved in nrd-agent.toml."`)
 	r := <-kept
 	for i, want := range []float64{0.5, 0.25, 0.9, 0.95} {
 		if d := r[i] - want; d < -0.01 || d > 0.01 {
@@ -396,26 +396,23 @@ func TestThePageOutlinesPlatesAndTheRegionIsDrawnWithTheMouse(t *testing.T) {
 			break
 		}
 	}
-	c.see("one plate outside", `document.querySelectorAll("polygon.outline.out").length === 1`)
-	c.do(click("#whole"), click("#save"))
+	c.See("one plate outside", `document.querySelectorAll("polygon.outline.out").length === 1`)
+	c.Do(click("#whole"), click("#save"))
 	if r := <-kept; r != (recognise.Region{}) {
 		t.Errorf("the whole picture is %v", r)
 	}
-	if said := c.console(); len(said) > 0 {
-		t.Errorf("the browser complains: %v", said)
-	}
+	c.NoComplaints()
 }
 
 func TestABrowserOnTheNetworkGivesTheCodeAndSeesThePicture(t *testing.T) {
 	a, _ := outward(t)
 	code := a.code()
-	c := newChromium(t)
-	c.open("https://" + a.address + "/")
-	c.see("the question for the code", `document.querySelector("input[name=code]")`)
-	c.picture("aim-code")
-	c.do(keys("input[name=code]", "WRONGONE\r"))
-	c.see("that it is wrong", `document.querySelector(".problem")`)
-	c.do(keys("input[name=code]", code+"\r"))
-	c.see("the picture", `document.getElementById("picture").naturalWidth > 600`)
-	c.see("that there is no plate", `/No plate in view/.test(document.getElementById("advice").innerText)`)
+	c := open(t, "https://"+a.address+"/")
+	c.See("the question for the code", `document.querySelector("input[name=code]")`)
+	c.Picture("aim-code")
+	c.Do(keys("input[name=code]", "WRONGONE\r"))
+	c.See("that it is wrong", `document.querySelector(".problem")`)
+	c.Do(keys("input[name=code]", code+"\r"))
+	c.See("the picture", `document.getElementById("picture").naturalWidth > 600`)
+	c.See("that there is no plate", `/No plate in view/.test(document.getElementById("advice").innerText)`)
 }
