@@ -269,7 +269,7 @@ def _colours(uk, rng):
     ink = [v, v, v] if rng.random() < .92 else [rng.uniform(0, 130) for _ in range(3)]
     if uk and rng.random() < .02:  # trade plates: red on white
         back, ink = [rng.uniform(190, 250)] * 3, [rng.uniform(20, 70), rng.uniform(10, 50), rng.uniform(130, 220)]
-    if rng.random() < (.12 if uk else .25):
+    if rng.random() < (.12 if uk else .17):
         v = rng.uniform(.6, 1)
         back, ink = ink, [c * v for c in back]
     return back, ink
