@@ -25,8 +25,8 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// Screenshots names the environment variable with the folder that [Page.Picture] writes to.
-const Screenshots = "NRD_SCREENSHOTS"
+// screenshots names the environment variable with the folder that [Page.Picture] writes to.
+const screenshots = "NRD_SCREENSHOTS"
 
 // Patience is how long a page may take for a step on a busy machine.
 const Patience = time.Minute
@@ -138,8 +138,8 @@ func (p *Page) See(what, condition string) time.Duration {
 }
 
 // NoComplaints fails the test for what the browser has complained of until now, and ends what is heard of it: errors
-// of scripts, answers of a server that refuses, what the Content-Security-Policy stopped. A complaint that holds one of
-// these words is none.
+// of scripts, answers of a server that refuses, what the Content-Security-Policy stopped. Each of these words excuses
+// one complaint that holds it.
 func (p *Page) NoComplaints(but ...string) {
 	p.Helper()
 	const last = "the test is over"
@@ -152,9 +152,12 @@ func (p *Page) NoComplaints(but ...string) {
 			return
 		}
 		said := m.String()
-		if !slices.ContainsFunc(but, func(word string) bool { return strings.Contains(said, word) }) {
+		excused := slices.IndexFunc(but, func(word string) bool { return strings.Contains(said, word) })
+		if excused < 0 {
 			p.Errorf("the browser complains: %s", said)
+			continue
 		}
+		but = slices.Delete(but, excused, excused+1)
 	}
 }
 
@@ -170,10 +173,10 @@ func (p *Page) Colours(scheme string) {
 }
 
 // Picture keeps the page as it looks, light, dark and on a small screen, for a person to look at: as PNG in the folder
-// that [Screenshots] names, if it does.
+// that NRD_SCREENSHOTS names, if it does.
 func (p *Page) Picture(name string) {
 	p.Helper()
-	dir := os.Getenv(Screenshots)
+	dir := os.Getenv(screenshots)
 	if dir == "" {
 		return
 	}
