@@ -261,7 +261,8 @@ def main():
             sheet("%s.%s.png" % (a.sheet, kind), kind, a.seed, backgrounds)
         return
     os.makedirs(a.data, exist_ok=True)
-    for kind, n in [*abreast(reader=a.reader, localiser=a.localiser), *abreast(judge=a.judge)]:   # the judge learns last
+    half = a.reader // 2   # of the crops: the scenes are complete with these, because the finder learns before all others
+    for kind, n in [*abreast(reader=half, localiser=a.localiser), *(("reader", n) for n in range(half, a.reader)), *abreast(judge=a.judge)]:   # the judge learns last
         write(a.data, kind, n, a.seed, backgrounds, **({"n": 8 if kind == "localiser" else 48} if a.small else {}))
 
 

@@ -23,6 +23,9 @@ import net
 
 STRIDE, UNIT = 8, 32.0
 SCENES, WINDOWS = 8, 24   # in a batch
+WHOLE = .25, 0, .2, (1, -1)   # how scenes are varied
+# Windows are stretched too: they are cut about what the finder sees in the scenes that it has learnt, and it outlines others less well.
+CLOSE = .18, .12, .06, (1,)
 MUDDY = .2   # of the plates in the last windows
 
 
@@ -95,15 +98,16 @@ def loss(out, heat, offset, weight):
     return focal + 4 * corners, focal.item(), corners.item()
 
 
-def varied(x, quads, zoom, shift, sides, rng):
-    """Pictures and their plates (n, plates, 8) drawn nearer or farther and shifted, by up to these shares, and
-    mirrored where `sides` holds a -1, so that a network does not learn its scenes by heart. A plate whose middle
-    leaves the picture is none any more."""
+def varied(x, quads, zoom, stretch, shift, sides, rng):
+    """Pictures and their plates (n, plates, 8) drawn nearer or farther, wider or narrower and shifted, by up to these
+    shares, and mirrored where `sides` holds a -1, so that a network does not learn its scenes by heart. A plate whose
+    middle leaves the picture is none any more."""
     n, h, w = x.shape[:3]
     out, seen = np.empty_like(x), np.full_like(quads, np.nan)
     for i in range(n):
-        s, side = np.exp(rng.uniform(-zoom, zoom)), rng.choice(sides)
-        m = np.array([[side * s, 0, w * (.5 - side * s / 2 + rng.uniform(-shift, shift))], [0, s, h * (.5 - s / 2 + rng.uniform(-shift, shift))]], np.float32)
+        s, wider, side = rng.uniform(-zoom, zoom), rng.uniform(-stretch, stretch), rng.choice(sides)
+        sx, sy = side * np.exp(s + wider), np.exp(s - wider)
+        m = np.array([[sx, 0, w * (.5 - sx / 2 + rng.uniform(-shift, shift))], [0, sy, h * (.5 - sy / 2 + rng.uniform(-shift, shift))]], np.float32)
         at = m.copy()
         at[:, 2] += m[:, :2].sum(1) / 2 - .5   # pixel centres lie at half pixels
         out[i] = cv2.warpAffine(x[i], at, (w, h), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
@@ -165,7 +169,7 @@ def main():
         if run.step % 40 == 0:
             chunks.refresh()
         batch = chunks.batch(rng, size)
-        x, quads = varied(batch["x"], batch["q"], *((.25, .2, (1, -1)) if a.finder else (.18, .06, (1,))), rng)
+        x, quads = varied(batch["x"], batch["q"], *(WHOLE if a.finder else CLOSE), rng)
         if not a.finder and run.step >= a.steps[-2:][0]:   # in the last fall of several: plates that nobody can read are rare before
             muddy(x, quads, MUDDY, rng)
         run.net.train()

@@ -17,7 +17,7 @@ class Varied(unittest.TestCase):
         pictures[:, 80:96, 100:130, 0] = 0     # blue is lacking in its left half
         quads[:, 1] = BOX.reshape(-1)
         turned = 0
-        for picture, plates in zip(*localiser.varied(pictures, quads, .25, .2, (1, -1), random.Random(1))):
+        for picture, plates in zip(*localiser.varied(pictures, quads, .25, .12, .2, (1, -1), random.Random(1))):
             self.assertTrue(np.isnan(plates[[0, 2, 3]]).all())
             corners = plates[1].reshape(4, 2)
             ys, xs = np.where(picture[..., 1] > 127)
@@ -31,7 +31,7 @@ class Varied(unittest.TestCase):
         pictures[:, 80:96, :60] = 255
         quads[:, 0] = (BOX - [100, 0]).reshape(-1)
         left = 0
-        for picture, plates in zip(*localiser.varied(pictures, quads, .25, .2, (1, -1), random.Random(2))):
+        for picture, plates in zip(*localiser.varied(pictures, quads, .25, .12, .2, (1, -1), random.Random(2))):
             shown = (picture[..., 1] > 127).any(0).sum()
             if np.isnan(plates[0, 0]):
                 left += 1
