@@ -257,10 +257,10 @@ build/arm64/nrd-agent build/armhf/nrd-agent: build/%/nrd-agent: deps-arm
 ARM_PHOTOGRAPHS := rear-near dusk-rear motorcycle two-vehicles no-plate
 
 .PHONY: test-arm
-test-arm: build build/arm64/nrd-agent deps-run ## the arm64 agent under qemu reads what the amd64 one reads; the networks' layers on a processor without AVX2
+test-arm: build build/arm64/nrd-agent deps-run ## the arm64 agent under qemu reads what the amd64 one reads; the networks' layers on processors without AVX2 and without AVX-512
 	scripts/compare-arm bin/nrd-agent build/arm64/nrd-agent $(CACHE)/sysroot-arm64 $(ARM_PHOTOGRAPHS:%=testdata/photographs/%.jpg)
 	go test -c -o build/network.test ./recognise/network
-	cd recognise/network && qemu-x86_64-static -cpu Nehalem ../../build/network.test -test.v -test.run '^(TestAConvolutionIsWhatItIsDefinedAs|TestASmallNetworkWithEveryOperationRuns)$$'
+	cd recognise/network && for cpu in Nehalem Haswell; do qemu-x86_64-static -cpu $$cpu ../../build/network.test -test.v -test.run '^(TestAConvolutionIsWhatItIsDefinedAs|TestASmallNetworkWithEveryOperationRuns)$$' || exit 1; done
 
 # --- Footage, packaging -----------------------------------------------------
 

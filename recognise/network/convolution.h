@@ -10,15 +10,22 @@ typedef int32_t mask __attribute__((vector_size(4 * LANES)));
 
 #define INLINE static inline __attribute__((always_inline))
 
-// Some pixels side by side are worked out together, each in so many vectors: all of these sums stay in registers, and
-// a weight is fetched once for all of the pixels.
-enum { vectors = nrd_wide / LANES };
+// Some pixels side by side are worked out together, each in so many vectors at most: all of these sums stay in registers,
+// and a weight is fetched once for all of the pixels. A vector of all channels of a block has the next block's beside it.
+enum { vectors = LANES < nrd_wide ? nrd_wide / LANES : 2 };
 typedef vector sums[TOGETHER][vectors];
 
+// Where the weights of an operand are, how many floats after them those of the next one, and after each vector's those of
+// the vector beside it.
+typedef struct {
+    const float *first;
+    size_t next, beside;
+} operand_weights;
+
 // accumulate adds to the sums of each pixel n operands, which lie side by side from `from` on, times their weights.
-INLINE void accumulate(const int used, const float *const from[TOGETHER], int n, const float *weights, sums sum) {
+INLINE void accumulate(const int used, const float *const from[TOGETHER], int n, operand_weights weights, sums sum) {
     sums now;   // in registers, which what has an address is not
-#pragma GCC unroll 6
+#pragma GCC unroll 8
     for (int p = 0; p < TOGETHER; p++) {
 #pragma GCC unroll 4
         for (int v = 0; v < used; v++) now[p][v] = sum[p][v];
@@ -28,14 +35,14 @@ INLINE void accumulate(const int used, const float *const from[TOGETHER], int n,
     // It multiplies by one number of a vector: so four operands are fetched at once.
     for (; k + LANES <= n; k += LANES) {
         vector operands[TOGETHER];
-#pragma GCC unroll 6
+#pragma GCC unroll 8
         for (int p = 0; p < TOGETHER; p++) operands[p] = *(const vector *)(from[p] + k);
 #pragma GCC unroll 4
         for (int lane = 0; lane < LANES; lane++) {
 #pragma GCC unroll 4
             for (int v = 0; v < used; v++) {
-                const vector weight = *(const vector *)(weights + ((k + lane) * used + v) * LANES);
-#pragma GCC unroll 6
+                const vector weight = *(const vector *)(weights.first + (k + lane) * weights.next + v * weights.beside);
+#pragma GCC unroll 8
                 for (int p = 0; p < TOGETHER; p++) now[p][v] += operands[p][lane] * weight;
             }
         }
@@ -44,14 +51,14 @@ INLINE void accumulate(const int used, const float *const from[TOGETHER], int n,
     for (; k < n; k++) {
         vector weight[vectors];
 #pragma GCC unroll 4
-        for (int v = 0; v < used; v++) weight[v] = *(const vector *)(weights + (k * used + v) * LANES);
-#pragma GCC unroll 6
+        for (int v = 0; v < used; v++) weight[v] = *(const vector *)(weights.first + k * weights.next + v * weights.beside);
+#pragma GCC unroll 8
         for (int p = 0; p < TOGETHER; p++) {
 #pragma GCC unroll 4
             for (int v = 0; v < used; v++) now[p][v] += from[p][k] * weight[v];
         }
     }
-#pragma GCC unroll 6
+#pragma GCC unroll 8
     for (int p = 0; p < TOGETHER; p++) {
 #pragma GCC unroll 4
         for (int v = 0; v < used; v++) sum[p][v] = now[p][v];
@@ -62,10 +69,10 @@ INLINE void accumulate(const int used, const float *const from[TOGETHER], int n,
 static const float nothing[nrd_most];
 
 // at_edge accumulates where some of the kernel's pixels lie over the edge, one of them after the other.
-INLINE void at_edge(const int used, const float *in, nrd_size size, nrd_kernel k, int top, int left, int some, const float *weights, sums sum) {
+INLINE void at_edge(const int used, const float *in, nrd_size size, nrd_kernel k, int top, int left, int some, operand_weights weights, sums sum) {
     for (int ky = 0; ky < k.height; ky++) {
         const int y = top + ky * k.dilation_down;
-        for (int kx = 0; kx < k.width; kx++, weights += size.channels * used * LANES) {
+        for (int kx = 0; kx < k.width; kx++, weights.first += size.channels * weights.next) {
             const float *from[TOGETHER];
             for (int p = 0; p < TOGETHER; p++) {
                 const int x = left + (p < some ? p : 0) * k.right + kx * k.dilation_right;
@@ -78,12 +85,12 @@ INLINE void at_edge(const int used, const float *in, nrd_size size, nrd_kernel k
 }
 
 // inside accumulates where all of the kernel's pixels lie inside.
-INLINE void inside(const int used, const float *in, nrd_size size, nrd_kernel k, int top, int left, int some, const float *weights, sums sum) {
+INLINE void inside(const int used, const float *in, nrd_size size, nrd_kernel k, int top, int left, int some, operand_weights weights, sums sum) {
     // A row of the kernel lies side by side where it has no gaps.
     const int pieces = k.dilation_right == 1 ? 1 : k.width, piece = k.width / pieces * size.channels;
     for (int ky = 0; ky < k.height; ky++) {
         const float *line = in + ((ptrdiff_t)(top + ky * k.dilation_down) * size.width + left) * size.channels;
-        for (int part = 0; part < pieces; part++, weights += piece * used * LANES) {
+        for (int part = 0; part < pieces; part++, weights.first += piece * weights.next) {
             const float *from[TOGETHER];
             for (int p = 0; p < TOGETHER; p++) from[p] = line + ((p < some ? p : 0) * k.right + part * k.dilation_right) * size.channels;
             accumulate(used, from, piece, weights, sum);
@@ -92,7 +99,7 @@ INLINE void inside(const int used, const float *in, nrd_size size, nrd_kernel k,
 }
 
 // block works out `used` vectors of channels of a convolution's results, of which so many are not filled up.
-INLINE void block(const int used, int channels, const float *in, nrd_size in_size, nrd_kernel k, const float *weights, const float *bias,
+INLINE void block(const int used, int channels, const float *in, nrd_size in_size, nrd_kernel k, operand_weights weights, const float *bias,
                   int rectified, float *out, nrd_size out_size, int first, int last) {
     for (int y = first; y < last; y++) {
         const int top = y * k.down - k.top, bottom = top + (k.height - 1) * k.dilation_down;
@@ -100,7 +107,7 @@ INLINE void block(const int used, int channels, const float *in, nrd_size in_siz
             const int some = out_size.width - x < TOGETHER ? out_size.width - x : TOGETHER;
             const int left = x * k.right - k.left, right = left + (some - 1) * k.right + (k.width - 1) * k.dilation_right;
             sums sum;
-#pragma GCC unroll 6
+#pragma GCC unroll 8
             for (int p = 0; p < TOGETHER; p++) {
 #pragma GCC unroll 4
                 for (int v = 0; v < used; v++) sum[p][v] = *(const vector *)(bias + v * LANES);
@@ -127,14 +134,28 @@ INLINE void block(const int used, int channels, const float *in, nrd_size in_siz
 }
 
 void CONVOLVE(const float *in, nrd_size in_size, nrd_kernel kernel, const float *weights, const float *bias, int rectified,
-              float *out, nrd_size out_size, int first, int last) {
+              float *out, nrd_size out_size, int first, int last, int channel) {
     const size_t operands = (size_t)kernel.height * kernel.width * in_size.channels;
-    for (int c = 0; c < out_size.channels; c += nrd_wide, weights += nrd_wide * operands) {
-        const int channels = out_size.channels - c;
-        if (channels > nrd_wide / 2)
-            block(vectors, channels, in, in_size, kernel, weights, bias + c, rectified, out + c, out_size, first, last);
+#define BLOCK(used, next, beside) \
+    block(used, channels, in, in_size, kernel, (operand_weights){weights + channel * operands, next, beside}, bias + channel, rectified, \
+          out + channel, out_size, first, last)
+    while (channel < out_size.channels) {
+        const int channels = out_size.channels - channel;
+#ifdef SHORTER   // a vector is too long for a part of a block
+        if (channels < nrd_wide) {
+            SHORTER(in, in_size, kernel, weights, bias, rectified, out, out_size, first, last, channel);
+        } else if (channels <= nrd_wide + nrd_wide / 2) {
+            BLOCK(1, LANES, 0);
+        } else {
+            BLOCK(2, LANES, LANES * operands);
+            channel += nrd_wide;
+        }
+#else
+        if (channels <= nrd_wide / 2)
+            BLOCK(vectors / 2, nrd_wide / 2, LANES);
         else
-            block(vectors / 2, channels, in, in_size, kernel, weights, bias + c, rectified, out + c, out_size, first, last);
+            BLOCK(vectors, nrd_wide, LANES);
+#endif
+        channel += nrd_wide;
     }
 }
-

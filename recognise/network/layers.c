@@ -9,21 +9,23 @@
 #endif
 #include "convolution.h"
 
-// fast is whether nrd_convolve_fast runs on this processor.
+// fastest is what this processor is best at.
 #if defined(__x86_64__)
-static int fast(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
+static nrd_convolution *fastest(void) {
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return nrd_convolve_avx512;
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? nrd_convolve_avx2 : nrd_convolve_plain;
+}
 #elif defined(__arm__)
 #include <asm/hwcap.h>
 #include <sys/auxv.h>
-static int fast(void) { return (getauxval(AT_HWCAP) & HWCAP_NEON) != 0; }
+static nrd_convolution *fastest(void) { return getauxval(AT_HWCAP) & HWCAP_NEON ? nrd_convolve_neon : nrd_convolve_plain; }
 #else
-static int fast(void) { return 0; }
-#define nrd_convolve_fast nrd_convolve_plain
+static nrd_convolution *fastest(void) { return nrd_convolve_plain; }
 #endif
 
 void nrd_convolve(const float *in, nrd_size in_size, nrd_kernel kernel, const float *weights, const float *bias, int rectified,
-                  float *out, nrd_size out_size, int first, int last) {
-    (fast() ? nrd_convolve_fast : nrd_convolve_plain)(in, in_size, kernel, weights, bias, rectified, out, out_size, first, last);
+                  float *out, nrd_size out_size, int first, int last, int channel) {
+    fastest()(in, in_size, kernel, weights, bias, rectified, out, out_size, first, last, channel);
 }
 
 void nrd_take(const uint8_t *bytes, size_t n, float shift, float scale, float *out) {

@@ -146,7 +146,7 @@ func (c *convolution) rows(in, out value, first, last int) {
 		rectified = 1
 	}
 	C.nrd_convolve(in.c(), in.size.c(), c.kernel.c(), numbers(c.weights), numbers(c.bias), rectified,
-		out.c(), out.size.c(), C.int(first), C.int(last))
+		out.c(), out.size.c(), C.int(first), C.int(last), 0)
 }
 
 // spreading makes of each pixel two by two, whose channels are a quarter of its own each.

@@ -25,17 +25,18 @@ enum { nrd_wide = 16, nrd_most = 4096 };
 // Makes of n bytes the floats (byte - shift) * scale.
 void nrd_take(const uint8_t *bytes, size_t n, float shift, float scale, float *out);
 
-// Convolves in with the kernel and adds the bias, for the rows of out from first to before last; with rectified, what
-// is below 0 becomes 0. For each nrd_wide channels of out, or half of them at the end, filled up with zeros, weights has the
-// kernel's pixels, for each of these the channels of in, and for each of these its channels; bias has them all.
+// Convolves in with the kernel and adds the bias, for the rows of out from first to before last, and its channels from
+// channel on, a multiple of nrd_wide; with rectified, what is below 0 becomes 0. For each nrd_wide channels of out, or half of
+// them at the end, filled up with zeros, weights has the kernel's pixels, for each of these the channels of in, and for each of
+// these its channels; bias has them all.
 void nrd_convolve(const float *in, nrd_size in_size, nrd_kernel kernel, const float *weights, const float *bias, int rectified,
-                  float *out, nrd_size out_size, int first, int last);
+                  float *out, nrd_size out_size, int first, int last, int channel);
 
-// What nrd_convolve chooses from: for every processor of its kind, and for those with AVX2 and FMA (x86-64) or NEON (32-bit ARM).
-void nrd_convolve_plain(const float *in, nrd_size in_size, nrd_kernel kernel, const float *weights, const float *bias, int rectified,
-                        float *out, nrd_size out_size, int first, int last);
-void nrd_convolve_fast(const float *in, nrd_size in_size, nrd_kernel kernel, const float *weights, const float *bias, int rectified,
-                       float *out, nrd_size out_size, int first, int last);
+// What nrd_convolve chooses from: for every processor of its kind, for those with AVX2 and FMA and those with AVX-512 too
+// (x86-64), for those with NEON (32-bit ARM).
+typedef void nrd_convolution(const float *in, nrd_size in_size, nrd_kernel kernel, const float *weights, const float *bias, int rectified,
+                             float *out, nrd_size out_size, int first, int last, int channel);
+nrd_convolution nrd_convolve_plain, nrd_convolve_avx2, nrd_convolve_avx512, nrd_convolve_neon;
 
 // Puts for each pixel of in, which is in_size.channels = 4 x channels of it, two by two pixels.
 void nrd_spread(const float *in, nrd_size in_size, float *out);

@@ -2,7 +2,7 @@
 // where it may take numbers too small for it for 0.
 #pragma GCC optimize("unsafe-math-optimizations")
 #pragma GCC target("fpu=neon")
-#define CONVOLVE nrd_convolve_fast
+#define CONVOLVE nrd_convolve_neon
 #define LANES 4
 #define TOGETHER 2
 #include "convolution.h"
