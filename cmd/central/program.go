@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"nrd/collector"
+	"nrd/collector/store"
 	"nrd/internal/commandline"
 )
 
@@ -20,11 +21,12 @@ var version = "development"
 const (
 	exitRefused = commandline.Further + iota
 	exitNotFound
+	exitFull
 )
 
 const exitCodes = `
 Exit codes: 0 done; 1 failed; 2 wrong usage; 3 wrong configuration; 4 refused,
-because the account has no right to it or gave no reason; 5 not known.`
+because the account has no right to it or gave no reason; 5 not known; 6 the store's disk is full.`
 
 // failed gives an error of package collector its exit code.
 func failed(err error) error {
@@ -40,6 +42,8 @@ func failed(err error) error {
 		code = commandline.WrongUsage
 	case errors.Is(err, collector.ErrNotFound):
 		code = exitNotFound
+	case errors.Is(err, store.ErrFull):
+		code = exitFull
 	}
 	return commandline.Fail(code, err)
 }

@@ -108,6 +108,16 @@ func (p *program) awaitGone(ctx context.Context, patience time.Duration) (*os.Pr
 	return nil, false
 }
 
+// ended is how the process ended, or nil while it has not.
+func (p *program) ended() *os.ProcessState {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !closed(p.gone) {
+		return nil
+	}
+	return p.state
+}
+
 // end sends a signal and waits; killed first where it takes too long. It reports
 // whether there was a process, and how it ended.
 func (p *program) end(signal syscall.Signal, patience time.Duration) (bool, *os.ProcessState) {

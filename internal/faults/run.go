@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"strings"
 	"sync"
 	"syscall"
@@ -22,6 +23,10 @@ const (
 	// more, until central has everything.
 	drainTime = 2 * time.Minute
 	endTime   = 20 * time.Second
+	// restartTime is what systemd waits for, which is longer, before it starts a program anew that has ended by itself.
+	restartTime = time.Second
+	// exitFull is central's exit code where its store's disk is full.
+	exitFull = 6
 )
 
 // run lets the plan happen and gives what is wrong at the end.
@@ -74,12 +79,9 @@ func (w *world) live(ctx context.Context, p *program, d *disk, lives []life) {
 		if l.point != "" {
 			extra = append(extra, fmt.Sprintf("%s=%s %d", plant.EnvCrash, l.point, l.count))
 		}
-		if err := p.start(extra...); err != nil {
+		if err := w.start(ctx, p, l.young, extra...); err != nil {
 			w.complain("the %s could not be started: %v", p.name, err)
 			return
-		}
-		if !l.young && p != w.broker {
-			p.awaitUp(ctx, upTime)
 		}
 		p.awaitGone(ctx, l.lasts)
 		if ctx.Err() != nil {
@@ -91,9 +93,32 @@ func (w *world) live(ctx context.Context, p *program, d *disk, lives []life) {
 			return
 		}
 	}
-	if err := p.start(); err != nil {
+	if err := w.start(ctx, p, false); err != nil {
 		w.complain("the %s could not be started: %v", p.name, err)
 	}
+}
+
+// start starts a program and, if it is not to die young, waits until it works. Central ends at once where its disk is
+// full, and is started again until there is room, as by systemd.
+func (w *world) start(ctx context.Context, p *program, young bool, extra ...string) error {
+	for {
+		if err := p.start(extra...); err != nil || young || p == w.broker {
+			return err
+		}
+		p.awaitUp(ctx, upTime)
+		if state := p.ended(); state == nil || !w.full(p, state) {
+			return nil
+		}
+		pause(ctx, restartTime)
+		if ctx.Err() != nil {
+			return nil
+		}
+	}
+}
+
+// full reports whether a program has ended because its disk was full.
+func (w *world) full(p *program, state *os.ProcessState) bool {
+	return p == w.central && state.ExitCode() == exitFull
 }
 
 // end ends a life, and says what ended it.
@@ -104,6 +129,7 @@ func (w *world) end(p *program, l life) {
 		w.tally.injected(kill + " of the " + p.name)
 	case killed(state) && l.point != "":
 		w.tally.injected("died at " + l.point)
+	case l.young && w.full(p, state):
 	default:
 		w.complain("the %s has ended by itself: %s", p.name, state)
 	}

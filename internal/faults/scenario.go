@@ -143,6 +143,11 @@ func scenarios(seed uint64) []scenario {
 			},
 		},
 		{
+			// It ends by itself each time, as it cannot open its store.
+			name: "central is started while its disk is full",
+			plan: plan{rate: 60, centralDisk: smallDisk, centralLate: second, troubles: [][]trouble{{{0, fullDiskOf("central"), 4 * second}}}},
+		},
+		{
 			name: "central's disk is full",
 			plan: plan{rate: 60, centralDisk: smallDisk, troubles: [][]trouble{{{second, fullDiskOf("central"), 3 * second}, {second, fullDiskOf("central"), 3 * second}}}},
 			bugs: []bug{{"a full disk is answered with a receipt", nowhere,

@@ -138,20 +138,7 @@ func killChild(t *testing.T, dir, keyFile string, promised uint64, after int) ui
 }
 
 func TestAFullDiskHoldsNothingByHalf(t *testing.T) {
-	dir := t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=3m"); err != nil {
-		t.Skipf("mounting a small file system is not permitted here: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := syscall.Unmount(dir, 0); err != nil {
-			t.Error(err)
-		}
-	})
-	// A file that takes the room, and later gives some back.
-	ballast := filepath.Join(dir, "ballast")
-	if err := os.WriteFile(ballast, make([]byte, 1<<20), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	dir, ballast := smallDisk(t)
 	key := sealed.NewKey()
 	s := openStore(t, filepath.Join(dir, "store"), key)
 	defer func() {
@@ -193,6 +180,65 @@ func TestAFullDiskHoldsNothingByHalf(t *testing.T) {
 		t.Fatalf("with room again: %+v, %v", results, err)
 	}
 	holdsUpTo(t, s, promised+1)
+}
+
+func TestAStoreOnAFullDiskSaysSoAndOpensWhenThereIsRoom(t *testing.T) {
+	dir, ballast := smallDisk(t)
+	folder, key, ctx := filepath.Join(dir, "store"), sealed.NewKey(), context.Background()
+	s := openStore(t, folder, key)
+	if _, err := s.Insert(ctx, storetest.Items(crashRecord(1), storetest.Noon)); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	full, err := os.OpenFile(ballast, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for err == nil {
+		_, err = full.Write(make([]byte, 4<<10))
+	}
+	if !errors.Is(err, syscall.ENOSPC) {
+		t.Fatal(err)
+	}
+	if err := full.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if s, err = Open(Config{Dir: folder, Key: key}); err == nil { // what is read may need no room
+		_, err = s.Latest(ctx, 1)
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !errors.Is(err, store.ErrFull) {
+		t.Fatalf("the disk is full, but: %v", err)
+	}
+	if err := os.Remove(ballast); err != nil {
+		t.Fatal(err)
+	}
+	s = openStore(t, folder, key)
+	defer s.Close() //nolint:errcheck // a test of what is there
+	holdsUpTo(t, s, 1)
+}
+
+// smallDisk gives a folder on a disk of 3 MB, and a file in it of 1 MB that can be taken away.
+func smallDisk(t *testing.T) (dir, ballast string) {
+	t.Helper()
+	dir = t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=3m"); err != nil {
+		t.Skipf("mounting a small file system is not permitted here: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(dir, 0); err != nil {
+			t.Error(err)
+		}
+	})
+	ballast = filepath.Join(dir, "ballast")
+	if err := os.WriteFile(ballast, make([]byte, 1<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return dir, ballast
 }
 
 // holdsUpTo wants every record with its images, and totals that agree.

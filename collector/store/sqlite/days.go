@@ -69,7 +69,7 @@ func (d *days) acquire(ctx context.Context, name string, create bool) (*day, err
 	}
 	opened, err := openDay(d.folder(name), name, key)
 	if err != nil {
-		return nil, err
+		return nil, explainAt(d.dir, err)
 	}
 	d.open[name] = &openedDay{day: opened, users: 1, used: d.use}
 	d.totals[name] = opened.totals()
@@ -108,7 +108,7 @@ func (d *days) with(ctx context.Context, name string, f func(*day) error) error 
 		return err
 	}
 	defer d.release(day)
-	return explain(f(day))
+	return explainAt(d.dir, f(day))
 }
 
 // total gives a day's totals without opening it twice for them.

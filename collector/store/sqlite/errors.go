@@ -41,7 +41,7 @@ func explain(err error) error {
 // SQLite cannot grow its shared memory file it does not say why.
 const fullBelow = 256 << 10
 
-// explainAt is explain for an error met while writing in dir.
+// explainAt is explain for an error met while a database in dir is opened or written.
 func explainAt(dir string, err error) error {
 	var free syscall.Statfs_t
 	if errors.Is(err, sqlite3.IOERR) && !errors.Is(err, store.ErrFull) &&

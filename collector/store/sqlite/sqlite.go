@@ -59,7 +59,7 @@ type Store struct {
 var _ store.Store = (*Store)(nil)
 
 // Open opens the store in config.Dir, or makes an empty one. The errors are
-// ErrInUse, ErrKey and those of the file system.
+// ErrInUse, ErrKey, store.ErrFull and those of the file system.
 func Open(config Config) (_ *Store, err error) {
 	if config.Log == nil {
 		config.Log = slog.New(slog.DiscardHandler)
@@ -72,7 +72,7 @@ func Open(config Config) (_ *Store, err error) {
 		return nil, err
 	}
 	if s.site, err = openSite(filepath.Join(config.Dir, siteFile), config.Key); err != nil {
-		return nil, errors.Join(err, s.lock.Close())
+		return nil, errors.Join(explainAt(config.Dir, err), s.lock.Close())
 	}
 	s.days = newDays(filepath.Join(config.Dir, daysFolder), s.site, config.Log)
 	lost, err := s.days.withoutKey(context.Background())
