@@ -101,19 +101,17 @@ func (w *world) live(ctx context.Context, p *program, d *disk, lives []life) {
 // start starts a program and, if it is not to die young, waits until it works. Central ends at once where its disk is
 // full, and is started again until there is room, as by systemd.
 func (w *world) start(ctx context.Context, p *program, young bool, extra ...string) error {
-	for {
+	for ctx.Err() == nil {
 		if err := p.start(extra...); err != nil || young || p == w.broker {
 			return err
 		}
 		p.awaitUp(ctx, upTime)
 		if state := p.ended(); state == nil || !w.full(p, state) {
-			return nil
+			break
 		}
 		pause(ctx, restartTime)
-		if ctx.Err() != nil {
-			return nil
-		}
 	}
+	return nil
 }
 
 // full reports whether a program has ended because its disk was full.
