@@ -26,7 +26,8 @@ const (
 
 const exitCodes = `
 Exit codes: 0 done; 1 failed; 2 wrong usage; 3 wrong configuration; 4 refused,
-because the account has no right to it or gave no reason; 5 not known; 6 the store's disk is full.`
+because the account has no right to it or gave no reason; 5 not known; 6 the
+store's disk is full.`
 
 // failed gives an error of package collector its exit code.
 func failed(err error) error {

@@ -18,7 +18,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"nrd"
+	"nrd/collector/store"
 	"nrd/internal/clock"
 	"nrd/internal/commandline"
 	"nrd/internal/identity"
@@ -288,4 +291,14 @@ func proved(c nrd.Clock) nrd.Stamp {
 	s := c.Stamp()
 	s.Source, s.Proved = nrd.ClockNTP, true
 	return s
+}
+
+func TestAFullDiskHasAnExitCodeOfItsOwn(t *testing.T) {
+	f := commandline.Frame{Out: io.Discard, Err: io.Discard}
+	full := &cobra.Command{Use: "central", RunE: func(*cobra.Command, []string) error {
+		return failed(fmt.Errorf("store: %w", store.ErrFull))
+	}}
+	if code := f.Execute(t.Context(), full, "", []string{}); code != 6 { // as the help and internal/faults say
+		t.Errorf("the exit code is %d, want 6", code)
+	}
 }

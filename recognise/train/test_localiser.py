@@ -16,15 +16,17 @@ class Varied(unittest.TestCase):
         pictures[:, 80:96, 100:160] = 255
         pictures[:, 80:96, 100:130, 0] = 0     # blue is lacking in its left half
         quads[:, 1] = BOX.reshape(-1)
-        turned = 0
+        turned, wider = 0, []
         for picture, plates in zip(*localiser.varied(pictures, quads, .25, .12, .2, (1, -1), random.Random(1))):
             self.assertTrue(np.isnan(plates[[0, 2, 3]]).all())
             corners = plates[1].reshape(4, 2)
             ys, xs = np.where(picture[..., 1] > 127)
             np.testing.assert_allclose(corners[[0, 2]], [[xs.min(), ys.min()], [xs.max() + 1, ys.max() + 1]], atol=1)
             np.testing.assert_allclose(corners[[1, 3]], [[xs.max() + 1, ys.min()], [xs.min(), ys.max() + 1]], atol=1)
+            wider.append((corners[1, 0] - corners[0, 0]) / (corners[3, 1] - corners[0, 1]) / (60 / 16))
             turned += np.where(picture[..., 0] > 127)[1].mean() < corners.mean(0)[0]
         self.assertIn(turned, range(10, 31))
+        self.assertTrue(.75 < min(wider) < .9 and 1.1 < max(wider) < 1.3)
 
     def test_a_plate_whose_middle_leaves_the_picture_is_none(self):
         pictures, quads = np.zeros((60, 256, 384, 3), np.uint8), np.full((60, 4, 8), np.nan, np.float32)

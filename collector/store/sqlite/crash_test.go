@@ -192,27 +192,18 @@ func TestAStoreOnAFullDiskSaysSoAndOpensWhenThereIsRoom(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	full, err := os.OpenFile(ballast, os.O_WRONLY|os.O_APPEND, 0)
-	if err != nil {
+	s = openStore(t, folder, key)
+	s.days.close() // opening looks for releases that were cut off, in each day
+	fill(t, ballast)
+	if _, err := s.Latest(ctx, 1); !errors.Is(err, store.ErrFull) {
+		t.Errorf("a day was opened on a full disk, and: %v", err)
+	}
+	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	for err == nil {
-		_, err = full.Write(make([]byte, 4<<10))
-	}
-	if !errors.Is(err, syscall.ENOSPC) {
-		t.Fatal(err)
-	}
-	if err := full.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if s, err = Open(Config{Dir: folder, Key: key}); err == nil { // what is read may need no room
-		_, err = s.Latest(ctx, 1)
-		if err := s.Close(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if !errors.Is(err, store.ErrFull) {
-		t.Fatalf("the disk is full, but: %v", err)
+	fill(t, ballast) // what closing gave back
+	if _, err := Open(Config{Dir: folder, Key: key}); !errors.Is(err, store.ErrFull) {
+		t.Fatalf("the store was opened on a full disk, and: %v", err)
 	}
 	if err := os.Remove(ballast); err != nil {
 		t.Fatal(err)
@@ -239,6 +230,24 @@ func smallDisk(t *testing.T) (dir, ballast string) {
 		t.Fatal(err)
 	}
 	return dir, ballast
+}
+
+// fill has the file take all the room that is left.
+func fill(t *testing.T, ballast string) {
+	t.Helper()
+	f, err := os.OpenFile(ballast, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for err == nil {
+		_, err = f.Write(make([]byte, 4<<10))
+	}
+	if !errors.Is(err, syscall.ENOSPC) {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // holdsUpTo wants every record with its images, and totals that agree.
